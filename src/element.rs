@@ -1,0 +1,89 @@
+//! The types that can be elements, and the check of their bytes; knows nothing of arrays.
+
+use std::any::TypeId;
+
+use bytemuck::{CheckedBitPattern, NoUninit, Zeroable};
+
+/// A type whose values can be read from and written to a file as they lie in memory.
+///
+/// Implemented for every `'static` type that `bytemuck` proves fit: all primitive
+/// numbers, `bool`, `char`, arrays, [`Be`](crate::Be) and [`Le`](crate::Le), and the
+/// structs and enums that derive `bytemuck`'s traits. `Zeroable` is asked for because a
+/// new file holds zeros, `NoUninit` because padding must not reach a file.
+///
+/// Numbers are taken as they are. Types that not every byte is valid for, such as `bool`,
+/// are checked when a file is opened, which reads it once; the error names the first
+/// element at fault.
+///
+/// # Examples
+///
+/// A record of 12 bytes without padding, as in NumPy's `[('id', '<u4'), ('x', '<f8')]`:
+///
+/// ```
+/// use bytemuck::{Pod, Zeroable};
+/// use ndarray_memmap::{Element, Le};
+///
+/// #[derive(Clone, Copy, Pod, Zeroable)]
+/// #[repr(C)]
+/// struct Particle {
+///     id: Le<u32>,
+///     x: Le<f64>,
+/// }
+///
+/// fn is_element<A: Element>() {}
+/// is_element::<Particle>();
+/// ```
+pub trait Element: CheckedBitPattern + NoUninit + Zeroable + 'static {}
+
+impl<T: CheckedBitPattern + NoUninit + Zeroable + 'static> Element for T {}
+
+/// Tells whether some bit patterns of `A` are invalid.
+///
+/// Types without such patterns are their own `Bits`, by the blanket implementation of
+/// `CheckedBitPattern` for `AnyBitPattern`, which no other implementation can overlap.
+pub(crate) fn needs_check<A: Element>() -> bool {
+    TypeId::of::<A>() != TypeId::of::<A::Bits>()
+}
+
+/// Finds the first of consecutive elements that is not a value of `A`.
+///
+/// Whole blocks are checked without a branch, so that the compiler can use vectors.
+pub(crate) fn first_invalid<A: Element>(elements: &[A::Bits]) -> Option<usize> {
+    const BLOCK: usize = 4096;
+    let (block, elements_of_block) =
+        elements.chunks(BLOCK).enumerate().find(|(_, block)| {
+            !block.iter().fold(true, |valid, bits| valid & A::is_valid_bit_pattern(bits))
+        })?;
+    let at = elements_of_block.iter().position(|bits| !A::is_valid_bit_pattern(bits))?;
+    block.checked_mul(BLOCK)?.checked_add(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_types_with_invalid_patterns_are_checked() {
+        assert!(!needs_check::<f64>());
+        assert!(!needs_check::<[u8; 3]>());
+        assert!(!needs_check::<crate::Be<i16>>());
+        assert!(needs_check::<bool>());
+        assert!(needs_check::<char>());
+    }
+
+    #[test]
+    fn the_first_invalid_element_is_found_in_any_block() {
+        for len in [1, 4095, 4096, 4097, 20_000] {
+            for bad in [0, 1, 4095, 4096, len - 1] {
+                let mut bytes = vec![1_u8; len];
+                assert_eq!(first_invalid::<bool>(&bytes), None);
+                if let Some(byte) = bytes.get_mut(bad) {
+                    *byte = 2;
+                    assert_eq!(first_invalid::<bool>(&bytes), Some(bad));
+                    bytes[len - 1] = 255;
+                    assert_eq!(first_invalid::<bool>(&bytes), Some(bad));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! Elements with a declared byte order; knows nothing of files or arrays.
+#![expect(unsafe_code, reason = "`Pod` and `Zeroable` are unsafe traits")]
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::iter::{Product, Sum};
+use std::ops;
+
+use bytemuck::{Pod, Zeroable};
+use ndarray::ScalarOperand;
+use num_traits::{
+    Bounded, FromBytes, FromPrimitive, Num, NumCast, One, ToBytes, ToPrimitive, Zero,
+};
+
+/// A number that can be stored as bytes of a declared order in [`Be`] and [`Le`].
+///
+/// Implemented for every type that `num_traits` can turn into an array of bytes and
+/// back: all primitive integers and floats, and `half`'s floats with the feature `half`.
+pub trait Number:
+    ToBytes<Bytes: Pod> + FromBytes<Bytes = <Self as ToBytes>::Bytes> + Copy + 'static
+{
+}
+
+impl<T> Number for T where
+    T: ToBytes<Bytes: Pod> + FromBytes<Bytes = <T as ToBytes>::Bytes> + Copy + 'static
+{
+}
+
+macro_rules! binary_operators {
+    ($Order:ident: $($Op:ident $op:ident $OpAssign:ident $op_assign:ident),*) => {$(
+        impl<T: Number + ops::$Op<Output = T>> ops::$Op for $Order<T> {
+            type Output = Self;
+
+            #[inline]
+            fn $op(self, other: Self) -> Self {
+                Self::new(self.get().$op(other.get()))
+            }
+        }
+
+        impl<T: Number + ops::$Op<Output = T>> ops::$Op<T> for $Order<T> {
+            type Output = Self;
+
+            #[inline]
+            fn $op(self, other: T) -> Self {
+                Self::new(self.get().$op(other))
+            }
+        }
+
+        impl<T: Number + ops::$Op<Output = T>> ops::$OpAssign for $Order<T> {
+            #[inline]
+            fn $op_assign(&mut self, other: Self) {
+                self.set(self.get().$op(other.get()));
+            }
+        }
+
+        impl<T: Number + ops::$Op<Output = T>> ops::$OpAssign<T> for $Order<T> {
+            #[inline]
+            fn $op_assign(&mut self, other: T) {
+                self.set(self.get().$op(other));
+            }
+        }
+    )*};
+}
+
+macro_rules! into_primitive {
+    ($Order:ident: $($T:ty),*) => {$(
+        impl From<$Order<$T>> for $T {
+            #[inline]
+            fn from(value: $Order<$T>) -> $T {
+                value.get()
+            }
+        }
+    )*};
+}
+
+macro_rules! byte_order {
+    ($(#[$doc:meta])* $Order:ident, $to_bytes:ident, $from_bytes:ident) => {
+        $(#[$doc])*
+        #[repr(transparent)]
+        pub struct $Order<T: Number>(<T as ToBytes>::Bytes);
+
+        // SAFETY: `$Order<T>` is transparent over `T::Bytes`, which is `Pod` by the bound
+        // of `Number`, and `Pod` types are valid when all their bytes are zero.
+        unsafe impl<T: Number> Zeroable for $Order<T> {}
+
+        // SAFETY: `$Order<T>` is transparent over `T::Bytes`, which is `Pod` by the bound
+        // of `Number`: no padding, every bit pattern valid, no interior mutability.
+        unsafe impl<T: Number> Pod for $Order<T> {}
+
+        impl<T: Number> $Order<T> {
+            /// Stores a number in this byte order.
+            #[inline]
+            pub fn new(value: T) -> Self {
+                const { assert!(align_of::<<T as ToBytes>::Bytes>() == 1) };
+                Self(value.$to_bytes())
+            }
+
+            /// Returns the number.
+            #[inline]
+            pub fn get(self) -> T {
+                T::$from_bytes(&self.0)
+            }
+
+            /// Replaces the number.
+            #[inline]
+            pub fn set(&mut self, value: T) {
+                *self = Self::new(value);
+            }
+        }
+
+        impl<T: Number> Copy for $Order<T> {}
+
+        impl<T: Number> Clone for $Order<T> {
+            #[inline]
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        impl<T: Number> From<T> for $Order<T> {
+            #[inline]
+            fn from(value: T) -> Self {
+                Self::new(value)
+            }
+        }
+
+        into_primitive!($Order: u8, u16, u32, u64, u128, usize);
+        into_primitive!($Order: i8, i16, i32, i64, i128, isize, f32, f64);
+
+        impl<T: Number + Default> Default for $Order<T> {
+            fn default() -> Self {
+                Self::new(T::default())
+            }
+        }
+
+        impl<T: Number + fmt::Debug> fmt::Debug for $Order<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.get().fmt(f)
+            }
+        }
+
+        impl<T: Number + fmt::Display> fmt::Display for $Order<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.get().fmt(f)
+            }
+        }
+
+        impl<T: Number + PartialEq> PartialEq for $Order<T> {
+            #[inline]
+            fn eq(&self, other: &Self) -> bool {
+                self.get() == other.get()
+            }
+        }
+
+        impl<T: Number + PartialEq> PartialEq<T> for $Order<T> {
+            #[inline]
+            fn eq(&self, other: &T) -> bool {
+                self.get() == *other
+            }
+        }
+
+        impl<T: Number + Eq> Eq for $Order<T> {}
+
+        impl<T: Number + PartialOrd> PartialOrd for $Order<T> {
+            #[inline]
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                self.get().partial_cmp(&other.get())
+            }
+        }
+
+        impl<T: Number + PartialOrd> PartialOrd<T> for $Order<T> {
+            #[inline]
+            fn partial_cmp(&self, other: &T) -> Option<Ordering> {
+                self.get().partial_cmp(other)
+            }
+        }
+
+        impl<T: Number + Ord> Ord for $Order<T> {
+            #[inline]
+            fn cmp(&self, other: &Self) -> Ordering {
+                self.get().cmp(&other.get())
+            }
+        }
+
+        impl<T: Number + Hash> Hash for $Order<T> {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                self.get().hash(state);
+            }
+        }
+
+        binary_operators!($Order:
+            Add add AddAssign add_assign, Sub sub SubAssign sub_assign,
+            Mul mul MulAssign mul_assign, Div div DivAssign div_assign,
+            Rem rem RemAssign rem_assign);
+
+        impl<T: Number + ops::Neg<Output = T>> ops::Neg for $Order<T> {
+            type Output = Self;
+
+            #[inline]
+            fn neg(self) -> Self {
+                Self::new(self.get().neg())
+            }
+        }
+
+        impl<T: Number + Sum> Sum for $Order<T> {
+            fn sum<I: Iterator<Item = Self>>(numbers: I) -> Self {
+                Self::new(numbers.map(Self::get).sum())
+            }
+        }
+
+        impl<'a, T: Number + Sum> Sum<&'a $Order<T>> for $Order<T> {
+            fn sum<I: Iterator<Item = &'a Self>>(numbers: I) -> Self {
+                numbers.copied().sum()
+            }
+        }
+
+        impl<T: Number + Product> Product for $Order<T> {
+            fn product<I: Iterator<Item = Self>>(numbers: I) -> Self {
+                Self::new(numbers.map(Self::get).product())
+            }
+        }
+
+        impl<'a, T: Number + Product> Product<&'a $Order<T>> for $Order<T> {
+            fn product<I: Iterator<Item = &'a Self>>(numbers: I) -> Self {
+                numbers.copied().product()
+            }
+        }
+
+        impl<T: Number + Zero> Zero for $Order<T> {
+            #[inline]
+            fn zero() -> Self {
+                Self::new(T::zero())
+            }
+
+            #[inline]
+            fn is_zero(&self) -> bool {
+                self.get().is_zero()
+            }
+        }
+
+        impl<T: Number + One> One for $Order<T> {
+            #[inline]
+            fn one() -> Self {
+                Self::new(T::one())
+            }
+        }
+
+        impl<T: Number + Num> Num for $Order<T> {
+            type FromStrRadixErr = T::FromStrRadixErr;
+
+            fn from_str_radix(text: &str, radix: u32) -> Result<Self, T::FromStrRadixErr> {
+                T::from_str_radix(text, radix).map(Self::new)
+            }
+        }
+
+        impl<T: Number + Bounded> Bounded for $Order<T> {
+            fn min_value() -> Self {
+                Self::new(T::min_value())
+            }
+
+            fn max_value() -> Self {
+                Self::new(T::max_value())
+            }
+        }
+
+        impl<T: Number + ToPrimitive> ToPrimitive for $Order<T> {
+            fn to_i64(&self) -> Option<i64> {
+                self.get().to_i64()
+            }
+
+            fn to_u64(&self) -> Option<u64> {
+                self.get().to_u64()
+            }
+
+            fn to_i128(&self) -> Option<i128> {
+                self.get().to_i128()
+            }
+
+            fn to_u128(&self) -> Option<u128> {
+                self.get().to_u128()
+            }
+
+            fn to_f64(&self) -> Option<f64> {
+                self.get().to_f64()
+            }
+        }
+
+        impl<T: Number + FromPrimitive> FromPrimitive for $Order<T> {
+            fn from_i64(n: i64) -> Option<Self> {
+                T::from_i64(n).map(Self::new)
+            }
+
+            fn from_u64(n: u64) -> Option<Self> {
+                T::from_u64(n).map(Self::new)
+            }
+
+            fn from_i128(n: i128) -> Option<Self> {
+                T::from_i128(n).map(Self::new)
+            }
+
+            fn from_u128(n: u128) -> Option<Self> {
+                T::from_u128(n).map(Self::new)
+            }
+
+            fn from_f64(n: f64) -> Option<Self> {
+                T::from_f64(n).map(Self::new)
+            }
+        }
+
+        impl<T: Number + NumCast> NumCast for $Order<T> {
+            fn from<N: ToPrimitive>(n: N) -> Option<Self> {
+                <T as NumCast>::from(n).map(Self::new)
+            }
+        }
+
+        impl<T: Number> ScalarOperand for $Order<T> {}
+    };
+}
+
+byte_order! {
+    /// A number stored with its most significant byte first, at any offset.
+    ///
+    /// The element type for NumPy's `>i2`, `>f8` and the like, for SRTM, FITS and other
+    /// formats of network byte order. Its alignment is 1, so it maps at odd offsets too;
+    /// on a big-endian machine that is all that sets it apart from `T`.
+    ///
+    /// Comparison, hashing, arithmetic and printing are those of the number, so reductions
+    /// such as `sum` and `mean` of an array work as they do for `T`, overflow included.
+    /// Take [`get`](Be::get) where another type is wanted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ndarray_memmap::Be;
+    ///
+    /// let height = Be::new(1076_i16);
+    /// assert_eq!(bytemuck::bytes_of(&height), [0x04, 0x34]);
+    /// assert_eq!(f64::from(height.get()) / 1000.0, 1.076);
+    /// assert_eq!(height + 24, Be::new(1100));
+    /// ```
+    Be, to_be_bytes, from_be_bytes
+}
+
+byte_order! {
+    /// A number stored with its least significant byte first, at any offset.
+    ///
+    /// On a little-endian machine it holds the bytes of `T` itself, but its alignment is 1:
+    /// it is the element type for data that `T` cannot map because their offset is odd.
+    /// Everything said of [`Be`] holds here too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ndarray_memmap::Le;
+    ///
+    /// assert_eq!(bytemuck::bytes_of(&Le::new(1076_i16)), [0x34, 0x04]);
+    /// assert_eq!(align_of::<Le<f64>>(), 1);
+    /// ```
+    Le, to_le_bytes, from_le_bytes
+}

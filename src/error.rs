@@ -1,0 +1,220 @@
+//! What can go wrong, as facts and numbers; knows nothing of how it came about.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::Mode;
+
+/// The result of this crate's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A reason why a file cannot be used as an array.
+///
+/// Whatever the variant, the call that returned it changed no file, unless the variant
+/// says otherwise. Offsets, ends and lengths are bytes; offsets and ends count from the
+/// start of the file.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused; [`source`](std::error::Error::source) says why.
+    #[error("cannot {action} {}", Name(.path))]
+    Io {
+        /// What was being done: `open`, `map`, `lock`, …
+        action: &'static str,
+        /// The file; empty if the caller passed an open file instead of a path.
+        path: PathBuf,
+        /// What the operating system answered.
+        source: io::Error,
+    },
+
+    /// The path names something that cannot be mapped.
+    #[error("{} is {found}, not a regular file", Name(.path))]
+    NotAFile {
+        /// The path; empty if the caller passed an open file.
+        path: PathBuf,
+        /// What it is instead, as in `a directory`.
+        found: &'static str,
+    },
+
+    /// The array would reach past the end of the file.
+    #[error(
+        "the array ends at byte {needed}, but the file has {found} bytes \
+         (use `grow(true)` in mode `r+` to extend it)"
+    )]
+    FileTooShort {
+        /// Where the array ends.
+        needed: u64,
+        /// The length of the file.
+        found: u64,
+    },
+
+    /// The shape was to be taken from the file, which does not hold whole elements.
+    #[error(
+        "the {available} bytes from the offset to the end of the file are not a multiple \
+         of the {size} bytes of one element or row (give a shape to map a part of them)"
+    )]
+    PartialElement {
+        /// Bytes from the offset to the end of the file.
+        available: u64,
+        /// Bytes of one element, or of one row with `rows_of`.
+        size: usize,
+    },
+
+    /// The shape was to be taken from the file, which ends before the offset.
+    #[error("the array begins at byte {offset}, but the file has {found} bytes")]
+    OffsetPastEnd {
+        /// Where the array begins.
+        offset: u64,
+        /// The length of the file.
+        found: u64,
+    },
+
+    /// The elements would lie at addresses that their type does not allow.
+    #[error(
+        "byte {offset} is not aligned for elements of alignment {align} \
+         (use `Be<f64>` or `Le<f64>` to map at any offset)"
+    )]
+    Misaligned {
+        /// Where the array begins.
+        offset: u64,
+        /// The alignment of the element type.
+        align: usize,
+    },
+
+    /// The array has more bytes than a pointer or a file offset can reach.
+    #[error("the array is too large: its size or its end in bytes overflows")]
+    TooLarge,
+
+    /// Nothing tells the length of the first axis.
+    #[error("a shape is required: there is no file, or no byte a row, to tell it from")]
+    ShapeRequired,
+
+    /// The shape and the custom strides have different numbers of axes.
+    #[error("the shape and the strides have different numbers of axes")]
+    StridesMismatch,
+
+    /// Two indices would name the same element of an array that can be written.
+    #[error("the strides give two indices to one element (use mode `r` to read it so)")]
+    OverlappingStrides,
+
+    /// The element type has no bytes, so that a file says nothing about it.
+    #[error("elements of zero size cannot be mapped")]
+    ZeroSizedElement,
+
+    /// A layout was resolved for elements of another size.
+    #[error("the layout is for elements of {expected} bytes, asked for {found}")]
+    ElementSize {
+        /// The size in bytes that the layout was resolved for.
+        expected: usize,
+        /// The size in bytes of the element type asked for.
+        found: usize,
+    },
+
+    /// The bytes of an element are not a value of its type.
+    #[error("element {index} is not a valid value of its type")]
+    InvalidElement {
+        /// Its position in the order of the file: it begins `index` times the element's
+        /// size after the offset.
+        index: usize,
+    },
+
+    /// Changes were asked for in mode `r`.
+    #[error("the array is read-only (use mode `c` for private changes, `r+` for shared)")]
+    ReadOnly,
+
+    /// Changes in mode `c` are private to this handle: they never reach the file.
+    #[error("the changes are private (mode `c`): they do not reach the file")]
+    PrivateChanges,
+
+    /// The mode does not go with this constructor.
+    #[error("mode `{mode}` cannot be used to {action}")]
+    UnsupportedMode {
+        /// The mode asked for.
+        mode: Mode,
+        /// What the constructor does.
+        action: &'static str,
+    },
+
+    /// A text is not the name of a mode.
+    #[error("`{name}` is not a mode (the modes are `r`, `c`, `r+`, `w+` and `x+`)")]
+    UnknownMode {
+        /// The text.
+        name: String,
+    },
+
+    /// The kernel does not prove that the file cannot change.
+    #[error(
+        "{} may change: only a sealed memfd or a file under fs-verity is proved \
+         immutable (use `load`, or the unsafe `open`)",
+        Name(.path)
+    )]
+    NotImmutable {
+        /// The path; empty if the caller passed an open file.
+        path: PathBuf,
+        /// What is missing.
+        source: io::Error,
+    },
+
+    /// The disk, or the user's share of it, has no room for the array.
+    #[error("no space to reserve the file's {needed} bytes on its disk")]
+    NoSpace {
+        /// The length the file was to have.
+        needed: u64,
+    },
+
+    /// Another handle has locked the file.
+    #[error("{} is locked by another handle", Name(.path))]
+    Locked {
+        /// The path; empty if the caller passed an open file.
+        path: PathBuf,
+    },
+
+    /// An earlier sync failed, so that changes may be lost whatever a later one says.
+    #[error("an earlier sync failed and changes may be lost (open the file again)")]
+    Poisoned,
+}
+
+impl Error {
+    /// Makes the closure that wraps an I/O error, for `map_err`.
+    pub(crate) fn io(
+        action: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { action, path: path.to_owned(), source }
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::Io { source, .. } => source.kind(),
+            Error::NoSpace { .. } => io::ErrorKind::StorageFull,
+            Error::ReadOnly | Error::PrivateChanges => io::ErrorKind::PermissionDenied,
+            Error::Locked { .. } => io::ErrorKind::WouldBlock,
+            Error::FileTooShort { .. } | Error::OffsetPastEnd { .. } => {
+                io::ErrorKind::UnexpectedEof
+            }
+            Error::InvalidElement { .. } | Error::PartialElement { .. } => {
+                io::ErrorKind::InvalidData
+            }
+            Error::Poisoned => io::ErrorKind::Other,
+            _ => io::ErrorKind::InvalidInput,
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// Prints a path in backticks, or says that there is none.
+struct Name<'a>(&'a Path);
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.as_os_str().is_empty() {
+            return f.write_str("the given file");
+        }
+        write!(f, "`{}`", self.0.display())
+    }
+}
