@@ -1,0 +1,171 @@
+//! Where the elements of an array lie in a file: arithmetic, no file and no bytes.
+
+use bytemuck::cast_slice;
+use ndarray::{
+    ArrayView, ArrayViewMut, Dimension, ErrorKind, Ix1, ShapeBuilder, StrideShape,
+};
+
+use crate::{Error, Result};
+
+/// As many elements of no size as a slice can have: what a shape is checked against.
+const UNITS: [(); isize::MAX as usize] = [(); isize::MAX as usize];
+
+/// The place of an array in a file: a range of bytes, and a shape and strides within it.
+///
+/// Made by [`MapOptions::resolve`](crate::MapOptions::resolve), which checks it:
+///
+/// 1. The product of the non-zero axis lengths, times the element size, is at most
+///    `isize::MAX`, also beside an axis of length zero.
+/// 2. So is the distance in bytes from the lowest element to the end of the highest.
+/// 3. `offset + len` is at most `i64::MAX`, the largest length of a file.
+/// 4. `offset` is a multiple of the element's alignment, unless there is no element.
+/// 5. The strides of an array without elements are zero.
+///
+/// With [`view`](Self::view) and [`view_mut`](Self::view_mut) it serves whoever maps a
+/// file by other means.
+///
+/// # Examples
+///
+/// ```
+/// use ndarray_memmap::{MapOptions, Mode};
+///
+/// let layout = MapOptions::new(Mode::ReadOnly).offset(16).rows_of(3).resolve::<f32>(64)?;
+/// assert_eq!((layout.shape(), layout.strides()), (&[4, 3][..], &[3, 1][..]));
+/// assert_eq!((layout.offset(), layout.end()), (16, 64));
+/// # Ok::<(), ndarray_memmap::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout<D = Ix1> {
+    offset: u64,
+    len: usize,
+    item_size: usize,
+    dim: D,
+    strides: D,
+    overlaps: bool,
+}
+
+impl<D: Dimension> Layout<D> {
+    /// Checks a shape of elements of `size` bytes at `offset`.
+    pub(crate) fn new(
+        offset: u64,
+        shape: StrideShape<D>,
+        size: usize,
+        align: usize,
+    ) -> Result<Self> {
+        let units = ArrayView::from_shape(shape, &UNITS).map_err(|e| match e.kind() {
+            ErrorKind::IncompatibleLayout => Error::StridesMismatch,
+            _ => Error::TooLarge,
+        })?;
+        let dim = units.raw_dim();
+        let is_empty = dim.slice().contains(&0);
+        let mut strides = D::zeros(dim.ndim());
+        if !is_empty {
+            strides.slice_mut().copy_from_slice(cast_slice(units.strides()));
+        }
+
+        let mut count: usize = 1;
+        let mut reach: usize = 0;
+        for (&length, stride) in dim.slice().iter().zip(signed(&strides)) {
+            count = count.checked_mul(length.max(1)).ok_or(Error::TooLarge)?;
+            let steps = length.saturating_sub(1);
+            reach = steps
+                .checked_mul(stride.unsigned_abs())
+                .and_then(|step| reach.checked_add(step))
+                .ok_or(Error::TooLarge)?;
+        }
+        // Conditions 1 and 2.
+        let _ = bytes(count, size)?;
+        let span = reach.checked_add(1).ok_or(Error::TooLarge)?;
+        let len = if is_empty { 0 } else { bytes(span, size)? };
+
+        let mut layout =
+            Self { offset, len, item_size: size, dim, strides, overlaps: false };
+        // Condition 3.
+        if layout.checked_end().is_none_or(|end| i64::try_from(end).is_err()) {
+            return Err(Error::TooLarge);
+        }
+        // Condition 4.
+        if !is_empty && !is_multiple(offset, align) {
+            return Err(Error::Misaligned { offset, align });
+        }
+        layout.overlaps =
+            ArrayViewMut::from_shape(layout.upward_shape(), &mut { UNITS }).is_err();
+        Ok(layout)
+    }
+
+    /// Returns the byte of the file at which the array begins.
+    ///
+    /// With negative strides that is its lowest element, not the first.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Returns the byte of the file after the array's last.
+    pub fn end(&self) -> u64 {
+        self.checked_end().unwrap_or(u64::MAX)
+    }
+
+    /// Returns the number of bytes from the array's first to its last, gaps included.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Tells whether the array has no elements, and so takes no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Returns the number of elements.
+    pub fn count(&self) -> usize {
+        self.dim.size()
+    }
+
+    /// Returns the size of one element in bytes.
+    pub fn item_size(&self) -> usize {
+        self.item_size
+    }
+
+    /// Returns the length of each axis, in elements.
+    pub fn shape(&self) -> &[usize] {
+        self.dim.slice()
+    }
+
+    /// Returns the stride of each axis, in elements.
+    pub fn strides(&self) -> &[isize] {
+        signed(&self.strides)
+    }
+
+    /// Tells whether two indices name the same element, so that it must not be written.
+    pub(crate) fn overlaps(&self) -> bool {
+        self.overlaps
+    }
+
+    /// Returns the shape with all strides made positive.
+    pub(crate) fn upward_shape(&self) -> StrideShape<D> {
+        let mut upward = self.strides.clone();
+        for (up, stride) in upward.slice_mut().iter_mut().zip(self.strides()) {
+            *up = stride.unsigned_abs();
+        }
+        self.dim.clone().strides(upward)
+    }
+
+    fn checked_end(&self) -> Option<u64> {
+        self.offset.checked_add(u64::try_from(self.len).ok()?)
+    }
+}
+
+fn signed<D: Dimension>(strides: &D) -> &[isize] {
+    cast_slice(strides.slice())
+}
+
+/// Multiplies a count of elements by their size, up to `isize::MAX`.
+fn bytes(count: usize, size: usize) -> Result<usize> {
+    count
+        .checked_mul(size)
+        .filter(|bytes| isize::try_from(*bytes).is_ok())
+        .ok_or(Error::TooLarge)
+}
+
+fn is_multiple(offset: u64, align: usize) -> bool {
+    u64::try_from(align).is_ok_and(|align| offset.is_multiple_of(align))
+}

@@ -1,0 +1,227 @@
+//! What the caller asks for, and its resolution against the length of a file.
+
+use ndarray::{Dimension, IntoDimension, Ix1, StrideShape};
+
+use crate::{Element, Error, Layout, Mode, Result};
+
+/// What a mapping is to be and do; opens files as arrays.
+///
+/// Without [`shape`](Self::shape) or [`rows_of`](Self::rows_of), the array has one axis
+/// and takes all elements from the offset to the end of the file.
+///
+/// # Examples
+///
+/// ```
+/// use ndarray::ShapeBuilder;
+/// use ndarray_memmap::{MapOptions, Mode, SyncToDisk};
+///
+/// let dir = tempfile::tempdir()?;
+/// let path = dir.path().join("planes.f32");
+///
+/// // SAFETY: nobody else knows the file.
+/// let mut a = unsafe {
+///     MapOptions::new(Mode::Create).offset(512).shape((64, 48, 3).f()).open::<f32>(&path)?
+/// };
+/// a.view_mut()?[[1, 0, 0]] = 0.5;
+/// a.sync()?;
+/// assert_eq!(std::fs::read(&path)?[516..520], 0.5_f32.to_le_bytes());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing until a file is opened with them"]
+pub struct MapOptions<D = Ix1> {
+    pub(crate) mode: Mode,
+    pub(crate) offset: u64,
+    pub(crate) extent: Extent<D>,
+    pub(crate) grow: bool,
+    pub(crate) sparse: bool,
+    pub(crate) populate: bool,
+    pub(crate) advice: Advice,
+    pub(crate) lock: bool,
+}
+
+/// How the shape is given.
+#[derive(Clone, Debug)]
+pub(crate) enum Extent<D> {
+    /// The lengths of all axes but the first, which comes from the length of the file.
+    Rows(D),
+    /// Shape and order or strides.
+    Shape(StrideShape<D>),
+}
+
+/// What the kernel is told of the accesses to come (`madvise`).
+///
+/// Advice changes speed only. A system that does not know one ignores it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Advice {
+    /// No advice: the kernel reads ahead moderately.
+    #[default]
+    Normal,
+    /// Pages are wanted in order: read far ahead.
+    Sequential,
+    /// Pages are wanted in no order: do not read ahead.
+    ///
+    /// Makes a later scan of pages that are not in memory many times slower.
+    Random,
+    /// All pages are wanted soon: begin to read them.
+    WillNeed,
+    /// Huge pages are wanted where the file system has them (Linux).
+    HugePage,
+}
+
+impl MapOptions {
+    /// Starts from a mode and the defaults of all other options.
+    pub fn new(mode: Mode) -> Self {
+        Self {
+            mode,
+            offset: 0,
+            extent: Extent::Rows(Ix1(0)),
+            grow: false,
+            sparse: false,
+            populate: false,
+            advice: Advice::Normal,
+            lock: false,
+        }
+    }
+}
+
+impl<D: Dimension> MapOptions<D> {
+    /// Sets the byte of the file at which the array begins (default 0).
+    ///
+    /// Any multiple of the element's alignment will do; it need not be one of the page.
+    /// In mode `w+` and `x+` the bytes before it are zeros too.
+    pub fn offset(self, offset: u64) -> Self {
+        Self { offset, ..self }
+    }
+
+    /// Sets shape and order (default: one axis, up to the end of the file).
+    ///
+    /// Takes what ndarray's own constructors take: a number or a tuple for C order, `.f()`
+    /// for Fortran order, `.strides(..)` in elements for anything else, such as one field of
+    /// interleaved records.
+    pub fn shape<E: Dimension>(self, shape: impl Into<StrideShape<E>>) -> MapOptions<E> {
+        self.with_extent(Extent::Shape(shape.into()))
+    }
+
+    /// Sets the shape of one row; the first axis counts the rows up to the end of the file.
+    ///
+    /// `rows_of(768)` gives shape `(n, 768)`, `rows_of((64, 48))` gives `(n, 64, 48)`.
+    pub fn rows_of<R: IntoDimension>(
+        self,
+        row: R,
+    ) -> MapOptions<<R::Dim as Dimension>::Larger> {
+        let row = row.into_dimension();
+        let mut dim = <R::Dim as Dimension>::Larger::zeros(row.ndim().saturating_add(1));
+        for (axis, &length) in dim.slice_mut().iter_mut().skip(1).zip(row.slice()) {
+            *axis = length;
+        }
+        self.with_extent(Extent::Rows(dim))
+    }
+
+    /// Sets whether mode `r+` extends a file that is too short, with zeros (default no).
+    pub fn grow(self, grow: bool) -> Self {
+        Self { grow, ..self }
+    }
+
+    /// Sets whether a file may be created or grown without disk space (default no).
+    ///
+    /// By default the space is reserved first, and a full disk is [`Error::NoSpace`]. In a
+    /// sparse file a store into a page for which no space is left kills the process by
+    /// `SIGBUS`. File systems that cannot reserve space get a sparse file either way.
+    pub fn sparse(self, sparse: bool) -> Self {
+        Self { sparse, ..self }
+    }
+
+    /// Sets whether all pages are brought into memory at once (default no; Linux).
+    pub fn populate(self, populate: bool) -> Self {
+        Self { populate, ..self }
+    }
+
+    /// Sets what the kernel is told of the accesses to come (default nothing; Unix).
+    pub fn advice(self, advice: Advice) -> Self {
+        Self { advice, ..self }
+    }
+
+    /// Sets whether the whole file is locked while the array lives (default no).
+    ///
+    /// The lock is [`File::lock`](std::fs::File::lock): shared in modes `r` and `c`,
+    /// exclusive in the others. If somebody else holds it, [`Error::Locked`] comes at once.
+    /// On Unix it is advisory: it binds only those who lock as well.
+    pub fn lock(self, lock: bool) -> Self {
+        Self { lock, ..self }
+    }
+
+    /// Works out where the array lies in a file of `file_len` bytes, without opening one.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::ShapeRequired`], [`Error::OffsetPastEnd`] and [`Error::PartialElement`]
+    ///   if the shape is to come from the file and cannot.
+    /// - [`Error::FileTooShort`] unless the mode creates the file or may grow it.
+    /// - [`Error::Misaligned`], [`Error::TooLarge`] and [`Error::ZeroSizedElement`].
+    /// - [`Error::StridesMismatch`], and [`Error::OverlappingStrides`] unless the mode is `r`.
+    pub fn resolve<A: Element>(&self, file_len: u64) -> Result<Layout<D>> {
+        self.resolve_items(file_len, size_of::<A>(), align_of::<A>())
+    }
+
+    /// Resolves for elements of `size` bytes whose offset is a multiple of `align`.
+    pub(crate) fn resolve_items(
+        &self,
+        file_len: u64,
+        size: usize,
+        align: usize,
+    ) -> Result<Layout<D>> {
+        if size == 0 {
+            return Err(Error::ZeroSizedElement);
+        }
+        let shape = match &self.extent {
+            Extent::Shape(shape) => shape.clone(),
+            Extent::Rows(row) => self.rows(row, file_len, size)?.into(),
+        };
+        let layout = Layout::new(self.offset, shape, size, align)?;
+        if self.mode.is_mutable() && layout.overlaps() {
+            return Err(Error::OverlappingStrides);
+        }
+        if layout.end() > file_len && !self.extends() {
+            return Err(Error::FileTooShort { needed: layout.end(), found: file_len });
+        }
+        Ok(layout)
+    }
+
+    /// Tells whether the file is made as long as the array needs.
+    pub(crate) fn extends(&self) -> bool {
+        self.mode.creates() || self.grow && self.mode == Mode::ReadWrite
+    }
+
+    /// Replaces the first axis of `row` by the number of rows up to the end of the file.
+    fn rows(&self, row: &D, file_len: u64, item_size: usize) -> Result<D> {
+        let size = row
+            .slice()
+            .iter()
+            .skip(1)
+            .try_fold(item_size, |size, &length| size.checked_mul(length))
+            .ok_or(Error::TooLarge)?;
+        if self.mode.creates() {
+            return Err(Error::ShapeRequired);
+        }
+        let available = file_len
+            .checked_sub(self.offset)
+            .ok_or(Error::OffsetPastEnd { offset: self.offset, found: file_len })?;
+        let row_bytes = u64::try_from(size).map_err(|_| Error::TooLarge)?;
+        let count = available.checked_div(row_bytes).ok_or(Error::ShapeRequired)?;
+        if !available.is_multiple_of(row_bytes) {
+            return Err(Error::PartialElement { available, size });
+        }
+        let mut dim = row.clone();
+        if let Some(first) = dim.slice_mut().first_mut() {
+            *first = usize::try_from(count).map_err(|_| Error::TooLarge)?;
+        }
+        Ok(dim)
+    }
+
+    fn with_extent<E>(self, extent: Extent<E>) -> MapOptions<E> {
+        let Self { mode, offset, extent: _, grow, sparse, populate, advice, lock } = self;
+        MapOptions { mode, offset, extent, grow, sparse, populate, advice, lock }
+    }
+}
