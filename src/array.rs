@@ -1,0 +1,211 @@
+//! The handle that owns a mapping and is an array; knows nothing of how it was opened.
+#![expect(unsafe_code, reason = "the handle makes views of the pages it owns")]
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+use ndarray::iter::Iter;
+use ndarray::{
+    ArrayRef, ArrayView, ArrayViewMut, Dimension, IntoNdProducer, Ix1, Ix2, Ix3, Ix4,
+    Ix5, Ix6, IxDyn,
+};
+
+use crate::pages::Pages;
+use crate::view::{view_at, view_mut_at};
+use crate::{Element, Error, Layout, Mode, Result};
+
+/// Brings changes to disk.
+pub trait SyncToDisk {
+    /// Writes changes to disk and returns once they are there.
+    ///
+    /// After that the changes and the length of the file survive a power cut.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::PrivateChanges`] in mode `c`, whose changes never reach the file. In mode
+    ///   `r` there is nothing to do, and the result is `Ok`.
+    /// - [`Error::Io`] if the disk does not take them. Some may be lost then, and the kernel
+    ///   says so only once: from there on every sync of this handle is
+    ///   [`Error::Poisoned`].
+    fn sync(&self) -> Result<()>;
+}
+
+/// An array in a file: owns the mapping, and is the array.
+///
+/// It derefs to ndarray's [`ArrayRef`], so indexing, slicing, iteration, reductions and
+/// every function that takes `&ArrayRef<A, D>` work on it; [`view_mut`](Self::view_mut)
+/// gives the view to change it by. It is opened by [`MapOptions`](crate::MapOptions) and
+/// unmapped when dropped, which leaves the time of writing to the kernel; to know that
+/// changes are on disk, [`sync`](SyncToDisk::sync) or [`close`](Self::close).
+///
+/// There is no `DerefMut`, by which an array could be reshaped or swapped with another.
+///
+/// In arithmetic of ndarray both operands have to be of one kind: write `&*a + &*b` for two
+/// handles, and `&a.view() + &b` for a handle and an owned array.
+///
+/// # Examples
+///
+/// ```
+/// use ndarray::{Array2, ArrayRef2, array};
+/// use ndarray_memmap::MapOptions;
+///
+/// fn trace(a: &ArrayRef2<f64>) -> f64 {
+///     a.diag().sum()
+/// }
+///
+/// let mut a = MapOptions::scratch::<f64, _>((2, 2))?;
+/// a.view_mut()?.assign(&array![[1.0, 2.0], [3.0, 4.0]]);
+/// assert_eq!(trace(&a), 5.0);
+/// assert_eq!(&a.view() * &Array2::<f64>::eye(2), array![[1.0, 0.0], [0.0, 4.0]]);
+/// # Ok::<(), ndarray_memmap::Error>(())
+/// ```
+pub struct MmapArray<A: 'static = u8, D = Ix1> {
+    /// Points into `pages`; `'static` only here, handed out no longer than `self` lives.
+    view: ArrayView<'static, A, D>,
+    pages: Pages,
+    layout: Layout<D>,
+    mode: Mode,
+    path: PathBuf,
+    /// Whoever has the handle can take and replace elements.
+    elements: PhantomData<A>,
+}
+
+/// A mapped array of one axis.
+pub type MmapArray1<A> = MmapArray<A, Ix1>;
+/// A mapped array of two axes.
+pub type MmapArray2<A> = MmapArray<A, Ix2>;
+/// A mapped array of three axes.
+pub type MmapArray3<A> = MmapArray<A, Ix3>;
+/// A mapped array of four axes.
+pub type MmapArray4<A> = MmapArray<A, Ix4>;
+/// A mapped array of five axes.
+pub type MmapArray5<A> = MmapArray<A, Ix5>;
+/// A mapped array of six axes.
+pub type MmapArray6<A> = MmapArray<A, Ix6>;
+/// A mapped array whose number of axes is known at run time.
+pub type MmapArrayD<A> = MmapArray<A, IxDyn>;
+
+impl<A: Element, D: Dimension> MmapArray<A, D> {
+    /// Joins pages and the layout of the array in them.
+    ///
+    /// # Safety
+    ///
+    /// 1. `check` has passed for `A`, `layout` and the bytes of `pages`, which are as many
+    ///    as the layout's.
+    /// 2. While the handle lives, nobody else changes these bytes, or reads them while a view
+    ///    for writing lives.
+    /// 3. If `mode` is mutable, the pages can be written and the layout does not overlap.
+    pub(crate) unsafe fn new(
+        pages: Pages,
+        layout: Layout<D>,
+        mode: Mode,
+        path: PathBuf,
+    ) -> Self {
+        // SAFETY: conditions 1 and 2; the pages stay where they are until `self` is dropped,
+        // and `deref` lends the view no longer.
+        let view = unsafe { view_at(&layout, pages.as_mut_ptr()) };
+        Self { view, pages, layout, mode, path, elements: PhantomData }
+    }
+
+    /// Views the array for reading and writing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ReadOnly`] in mode `r`.
+    pub fn view_mut(&mut self) -> Result<ArrayViewMut<'_, A, D>> {
+        if !self.mode.is_mutable() {
+            return Err(Error::ReadOnly);
+        }
+        // SAFETY: conditions 1 to 3 of `new`; `self` is borrowed mutably, so no view of it
+        // lives that `deref` or an earlier call has lent.
+        Ok(unsafe { view_mut_at(&self.layout, self.pages.as_mut_ptr()) })
+    }
+
+    /// Returns the mode that the array was opened in.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Returns the path that the array was opened by; `None` if it was not by a path.
+    pub fn path(&self) -> Option<&Path> {
+        Some(self.path.as_path()).filter(|path| !path.as_os_str().is_empty())
+    }
+
+    /// Returns the byte of the file at which the array begins.
+    pub fn offset(&self) -> u64 {
+        self.layout.offset()
+    }
+
+    /// Returns the place of the array in its file.
+    pub fn layout(&self) -> &Layout<D> {
+        &self.layout
+    }
+
+    /// Syncs, then unmaps: reports what dropping the handle would pass over in silence.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`sync`](SyncToDisk::sync), in mode `c` too, whose changes end here. The
+    /// array is unmapped either way.
+    pub fn close(self) -> Result<()> {
+        self.sync()
+    }
+}
+
+impl<A: Element, D: Dimension> SyncToDisk for MmapArray<A, D> {
+    fn sync(&self) -> Result<()> {
+        match self.mode {
+            Mode::ReadOnly => Ok(()),
+            Mode::CopyOnWrite => Err(Error::PrivateChanges),
+            Mode::ReadWrite | Mode::Create | Mode::CreateNew => {
+                self.pages.sync(&self.path)
+            }
+        }
+    }
+}
+
+impl<A, D: Dimension> Deref for MmapArray<A, D> {
+    type Target = ArrayRef<A, D>;
+
+    #[inline]
+    fn deref(&self) -> &ArrayRef<A, D> {
+        &self.view
+    }
+}
+
+impl<'a, A, D: Dimension> From<&'a MmapArray<A, D>> for ArrayView<'a, A, D> {
+    fn from(array: &'a MmapArray<A, D>) -> Self {
+        array.view()
+    }
+}
+
+impl<'a, A, D: Dimension> IntoIterator for &'a MmapArray<A, D> {
+    type Item = &'a A;
+    type IntoIter = Iter<'a, A, D>;
+
+    fn into_iter(self) -> Iter<'a, A, D> {
+        self.iter()
+    }
+}
+
+impl<'a, A, D: Dimension> IntoNdProducer for &'a MmapArray<A, D> {
+    type Item = &'a A;
+    type Dim = D;
+    type Output = ArrayView<'a, A, D>;
+
+    fn into_producer(self) -> ArrayView<'a, A, D> {
+        self.view()
+    }
+}
+
+impl<A, D: Dimension> fmt::Debug for MmapArray<A, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MmapArray")
+            .field("path", &self.path)
+            .field("shape", &self.shape())
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}

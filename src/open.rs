@@ -1,0 +1,139 @@
+//! From options to arrays: the unsafe door.
+#![expect(unsafe_code, reason = "mapping a file is unsafe, whoever does it")]
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::slice;
+
+use ndarray::Dimension;
+
+use crate::file::{self, Opened};
+use crate::pages::{self, Pages};
+use crate::space::{self, Room};
+use crate::view::check;
+use crate::{Element, Error, MapOptions, MmapArray, Mode, Result};
+
+impl<D: Dimension> MapOptions<D> {
+    /// Opens a file and maps it as an array.
+    ///
+    /// # Safety
+    ///
+    /// While the array lives, nobody else may change the file's mapped bytes or make it
+    /// shorter: [the contract of a mapping](crate#the-contract-of-a-mapping).
+    ///
+    /// # Errors
+    ///
+    /// - Those of [`resolve`](Self::resolve).
+    /// - [`Error::NotAFile`] if the path names a directory, a FIFO or a device.
+    /// - [`Error::Locked`] if the file was to be locked and somebody else holds a lock.
+    /// - [`Error::NoSpace`] if the disk has no room for a file to be created or grown.
+    /// - [`Error::InvalidElement`] if some bytes are not a value of `A`.
+    /// - [`Error::Io`] if the operating system refuses for another reason.
+    ///
+    /// After an error the file is as it was, and one that did not exist does not exist.
+    pub unsafe fn open<A: Element>(
+        &self,
+        path: impl AsRef<Path>,
+    ) -> Result<MmapArray<A, D>> {
+        let path = path.as_ref();
+        if self.mode.creates() {
+            // Whatever can be refused is refused before there is a file.
+            self.resolve::<A>(0)?;
+        }
+        let Opened { file, is_new } = file::open(path, self.mode)?;
+        // SAFETY: the caller vouches for the file.
+        let opened = unsafe { self.map_named(&file, path) };
+        if opened.is_err() && is_new {
+            drop(file);
+            let _ = fs::remove_file(path);
+        }
+        opened
+    }
+
+    /// Maps an open file as an array.
+    ///
+    /// The file must be open for reading, and in modes `r+`, `w+` and `x+` for writing.
+    /// Mode `x+` takes only a file without contents. The file may be closed afterwards.
+    ///
+    /// # Safety
+    ///
+    /// That of [`open`](Self::open): [the contract of a
+    /// mapping](crate#the-contract-of-a-mapping).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open), with empty paths.
+    pub unsafe fn map<A: Element>(&self, file: &File) -> Result<MmapArray<A, D>> {
+        // SAFETY: the caller vouches for the file.
+        unsafe { self.map_named(file, Path::new("")) }
+    }
+
+    /// Maps an open file known as `path`.
+    ///
+    /// Everything is checked before anything is destroyed: a file that `Create` replaces is
+    /// given its space and mapped once on trial before its contents are cleared.
+    ///
+    /// # Safety
+    ///
+    /// That of [`open`](Self::open).
+    unsafe fn map_named<A: Element>(
+        &self,
+        file: &File,
+        path: &Path,
+    ) -> Result<MmapArray<A, D>> {
+        let len = file::regular_len(file, path)?;
+        if self.mode == Mode::CreateNew && len > 0 {
+            let exists = std::io::ErrorKind::AlreadyExists.into();
+            return Err(Error::io("create", path)(exists));
+        }
+        let layout = self.resolve::<A>(len)?;
+        if self.lock {
+            file::lock(file, self.mode, path)?;
+        }
+
+        let end = layout.end();
+        let from = if self.mode.creates() { 0 } else { len };
+        let room = self
+            .extends()
+            .then(|| Room::make(file, len, from, end, self.sparse, path))
+            .transpose()?;
+        let map = |populate| {
+            (!layout.is_empty())
+                .then(|| {
+                    pages::map(file, layout.offset(), layout.len(), self.mode, populate)
+                })
+                .transpose()
+                .map_err(Error::io("map", path))
+        };
+        if self.mode == Mode::Create && len > 0 {
+            drop(map(false)?);
+            space::clear(file, len, end, self.sparse)
+                .map_err(Error::io("clear", path))?;
+        }
+        let map = map(self.populate)?;
+        if let Some(map) = &map {
+            pages::advise(map, self.advice).map_err(Error::io("advise on", path))?;
+        }
+        let found = file::regular_len(file, path)?;
+        if found < end {
+            return Err(Error::FileTooShort { needed: end, found });
+        }
+
+        let keep = pages::needs_file(self.mode, layout.is_empty(), self.lock);
+        let kept = keep.then(|| file.try_clone()).transpose();
+        let pages = Pages::new(map, kept.map_err(Error::io("keep open", path))?);
+        if !layout.is_empty() {
+            // SAFETY: the pages have `len` bytes and live for longer than the reference; the
+            // file reaches to their end, and the caller keeps others from changing it.
+            let bytes =
+                unsafe { slice::from_raw_parts(pages.as_mut_ptr(), layout.len()) };
+            check::<A, D>(&layout, bytes)?;
+        }
+        if let Some(room) = room {
+            room.keep();
+        }
+        // SAFETY: the bytes are checked (1), the caller keeps others from changing the file
+        // (2), `map` and `resolve` have seen to the mode (3).
+        Ok(unsafe { MmapArray::new(pages, layout, self.mode, path.to_owned()) })
+    }
+}

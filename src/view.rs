@@ -1,0 +1,164 @@
+//! Bytes as ndarray views: alignment, validity, pointers; knows nothing of files.
+#![expect(unsafe_code, reason = "views of checked bytes are made from a pointer")]
+
+use std::ptr;
+
+use bytemuck::try_cast_slice;
+use ndarray::{ArrayView, ArrayViewMut, Axis, Dimension};
+
+use crate::element::{first_invalid, needs_check};
+use crate::{Element, Error, Layout, Result};
+
+impl<D: Dimension> Layout<D> {
+    /// Views the array in the bytes of its file.
+    ///
+    /// `bytes` are those of the file from its first on, as `memmap2::Mmap::map` gives them;
+    /// the array is taken from [`offset`](Self::offset) to [`end`](Self::end).
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::ElementSize`] if `A` is not of the size the layout was resolved for.
+    /// - [`Error::FileTooShort`] if `bytes` end before the array.
+    /// - [`Error::Misaligned`] if the elements lie at addresses that `A` does not allow.
+    /// - [`Error::InvalidElement`] if an element is not a value of `A`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ndarray_memmap::{MapOptions, Mode};
+    ///
+    /// let path = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    /// // SAFETY: the file does not change while it is mapped.
+    /// let bytes = unsafe { memmap2::Mmap::map(&std::fs::File::open(path)?)? };
+    ///
+    /// let options = MapOptions::new(Mode::ReadOnly).offset(1).shape(7);
+    /// let layout = options.resolve::<u8>(bytes.len() as u64)?;
+    /// assert_eq!(layout.view::<u8>(&bytes)?.as_slice(), Some(&b"package"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn view<'a, A: Element>(&self, bytes: &'a [u8]) -> Result<ArrayView<'a, A, D>> {
+        let found = bytes.len();
+        let bytes = self.range().and_then(|range| bytes.get(range));
+        let bytes = bytes.ok_or_else(|| self.too_short(found))?;
+        check::<A, D>(self, bytes)?;
+        // SAFETY: `bytes` are the `len` bytes of the layout, readable and unchanged for `'a`,
+        // and `check` has passed.
+        Ok(unsafe { view_at(self, bytes.as_ptr()) })
+    }
+
+    /// Views the array in the bytes of its file, for reading and writing.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`view`](Self::view), and [`Error::OverlappingStrides`] if two indices name
+    /// the same element.
+    pub fn view_mut<'a, A: Element>(
+        &self,
+        bytes: &'a mut [u8],
+    ) -> Result<ArrayViewMut<'a, A, D>> {
+        if self.overlaps() {
+            return Err(Error::OverlappingStrides);
+        }
+        let found = bytes.len();
+        let bytes = self.range().and_then(|range| bytes.get_mut(range));
+        let bytes = bytes.ok_or_else(|| self.too_short(found))?;
+        check::<A, D>(self, bytes)?;
+        // SAFETY: `bytes` are the `len` bytes of the layout, borrowed for `'a` by nobody else,
+        // `check` has passed, and no two indices overlap.
+        Ok(unsafe { view_mut_at(self, bytes.as_mut_ptr()) })
+    }
+
+    fn range(&self) -> Option<std::ops::Range<usize>> {
+        let start = usize::try_from(self.offset()).ok()?;
+        Some(start..start.checked_add(self.len())?)
+    }
+
+    fn too_short(&self, found: usize) -> Error {
+        let found = u64::try_from(found).unwrap_or(u64::MAX);
+        Error::FileTooShort { needed: self.end(), found }
+    }
+}
+
+/// Checks that the bytes of a layout, and nothing but those, hold elements of type `A`.
+pub(crate) fn check<A: Element, D: Dimension>(
+    layout: &Layout<D>,
+    bytes: &[u8],
+) -> Result<()> {
+    if layout.item_size() != size_of::<A>() {
+        let expected = layout.item_size();
+        return Err(Error::ElementSize { expected, found: size_of::<A>() });
+    }
+    if layout.is_empty() {
+        return Ok(());
+    }
+    let misaligned =
+        Error::Misaligned { offset: layout.offset(), align: align_of::<A>() };
+    let Ok(elements) = try_cast_slice::<u8, A::Bits>(bytes) else {
+        return Err(misaligned);
+    };
+    if !needs_check::<A>() {
+        return Ok(());
+    }
+    let invalid = if elements.len() == layout.count() {
+        first_invalid::<A>(elements)
+    } else {
+        let view = ArrayView::from_shape(layout.upward_shape(), elements);
+        let view = view.map_err(|_| Error::TooLarge)?;
+        let invalid = view.iter().find(|bits| !A::is_valid_bit_pattern(bits));
+        invalid.and_then(|bits| {
+            let distance =
+                ptr::from_ref(bits).addr().checked_sub(bytes.as_ptr().addr())?;
+            distance.checked_div(size_of::<A>())
+        })
+    };
+    invalid.map_or(Ok(()), |index| Err(Error::InvalidElement { index }))
+}
+
+/// Makes a view of the array whose lowest byte is at `low`.
+///
+/// # Safety
+///
+/// 1. [`check`] has passed for `A`, this layout and the `len` bytes from `low` on. If the
+///    layout is empty, nothing is asked of `low`.
+/// 2. For `'a` these bytes can be read, and nobody changes them.
+pub(crate) unsafe fn view_at<'a, A: Element, D: Dimension>(
+    layout: &Layout<D>,
+    low: *const u8,
+) -> ArrayView<'a, A, D> {
+    let low = if layout.is_empty() { ptr::dangling() } else { low.cast::<A>() };
+    // SAFETY: the elements lie within the `len` bytes (`Layout`'s conditions 1 and 2), are
+    // aligned and valid (condition 1), live and unchanged (2); the strides are not negative,
+    // and zero if there is no element (`Layout`'s condition 5).
+    let mut view = unsafe { ArrayView::from_shape_ptr(layout.upward_shape(), low) };
+    for axis in downward_axes(layout) {
+        view.invert_axis(axis);
+    }
+    view
+}
+
+/// Makes a view for reading and writing of the array whose lowest byte is at `low`.
+///
+/// # Safety
+///
+/// Those of [`view_at`], and:
+///
+/// 3. For `'a` the bytes can be written, and nobody else reads them.
+/// 4. The layout does not overlap itself.
+pub(crate) unsafe fn view_mut_at<'a, A: Element, D: Dimension>(
+    layout: &Layout<D>,
+    low: *mut u8,
+) -> ArrayViewMut<'a, A, D> {
+    let low = if layout.is_empty() { ptr::dangling_mut() } else { low.cast::<A>() };
+    // SAFETY: as in `view_at`; the view is the only one (3), and no two of its indices name
+    // the same element (4).
+    let mut view = unsafe { ArrayViewMut::from_shape_ptr(layout.upward_shape(), low) };
+    for axis in downward_axes(layout) {
+        view.invert_axis(axis);
+    }
+    view
+}
+
+fn downward_axes<D: Dimension>(layout: &Layout<D>) -> impl Iterator<Item = Axis> {
+    let strides = layout.strides().iter().enumerate();
+    strides.filter(|(_, stride)| **stride < 0).map(|(axis, _)| Axis(axis))
+}
