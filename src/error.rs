@@ -89,7 +89,7 @@ pub enum Error {
     TooLarge,
 
     /// Nothing tells the length of the first axis.
-    #[error("a shape is required: there is no file, or no byte a row, to tell it from")]
+    #[error("a shape is required: it cannot be told from the file")]
     ShapeRequired,
 
     /// The shape and the custom strides have different numbers of axes.

@@ -1,5 +1,132 @@
-//! Files as ndarray arrays.
+//! Files as [`ndarray`] arrays: what `numpy.memmap` is to NumPy, for Rust.
+//!
+//! ```
+//! # let dir = tempfile::tempdir()?;
+//! # let path = dir.path().join("newfile.dat");
+//! use ndarray::s;
+//! use ndarray_memmap::{MapOptions, Mode, SyncToDisk};
+//!
+//! // SAFETY: nothing else touches the file while `a` lives.
+//! let mut a = unsafe { MapOptions::new(Mode::Create).shape((1000, 3)).open::<f64>(&path)? };
+//! let mut w = a.view_mut()?; // an ordinary ArrayViewMut2<f64> over the pages of the file
+//! w[[10, 0]] = 10.0;
+//! w.row_mut(30).fill(1.0);
+//! a.sync()?; // on disk when this returns
+//! drop(a);
+//!
+//! // SAFETY: as above.
+//! let b = unsafe { MapOptions::new(Mode::ReadOnly).rows_of(3).open::<f64>(&path)? };
+//! assert_eq!(b.shape(), [1000, 3]); // the number of rows comes from the file
+//! assert_eq!(b.slice(s![10..40;2, ..]).sum(), 13.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`MapOptions`] say where the array lies in the file and what may be done with it;
+//! [`MmapArray`] owns the mapping and derefs to ndarray's `ArrayRef`, so everything that
+//! ndarray does with an array it does with a file, without reading it first. Elements are
+//! the types that [`Element`] covers, with [`Be`] and [`Le`] for a byte order of the file's.
+//! [`Layout`] gives the same views over bytes that the caller has mapped.
+//!
+//! If you come from NumPy, begin with [`doc::for_numpy_users`].
+//!
+//! # Modes
+//!
+//! | [`Mode`] | NumPy | the file | changes by `view_mut` | [`sync`](SyncToDisk::sync) |
+//! |---|---|---|---|---|
+//! | `ReadOnly` | `r` | must exist | [`Error::ReadOnly`] | nothing to do |
+//! | `CopyOnWrite` | `c` | must exist, is never changed | private | [`Error::PrivateChanges`] |
+//! | `ReadWrite` | `r+` | must exist; extended only if `grow` | shared | durable |
+//! | `Create` | `w+` | created or replaced by zeros | shared | durable |
+//! | `CreateNew` | – | created, must not exist | shared | durable |
+//!
+//! # The contract of a mapping
+//!
+//! [`MapOptions::open`] and [`MapOptions::map`] are unsafe, since only the caller can know
+//! who else has the file. Say that bytes are *borrowed* while a view, slice, iterator or
+//! reference into them is in use. While the array lives,
+//!
+//! 1. nobody else changes its bytes while they are borrowed, be it another process, another
+//!    handle of this one or a plain write to the file; between borrows they may change, to
+//!    values of the element type;
+//! 2. nobody else in this process reads bytes through another mapping while they are
+//!    borrowed from [`view_mut`](MmapArray::view_mut);
+//! 3. nobody makes the file shorter than the array's [end](Layout::end).
+//!
+//! Rust takes it for granted that what a shared reference shows does not change; to break 1
+//! or 2 is undefined behaviour. To break 3 kills the process by `SIGBUS` at the next access
+//! beyond the new end. A private mapping is no way around: of pages that were not changed in
+//! it, [`Mode::CopyOnWrite`] shows what the file holds now.
+//!
+//! In practice: a file that your program or your user made for it, in a folder where only
+//! they work, under [`lock`](MapOptions::lock) if your own programs may meet there.
+//!
+//! # Without the contract
+//!
+//! | constructor | why it is safe |
+//! |---|---|
+//! | [`MapOptions::scratch`], [`scratch_in`](MapOptions::scratch_in) | the file has no name, so nobody can open it |
+//! | [`MapOptions::open_immutable`], [`map_immutable`](MapOptions::map_immutable) | the kernel proves that the file cannot change |
+//! | [`MapOptions::load`] | the bytes are read into memory of our own |
+//! | [`Layout::view`], [`view_mut`](Layout::view_mut) | the caller has the bytes |
+//!
+//! # Soundness
+//!
+//! Beyond the contract nothing is asked, and no file content, however malicious, is more
+//! than a typed error:
+//!
+//! - A mapping is only made of a regular file, of a range that lies within it; the length is
+//!   compared before and after. All arithmetic is checked, also beside an axis of length 0.
+//! - Alignment is checked on the address itself. Types with invalid bit patterns are checked
+//!   element by element when the file is opened, and only they.
+//! - Views are lent by the handle: `deref` borrows it, `view_mut` borrows it mutably, and
+//!   neither outlives it. A handle that is moved leaves its pages where they are.
+//! - Strides that give two indices to one element are refused wherever there is a view for
+//!   writing.
+//! - Elements have no padding, so that no uninitialised byte reaches a file, and zeros are a
+//!   value of theirs, so that a new file holds such.
+//! - Handles are `Send` and `Sync` if their elements are.
+//!
+//! # When things go wrong
+//!
+//! - **A full disk.** A store into a page that has no space on disk cannot fail in any other
+//!   way than `SIGBUS`. Therefore `Create` and `grow` reserve the space first, and a full
+//!   disk is [`Error::NoSpace`]. Where the file system cannot reserve (some network file
+//!   systems, FAT) or with [`sparse`](MapOptions::sparse), the danger remains.
+//! - **A wrong call.** Shape, offset, type, lock and space are checked before a file is
+//!   changed; after an error it is as it was, and one that did not exist does not exist.
+//! - **A crash of the program** loses nothing that was stored: the pages are the kernel's. A
+//!   crash of the machine loses what was not synced.
+//! - **A disk that fails.** If `sync` reports an error, data may be lost, and the kernel says
+//!   so only once. Therefore a handle whose sync has failed is [`Error::Poisoned`].
+//!   Dropping a handle reports nothing; [`close`](MmapArray::close) does.
+//! - **A disk or server that fails while mapped** is a `SIGBUS` at the next access to pages
+//!   that are not in memory. Use [`load`](MapOptions::load) for what is read over a network.
+//! - **`fork`** shares mappings with the child, where the contract holds as between any two
+//!   processes.
+//!
+//! # Limits
+//!
+//! - Only Linux is tested. On macOS and BSD the same calls are made as far as they exist; on
+//!   Windows memmap2 maps, a lock binds everyone, and neither advice nor populate does
+//!   anything.
+//! - The whole array is one mapping, so it has to fit into the address space, not into
+//!   memory. On Linux about 65,500 arrays can be open at a time; they keep no descriptor
+//!   open, but for empty ones that can be written.
+//! - A process over its limit of file size (`RLIMIT_FSIZE`) gets an error; one whose limit is
+//!   lowered during the call gets `SIGXFSZ`.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `rayon` | ndarray's parallel iterators and `par_for_each` |
+//! | `serde` | ndarray's serialisation of arrays |
+//! | `approx` | ndarray's comparison within a tolerance |
+//! | `half` | `half::f16` and `half::bf16` as elements and as numbers in `Be` and `Le` |
+//! | `num-complex` | `num_complex::Complex` as element |
+
 mod array;
+pub mod doc;
 mod element;
 mod endian;
 mod error;
@@ -24,3 +151,8 @@ pub use layout::Layout;
 pub use mode::Mode;
 pub use options::{Advice, MapOptions};
 pub use {bytemuck, memmap2, ndarray};
+
+/// Runs the program of the README as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -74,7 +74,8 @@ pub(crate) fn map(
     let mut options = MmapOptions::new();
     // Or a private mapping larger than memory and swap would be refused.
     options.offset(offset).len(len).no_reserve_swap();
-    if populate {
+    // `MAP_POPULATE` would copy every page of a private mapping.
+    if populate && mode != Mode::CopyOnWrite {
         options.populate();
     }
     match mode {
@@ -87,7 +88,11 @@ pub(crate) fn map(
         },
         Mode::CopyOnWrite => {
             // SAFETY: turned into a `MmapRaw`, which makes no reference to the bytes.
-            unsafe { options.map_copy(file) }.map(MmapRaw::from)
+            let map = unsafe { options.map_copy(file) }.map(MmapRaw::from)?;
+            if populate {
+                read_in(&map)?;
+            }
+            Ok(map)
         }
         Mode::ReadWrite | Mode::Create | Mode::CreateNew => options.map_raw(file),
     }
@@ -96,6 +101,26 @@ pub(crate) fn map(
 /// Asks for `len` bytes of memory that belong to no file.
 pub(crate) fn memory(len: usize) -> io::Result<MmapMut> {
     MmapOptions::new().len(len).map_anon()
+}
+
+/// Brings all pages into memory without copying any.
+#[cfg(target_os = "linux")]
+fn read_in(map: &MmapRaw) -> io::Result<()> {
+    unless_unknown(map.advise(memmap2::Advice::PopulateRead))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_in(_: &MmapRaw) -> io::Result<()> {
+    Ok(())
+}
+
+/// Forgives a kernel that does not know an advice.
+#[cfg(target_os = "linux")]
+fn unless_unknown(advised: io::Result<()>) -> io::Result<()> {
+    match advised {
+        Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        advised => advised,
+    }
 }
 
 /// Tells the kernel how a mapping will be used; what it does not know it ignores.
@@ -107,11 +132,7 @@ pub(crate) fn advise(map: &MmapRaw, advice: Advice) -> io::Result<()> {
         Advice::Random => map.advise(memmap2::Advice::Random),
         Advice::WillNeed => map.advise(memmap2::Advice::WillNeed),
         #[cfg(target_os = "linux")]
-        Advice::HugePage => match map.advise(memmap2::Advice::HugePage) {
-            // A kernel built without huge pages.
-            Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(()),
-            advised => advised,
-        },
+        Advice::HugePage => unless_unknown(map.advise(memmap2::Advice::HugePage)),
         #[cfg(not(target_os = "linux"))]
         Advice::HugePage => Ok(()),
     }

@@ -19,7 +19,7 @@ impl MapOptions {
     /// The file has no name, so nobody else can open it, and it is gone when the array is
     /// dropped. Its disk space is reserved: memory runs out less soon than for a `Vec`, and
     /// a full disk is an error. On Linux `/tmp` may itself be in memory; if so, name a
-    /// folder on disk by [`scratch_in`](Self::scratch_in).
+    /// folder on disk by [`scratch_in`](Self::scratch_in). Its mode is `x+`.
     ///
     /// # Errors
     ///

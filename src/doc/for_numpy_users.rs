@@ -1,0 +1,106 @@
+//! `numpy.memmap` beside this crate, call by call.
+//!
+//! # Similarities
+//!
+//! `numpy.memmap` is an `ndarray` whose memory is a mapped file; [`MmapArray`] is the same
+//! for the crate [`ndarray`]. The four modes, the offset, the shape and both memory orders
+//! mean the same, and what one writes the other reads. 314 recorded calls of NumPy are part
+//! of the test suite.
+//!
+//! If the rest of the library is new to you, see also `ndarray_for_numpy_users` in ndarray's
+//! own documentation.
+//!
+//! # Some key differences
+//!
+//! | NumPy | this crate |
+//! |---|---|
+//! | the element type is an argument, `uint8` by default | it is a type parameter, `open::<f64>`, and has to be given |
+//! | the mode is `r+` by default, so a typing error in the name of an array can change a file | the mode has to be given |
+//! | an array of mode `r` raises an exception when it is changed | [`view_mut`] is an error, and there is no other way to change it |
+//! | `r+` extends a short file silently | an error, unless [`grow(true)`](MapOptions::grow) |
+//! | `w+` empties the file, then checks the shape | everything is checked first |
+//! | `w+` makes a sparse file; when the disk is full the program dies | disk space is reserved, a full disk is an error; [`sparse(true)`](MapOptions::sparse) makes NumPy's file |
+//! | an empty array leaves one byte in the file | it leaves none |
+//! | data that are not aligned are read slowly | they are an error for `f64` and are mapped as [`Le<f64>`](crate::Le) or [`Be<f64>`](crate::Be) |
+//! | `flush` is all there is to know whether data are on disk, and returns nothing | [`sync`] returns an error; in mode `c` always, since those changes are never written |
+//! | each array keeps a file descriptor | none does |
+//! | slices keep the file mapped | slices borrow the array, which the compiler checks |
+//!
+//! Mapping a file is `unsafe` in Rust: the compiler cannot see who else changes the file. In
+//! Python a change shows up in the array at some time; here it would break the promise that
+//! a shared reference makes. [The contract](crate#the-contract-of-a-mapping) is short.
+//!
+//! # Opening
+//!
+//! Each call of the right column is an argument of `unsafe { … }`; `o(mode)` stands for
+//! `MapOptions::new(mode)`.
+//!
+//! | NumPy | this crate |
+//! |---|---|
+//! | `np.memmap(p, 'f8', 'r')` | `o(Mode::ReadOnly).open::<f64>(p)?` |
+//! | `np.memmap(p, 'f8', 'r', shape=(3, 4))` | `o(Mode::ReadOnly).shape((3, 4)).open::<f64>(p)?` |
+//! | `np.memmap(p, 'f8', 'r', shape=(3, 4), order='F')` | `o(Mode::ReadOnly).shape((3, 4).f()).open::<f64>(p)?` |
+//! | `np.memmap(p, 'f8', 'r', offset=16)` | `o(Mode::ReadOnly).offset(16).open::<f64>(p)?` |
+//! | `np.memmap(p, 'f4', 'r').reshape(-1, 768)` | `o(Mode::ReadOnly).rows_of(768).open::<f32>(p)?` |
+//! | `np.memmap(p, '>i2', 'r')` | `o(Mode::ReadOnly).open::<Be<i16>>(p)?` |
+//! | `np.memmap(p, 'f8', 'c')` | `o(Mode::CopyOnWrite).open::<f64>(p)?` |
+//! | `np.memmap(p, 'f8', 'r+')` | `o(Mode::ReadWrite).open::<f64>(p)?` |
+//! | `np.memmap(p, 'f8', 'r+', shape=1000)` on a shorter file | `o(Mode::ReadWrite).grow(true).shape(1000).open::<f64>(p)?` |
+//! | `np.memmap(p, 'f8', 'w+', shape=1000)` | `o(Mode::Create).shape(1000).open::<f64>(p)?` |
+//! | `np.memmap(p, [('id', '<u4'), ('x', '<f8')])` | a struct of [`Le<u32>`](crate::Le) and `Le<f64>` that derives `bytemuck::Pod`; see [`Element`](crate::Element) |
+//! | `np.memmap(p, 'f4').reshape(-1, 3)[:, 1]` | the same by `.index_axis(Axis(1), 1)`, or `.offset(4).shape(n.strides(3))` |
+//! | `np.memmap(f, ..)` of an open file | `o(..).map::<f64>(&f)?` |
+//! | `np.frombuffer(mmap.mmap(..), ..)` | [`Layout::view`](crate::Layout::view) over `memmap2::Mmap` |
+//! | `np.fromfile(p)` | [`load`](MapOptions::load) |
+//! | `np.memmap(tempfile.TemporaryFile(), shape=..)` | [`MapOptions::scratch`] |
+//!
+//! Modes have NumPy's names when they are read or printed: `"r+".parse::<Mode>()?`.
+//!
+//! # Using
+//!
+//! | NumPy | this crate |
+//! |---|---|
+//! | `a[10]`, `a[1:3, ::2]` | `a[10]`, `a.slice(s![1..3, ..;2])` |
+//! | `a[10] = 1.0` | `a.view_mut()?[10] = 1.0` |
+//! | `a[:] = b` | `a.view_mut()?.assign(&b)` |
+//! | `a += 1` | `a.view_mut()?.mapv_inplace(\|x\| x + 1.0)` |
+//! | `a.sum()`, `a.mean(axis=0)`, `a.max()` | `a.sum()`, `a.mean_axis(Axis(0))`, `a.fold(..)` |
+//! | `a + b` | `&*a + &*b` of two handles, `&a.view() + &b` with an owned array |
+//! | `np.array(a)` | `a.to_owned()` |
+//! | `a.flush()` | `a.sync()?` |
+//! | `del a` | `drop(a)`, or `a.close()?` to be told of errors |
+//! | `a.filename`, `a.mode`, `a.offset` | [`a.path()`](MmapArray::path), [`a.mode()`](MmapArray::mode), [`a.offset()`](MmapArray::offset) |
+//! | a function of arrays, `def f(a):` | `fn f(a: &ArrayRef2<f64>)`, called as `f(&a)` |
+//!
+//! # A session
+//!
+//! The example of the Guide to NumPy:
+//!
+//! ```
+//! # let dir = tempfile::tempdir()?;
+//! # let newfile_dat = dir.path().join("newfile.dat");
+//! use ndarray_memmap::{MapOptions, Mode};
+//!
+//! // >>> a = memmap('newfile.dat', dtype=float, mode='w+', shape=1000)
+//! // SAFETY: the file is ours.
+//! let mut a = unsafe { MapOptions::new(Mode::Create).shape(1000).open::<f64>(&newfile_dat)? };
+//! // >>> a[10] = 10.0
+//! // >>> a[30] = 30.0
+//! let mut w = a.view_mut()?;
+//! w[10] = 10.0;
+//! w[30] = 30.0;
+//! // >>> del a
+//! drop(a);
+//! // >>> a = memmap('newfile.dat', dtype=float)
+//! // SAFETY: the file is ours.
+//! let a = unsafe { MapOptions::new(Mode::ReadOnly).open::<f64>(&newfile_dat)? };
+//! // >>> print a[10], a[30]
+//! assert_eq!((a[10], a[30]), (10.0, 30.0));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`sync`]: crate::SyncToDisk::sync
+//! [`view_mut`]: MmapArray::view_mut
+
+#[cfg(doc)]
+use crate::{MapOptions, MmapArray};
