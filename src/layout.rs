@@ -142,6 +142,10 @@ impl<D: Dimension> Layout<D> {
 
     /// Returns the shape with all strides made positive.
     pub(crate) fn upward_shape(&self) -> StrideShape<D> {
+        // Strides of zero pass as custom ones only beside axes of at most one element.
+        if self.is_empty() {
+            return self.dim.clone().into();
+        }
         let mut upward = self.strides.clone();
         for (up, stride) in upward.slice_mut().iter_mut().zip(self.strides()) {
             *up = stride.unsigned_abs();
