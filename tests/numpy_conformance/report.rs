@@ -1,0 +1,187 @@
+//! Running the cases of a file, and what came of them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::case::{Advice, Case};
+use crate::json::Result;
+use crate::non_root::NonRoot;
+use crate::trial::Trial;
+
+/// What came of the cases of a file.
+#[derive(Default)]
+pub(crate) struct Report {
+    pub(crate) passed: usize,
+    /// Cases that cannot be written down in Rust.
+    typed_out: usize,
+    /// Cases that other systems than this one can run.
+    elsewhere: usize,
+    /// The ids of the cases that fall short, and why.
+    pub(crate) failures: Vec<(String, String)>,
+    /// The sizes of groups that are not run.
+    not_run: BTreeMap<String, usize>,
+}
+
+/// How a case went that did not fall short.
+enum Pass {
+    Passed,
+    TypedOut,
+    Elsewhere,
+}
+
+impl Report {
+    /// Runs cases, each in a folder of its own.
+    pub(crate) fn of(cases: &[Value]) -> Self {
+        let mut report = Self::default();
+        let non_root = NonRoot::default();
+        for value in cases {
+            let field = |name| value.get(name).and_then(Value::as_str).unwrap_or("?");
+            let (id, group) = (field("id"), field("group"));
+            if group.starts_with("npy-") {
+                let count = report.not_run.entry(group.to_owned()).or_default();
+                *count = count.saturating_add(1);
+                continue;
+            }
+            let ran = if group.starts_with("raw-") {
+                run_guarded(value, &non_root)
+            } else {
+                Err(format!("unknown group `{group}`"))
+            };
+            let count = match ran {
+                Ok(Pass::Passed) => &mut report.passed,
+                Ok(Pass::TypedOut) => &mut report.typed_out,
+                Ok(Pass::Elsewhere) => &mut report.elsewhere,
+                Err(reason) => {
+                    report.failures.push((id.to_owned(), reason.replace('\n', " ")));
+                    continue;
+                }
+            };
+            *count = count.saturating_add(1);
+        }
+        report
+    }
+
+    pub(crate) fn failed_ids(&self) -> Vec<&str> {
+        self.failures.iter().map(|(id, _)| id.as_str()).collect()
+    }
+
+    /// Sums up in one line.
+    pub(crate) fn summary(&self) -> String {
+        let Self { passed, typed_out, elsewhere, failures, not_run } = self;
+        let mut line = format!("raw: {passed} passed, {typed_out} typed-out skipped");
+        let counts = [(failures.len(), "failed"), (*elsewhere, "not for this system")];
+        for (count, what) in counts.iter().filter(|(count, _)| *count > 0) {
+            let _ = write!(line, ", {count} {what}");
+        }
+        for (at, (group, count)) in not_run.iter().enumerate() {
+            let before = if at == 0 { "; not run:" } else { "," };
+            let _ = write!(line, "{before} {group} {count}");
+        }
+        line
+    }
+
+    /// Lists what fell short, also if nothing was run at all.
+    pub(crate) fn verdict(&self) -> Result<()> {
+        if self.passed == 0 && self.failures.is_empty() {
+            return Err(format!("no case was run ({})", self.summary()));
+        }
+        if self.failures.is_empty() {
+            return Ok(());
+        }
+        let lines = self.failures.iter().map(|(id, reason)| format!("{id}: {reason}\n"));
+        Err(format!("{}\n{}", self.summary(), lines.collect::<String>()))
+    }
+}
+
+/// Reads the cases of a file.
+pub(crate) fn read(path: &Path) -> Result<Vec<Value>> {
+    let shown = path.display();
+    let text = fs::read(path).map_err(|e| format!("cannot read `{shown}`: {e}"))?;
+    let file: Value = serde_json::from_slice(&text)
+        .map_err(|e| format!("`{shown}` is not JSON: {e}"))?;
+    let cases = file.get("cases").and_then(Value::as_array);
+    cases.cloned().ok_or_else(|| format!("no cases in `{shown}`"))
+}
+
+fn run_guarded(value: &Value, non_root: &NonRoot) -> Result<Pass> {
+    let run = AssertUnwindSafe(|| run_case(value, non_root));
+    panic::catch_unwind(run).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(format!("panicked: {}", text.unwrap_or_default()))
+    })
+}
+
+fn run_case(value: &Value, non_root: &NonRoot) -> Result<Pass> {
+    let case = Case::read(value)?;
+    if case.advice == Advice::TypedOut {
+        return Ok(Pass::TypedOut);
+    }
+    let wants_linux = case.advice == Advice::MatchLinux;
+    let wants_unix = case.requires_non_root || case.chmod.is_some();
+    if wants_linux && !cfg!(target_os = "linux") || wants_unix && !cfg!(unix) {
+        return Ok(Pass::Elsewhere);
+    }
+    let mut reasons = Vec::new();
+    let mut fits = false;
+    for (at, trial) in Trial::all(&case)?.iter().enumerate() {
+        match try_out(value, &case, at, trial, non_root) {
+            Err(reason) if trial.grow => return Err(format!("with `grow`, {reason}")),
+            Err(reason) => reasons.push(reason),
+            Ok(()) => fits = fits || !trial.grow,
+        }
+    }
+    if fits { Ok(Pass::Passed) } else { Err(reasons.join("; or ")) }
+}
+
+/// Runs a trial and looks at what it leaves behind.
+fn try_out(
+    value: &Value,
+    case: &Case,
+    at: usize,
+    trial: &Trial,
+    non_root: &NonRoot,
+) -> Result<()> {
+    let failed = |e| format!("cannot make the file of the case: {e}");
+    let folder = tempfile::tempdir().map_err(failed)?;
+    let path = folder.path().join("f");
+    case.file.make(&path).map_err(failed)?;
+    set_permissions(&path, case.chmod).map_err(failed)?;
+    let ran = if case.requires_non_root {
+        non_root.run(value, at, &path)
+    } else {
+        trial.run(case, &path)
+    };
+    set_permissions(&path, case.chmod.map(|_| 0o666)).map_err(failed)?;
+    let compared = trial.compare_file(&path);
+    let others = fs::read_dir(folder.path()).map_err(failed)?;
+    let others = others.flatten().filter(|entry| entry.file_name() != "f").count();
+    match (ran, compared) {
+        (Err(reason), Err(file)) => Err(format!("{reason}; afterwards {file}")),
+        (Ok(()), Ok(())) if others > 0 => Err(format!("{others} other files remain")),
+        (ran, compared) => ran.and(compared),
+    }
+}
+
+/// Sets the permissions of a file, if any; without a second user, its owner plays him.
+#[cfg(unix)]
+fn set_permissions(path: &Path, mode: Option<u32>) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let Some(mode) = mode else {
+        return Ok(());
+    };
+    let is_root = rustix::process::geteuid().is_root();
+    let mode = if is_root { mode } else { (mode & 0o7).saturating_mul(0o111) };
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn set_permissions(_: &Path, _: Option<u32>) -> std::io::Result<()> {
+    Ok(())
+}

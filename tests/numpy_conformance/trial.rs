@@ -1,0 +1,205 @@
+//! Trials of a case: a file is made, mapped, changed and looked at again.
+
+use std::fs;
+use std::path::Path;
+use std::str::FromStr;
+
+use ndarray_memmap::{Error, Mode};
+
+use crate::array::Array;
+use crate::case::{Advice, Call, Case};
+use crate::element;
+use crate::expect::{Expected, Outcome};
+use crate::file::{State, compare_bytes, compare_size};
+use crate::json::Result;
+
+/// One way in which a case may come out.
+pub(crate) struct Trial {
+    expected: Expected,
+    file: FileAfter,
+    /// Whether growth is allowed: NumPy's `r+` does it unasked.
+    pub(crate) grow: bool,
+}
+
+/// The file after a trial.
+enum FileAfter {
+    Is(State),
+    HasSize(u64),
+}
+
+/// Beyond this, a new file is made sparse.
+const LARGE: u64 = 1 << 24;
+
+impl Trial {
+    /// Lists the trials of a case: one that does not grow has to pass, and all that do.
+    pub(crate) fn all(case: &Case) -> Result<Vec<Self>> {
+        use Advice as A;
+        let numpys = vec![case.numpy.clone()];
+        let expected = match case.advice {
+            A::Match | A::MatchKind | A::MatchValues | A::MatchLinux
+                if case.rust.is_empty() =>
+            {
+                numpys
+            }
+            A::LenientOk => {
+                let kinds = vec!["header_syntax".into(), "header_descr".into()];
+                let outcome = Outcome { ok: false, kinds };
+                let refused =
+                    Expected { outcome, file_unchanged: true, ..Expected::default() };
+                [numpys, vec![refused]].concat()
+            }
+            _ if case.rust.is_empty() => return Err("no `expect` in `rust`".into()),
+            advice if case.rust.len() > 1 && advice != A::Either => {
+                return Err("`any_of` without `either`".into());
+            }
+            _ => case.rust.iter().map(|rust| rust.or_as(&case.numpy)).collect(),
+        };
+        if case.advice == A::MatchKind && expected.iter().any(|e| e.outcome.ok) {
+            return Err("advice `match-kind` for a success".into());
+        }
+        let trials =
+            expected.into_iter().map(|expected| Self::new(case, expected, false));
+        let mut trials = trials.collect::<Result<Vec<_>>>()?;
+        if Self::can_grow(case, &trials) {
+            trials.push(Self::new(case, case.numpy.clone(), true)?);
+        }
+        Ok(trials)
+    }
+
+    /// Tells whether the one thing that Rust does not do by default is to grow the file.
+    fn can_grow(case: &Case, trials: &[Self]) -> bool {
+        let too_small = |trial: &Self| {
+            trial.expected.outcome.kinds.iter().any(|kind| kind == "file_too_small")
+        };
+        case.advice == Advice::StricterDefault
+            && case.numpy.outcome.ok
+            && trials.iter().all(too_small)
+    }
+
+    fn new(case: &Case, expected: Expected, grow: bool) -> Result<Self> {
+        let as_numpy = expected.outcome.ok == case.numpy.outcome.ok
+            && (expected.outcome.ok || case.rust.is_empty());
+        let file = if let Some(size) = expected.file_size {
+            FileAfter::HasSize(size)
+        } else if expected.file_unchanged || !expected.outcome.ok && !as_numpy {
+            FileAfter::Is(case.file.clone())
+        } else if as_numpy {
+            FileAfter::Is(case.file_after.clone())
+        } else {
+            FileAfter::Is(unaided(case)?)
+        };
+        Ok(Self { expected, file, grow })
+    }
+
+    /// Maps the file of a case, which is there already, and compares the arrays.
+    pub(crate) fn run(&self, case: &Case, path: &Path) -> Result<()> {
+        let opened = self.open(&case.call, path)?;
+        let Some(array) = compare_opened(opened, &self.expected.outcome)? else {
+            return Ok(());
+        };
+        let mut array = Some(array);
+        let dtype = case.call.dtype()?;
+        if let Some(open) = &mut array {
+            self.expected.facts.compare(open.as_mut(), &dtype)?;
+        }
+        for (at, (op, outcome)) in case.ops.iter().enumerate() {
+            let done = op.run(&mut array, path, outcome);
+            done.map_err(|reason| format!("op {at}: {reason}"))?;
+        }
+        if let Some(facts) = &case.array_after {
+            let open = array.as_mut().ok_or("`array_after` of a dropped array")?;
+            let compared = facts.compare(open.as_mut(), &dtype);
+            compared.map_err(|reason| format!("after the operations, {reason}"))?;
+        }
+        if let Some(open) = &array {
+            self.compare_patches(open.as_ref())?;
+        }
+        if let Some((call, expected)) = &case.reopen {
+            let reopened = self.reopen(call, expected, path);
+            reopened.map_err(|reason| format!("opened again, {reason}"))?;
+        }
+        Ok(())
+    }
+
+    /// Compares the file that a trial has left.
+    pub(crate) fn compare_file(&self, path: &Path) -> Result<()> {
+        match &self.file {
+            FileAfter::Is(state) => state.compare(path),
+            FileAfter::HasSize(size) => {
+                let found = fs::metadata(path).map_err(|e| format!("no file: {e}"))?;
+                compare_size(Some(*size), found.len())
+            }
+        }
+    }
+
+    fn open(&self, call: &Call, path: &Path) -> Result<Result<Box<dyn Array>, Error>> {
+        let mode = match Mode::from_str(call.mode()?) {
+            Ok(mode) => mode,
+            Err(error) => return Ok(Err(error)),
+        };
+        let mut request = call.request(mode)?;
+        request.grow = self.grow;
+        request.sparse = matches!(self.file, FileAfter::Is(State::Sparse { .. }));
+        let dtype = call.dtype()?;
+        let open = element::opener(&dtype);
+        let open = open.ok_or_else(|| format!("no element type for {dtype:?}"))?;
+        Ok(open(&request, path))
+    }
+
+    fn reopen(&self, call: &Call, expected: &Expected, path: &Path) -> Result<()> {
+        let opened = self.open(call, path)?;
+        match compare_opened(opened, &expected.outcome)? {
+            Some(mut array) => expected.facts.compare(array.as_mut(), &call.dtype()?),
+            None => Ok(()),
+        }
+    }
+
+    /// Compares an array that is too large to be written out in the case.
+    fn compare_patches(&self, array: &dyn Array) -> Result<()> {
+        let (None, FileAfter::Is(State::Sparse { patches, .. }), Some(memory)) =
+            (&self.expected.facts.bytes, &self.file, array.memory())
+        else {
+            return Ok(());
+        };
+        for patch in patches {
+            let start = patch.at.checked_sub(array.offset());
+            let start = start.and_then(|start| usize::try_from(start).ok());
+            let part = start.and_then(|start| memory.get(start..));
+            let part = part.and_then(|part| part.get(..patch.bytes.len()));
+            let what = format!("the array from byte {} of the file on", patch.at);
+            compare_bytes(&what, &patch.bytes, part.unwrap_or_default())?;
+        }
+        Ok(())
+    }
+}
+
+fn compare_opened(
+    opened: Result<Box<dyn Array>, Error>,
+    expected: &Outcome,
+) -> Result<Option<Box<dyn Array>>> {
+    match opened {
+        Ok(array) if expected.ok => Ok(Some(array)),
+        Ok(_) => Err(format!("opened instead of {:?}", expected.kinds)),
+        Err(error) if expected.ok => Err(format!("refused: {error} ({error:?})")),
+        Err(error) => expected.compare(&error).map(|()| None),
+    }
+}
+
+/// Works out the file after a call that only Rust accepts.
+fn unaided(case: &Case) -> Result<State> {
+    if !matches!(case.call.mode()?, "w+" | "write" | "x+") {
+        return Ok(case.file.clone());
+    }
+    let shape = case.call.shape()?.ok_or("a new file without a shape")?;
+    let size = shape
+        .iter()
+        .copied()
+        .try_fold(case.call.dtype()?.item_size(), usize::checked_mul);
+    let size = size.and_then(|size| u64::try_from(size).ok());
+    let size = size.and_then(|size| size.checked_add(case.call.offset().ok()?));
+    let size = size.ok_or("a new file that is too large")?;
+    Ok(match usize::try_from(size) {
+        Ok(len) if size < LARGE => State::Bytes(vec![0; len]),
+        _ => State::Sparse { size, patches: Vec::new() },
+    })
+}
