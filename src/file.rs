@@ -1,8 +1,10 @@
-//! Files before they are mapped: opening, what they are, locks; changes none.
+//! Files before they are mapped: opening, what they are, locks; changes no contents.
 
-use std::fs::{File, FileType, OpenOptions, TryLockError};
+#[cfg(unix)]
+use std::fs::Metadata;
+use std::fs::{self, File, FileType, OpenOptions, TryLockError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::{Error, Mode, Result};
 
@@ -10,37 +12,74 @@ use crate::{Error, Mode, Result};
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) file: File,
-    /// Whether this call created it.
-    pub(crate) is_new: bool,
+    /// Where this call has created it, if it has.
+    created: Option<PathBuf>,
+}
+
+impl Opened {
+    /// Removes a file that this call has created, if it is still that one and empty.
+    pub(crate) fn undo(self) {
+        let Self { file, created } = self;
+        let is_empty = file.metadata().is_ok_and(|metadata| metadata.len() == 0);
+        if let Some(path) = created.filter(|path| is_empty && names(path, &file)) {
+            drop(file);
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 /// Opens a path as the mode asks, without changing a file that exists.
 pub(crate) fn open(path: &Path, mode: Mode) -> Result<Opened> {
+    // To open some devices for writing has effects of its own.
+    if mode.writes_file() && mode != Mode::CreateNew {
+        refuse_special(path)?;
+    }
+    let opened = match open_as(path, mode, false) {
+        // Somebody has a lease on the file: wait until it is given up.
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock && path.is_file() => {
+            open_as(path, mode, true)
+        }
+        opened => opened,
+    };
+    opened.or_else(|source| {
+        if mode != Mode::CreateNew {
+            refuse_special(path)?;
+        }
+        Err(Error::io(if mode.creates() { "create" } else { "open" }, path)(source))
+    })
+}
+
+fn open_as(path: &Path, mode: Mode, wait: bool) -> io::Result<Opened> {
     let mut options = OpenOptions::new();
     options.read(true).write(mode.writes_file());
-    open_without_waiting(&mut options);
-    let open = |options: &OpenOptions, is_new| {
-        options.open(path).map(|file| Opened { file, is_new })
-    };
-    let opened = if mode.creates() {
-        match open(options.clone().create_new(true), true) {
-            Err(e)
-                if e.kind() == io::ErrorKind::AlreadyExists && mode == Mode::Create =>
-            {
-                // `create` for a link to a file that does not exist yet.
-                open(options.create(true).truncate(false), false)
-            }
-            opened => opened,
+    set_flags(&mut options, wait);
+    let existing = |file| Opened { file, created: None };
+    if !mode.creates() {
+        return options.open(path).map(existing);
+    }
+    match options.clone().create_new(true).open(path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && mode == Mode::Create => {}
+        file => return Ok(Opened { file: file?, created: Some(path.to_owned()) }),
+    }
+    match options.open(path) {
+        // A link to a file that does not exist yet.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            let file = options.create(true).truncate(false).open(path)?;
+            Ok(Opened { file, created: fs::canonicalize(path).ok() })
         }
-    } else {
-        open(&options, false)
-    };
-    opened.map_err(|source| {
-        if path.is_dir() && mode != Mode::CreateNew {
-            return Error::NotAFile { path: path.to_owned(), found: "a directory" };
+        file => file.map(existing),
+    }
+}
+
+/// Fails if the path names something else than a regular file.
+fn refuse_special(path: &Path) -> Result<()> {
+    match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => {
+            let found = name_of(metadata.file_type());
+            Err(Error::NotAFile { path: path.to_owned(), found })
         }
-        Error::io("open", path)(source)
-    })
+        _ => Ok(()),
+    }
 }
 
 /// Returns the length of a regular file and refuses all others.
@@ -53,8 +92,23 @@ pub(crate) fn regular_len(file: &File, path: &Path) -> Result<u64> {
     Err(Error::NotAFile { path: path.to_owned(), found })
 }
 
+/// Locks a regular file if asked to, then returns its length.
+pub(crate) fn locked_len(
+    file: &File,
+    mode: Mode,
+    wanted: bool,
+    path: &Path,
+) -> Result<u64> {
+    let len = regular_len(file, path)?;
+    if !wanted {
+        return Ok(len);
+    }
+    lock(file, mode, path)?;
+    regular_len(file, path)
+}
+
 /// Locks a whole file, shared or exclusive as the mode asks, or fails at once.
-pub(crate) fn lock(file: &File, mode: Mode, path: &Path) -> Result<()> {
+fn lock(file: &File, mode: Mode, path: &Path) -> Result<()> {
     let locked =
         if mode.writes_file() { file.try_lock() } else { file.try_lock_shared() };
     locked.map_err(|e| match e {
@@ -65,17 +119,33 @@ pub(crate) fn lock(file: &File, mode: Mode, path: &Path) -> Result<()> {
 
 /// Makes opening a FIFO or a terminal return at once, so that it can be refused.
 #[cfg(unix)]
-fn open_without_waiting(options: &mut OpenOptions) {
+fn set_flags(options: &mut OpenOptions, wait: bool) {
     use rustix::fs::OFlags;
     use std::os::unix::fs::OpenOptionsExt;
 
-    let flags = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits();
-    options.custom_flags(flags.cast_signed());
+    let nonblock = if wait { OFlags::empty() } else { OFlags::NONBLOCK };
+    options.custom_flags(nonblock.union(OFlags::NOCTTY).bits().cast_signed());
 }
 
 /// Opening does not wait for a peer elsewhere.
 #[cfg(not(unix))]
-fn open_without_waiting(_: &mut OpenOptions) {}
+fn set_flags(_: &mut OpenOptions, _: bool) {}
+
+/// Tells whether a path names an open file.
+#[cfg(unix)]
+fn names(path: &Path, file: &File) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let id = |metadata: Metadata| (metadata.dev(), metadata.ino());
+    let named = fs::symlink_metadata(path).map(id);
+    matches!((named, file.metadata().map(id)), (Ok(named), Ok(open)) if named == open)
+}
+
+/// A file that is open keeps its name elsewhere.
+#[cfg(not(unix))]
+fn names(_: &Path, _: &File) -> bool {
+    true
+}
 
 #[cfg(unix)]
 fn name_of(file_type: FileType) -> &'static str {

@@ -19,7 +19,7 @@ const UNITS: [(); isize::MAX as usize] = [(); isize::MAX as usize];
 /// 2. So is the distance in bytes from the lowest element to the end of the highest.
 /// 3. `offset + len` is at most `i64::MAX`, the largest length of a file.
 /// 4. `offset` is a multiple of the element's alignment, unless there is no element.
-/// 5. The strides of an array without elements are zero.
+/// 5. The strides of an array without elements are zero, and none is `isize::MIN`.
 ///
 /// With [`view`](Self::view) and [`view_mut`](Self::view_mut) it serves whoever maps a
 /// file by other means.
@@ -66,6 +66,8 @@ impl<D: Dimension> Layout<D> {
         let mut count: usize = 1;
         let mut reach: usize = 0;
         for (&length, stride) in dim.slice().iter().zip(signed(&strides)) {
+            // Condition 5.
+            let _ = stride.checked_abs().ok_or(Error::TooLarge)?;
             count = count.checked_mul(length.max(1)).ok_or(Error::TooLarge)?;
             let steps = length.saturating_sub(1);
             reach = steps

@@ -1,15 +1,16 @@
 //! From options to arrays: the unsafe door.
 #![expect(unsafe_code, reason = "mapping a file is unsafe, whoever does it")]
 
-use std::fs::{self, File};
+use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::slice;
 
 use ndarray::Dimension;
 
-use crate::file::{self, Opened};
+use crate::file;
 use crate::pages::{self, Pages};
-use crate::space::{self, Room};
+use crate::space::Room;
 use crate::view::check;
 use crate::{Element, Error, MapOptions, MmapArray, Mode, Result};
 
@@ -40,20 +41,22 @@ impl<D: Dimension> MapOptions<D> {
             // Whatever can be refused is refused before there is a file.
             self.resolve::<A>(0)?;
         }
-        let Opened { file, is_new } = file::open(path, self.mode)?;
+        let opened = file::open(path, self.mode)?;
         // SAFETY: the caller vouches for the file.
-        let opened = unsafe { self.map_named(&file, path) };
-        if opened.is_err() && is_new {
-            drop(file);
-            let _ = fs::remove_file(path);
+        let array = unsafe { self.map_named(&opened.file, path) };
+        // Whoever has the lock has the file.
+        if !matches!(array, Ok(_) | Err(Error::Locked { .. })) {
+            opened.undo();
         }
-        opened
+        array
     }
 
     /// Maps an open file as an array.
     ///
     /// The file must be open for reading, and in modes `r+`, `w+` and `x+` for writing.
-    /// Mode `x+` takes only a file without contents. The file may be closed afterwards.
+    /// Mode `x+` takes only a file without contents. The file may be closed afterwards. With
+    /// [`lock`](Self::lock), the lock is that of `file` itself: it replaces one that is held
+    /// through `file` already, and lasts until the array and `file` are both gone.
     ///
     /// # Safety
     ///
@@ -65,13 +68,17 @@ impl<D: Dimension> MapOptions<D> {
     /// Those of [`open`](Self::open), with empty paths.
     pub unsafe fn map<A: Element>(&self, file: &File) -> Result<MmapArray<A, D>> {
         // SAFETY: the caller vouches for the file.
-        unsafe { self.map_named(file, Path::new("")) }
+        let array = unsafe { self.map_named(file, Path::new("")) };
+        if self.lock && !matches!(array, Ok(_) | Err(Error::Locked { .. })) {
+            let _ = file.unlock();
+        }
+        array
     }
 
     /// Maps an open file known as `path`.
     ///
-    /// Everything is checked before anything is destroyed: a file that `Create` replaces is
-    /// given its space and mapped once on trial before its contents are cleared.
+    /// Whatever can fail is done before contents are destroyed: a file that `Create`
+    /// replaces is locked, given its space and mapped before it is cleared.
     ///
     /// # Safety
     ///
@@ -81,48 +88,55 @@ impl<D: Dimension> MapOptions<D> {
         file: &File,
         path: &Path,
     ) -> Result<MmapArray<A, D>> {
-        let len = file::regular_len(file, path)?;
+        let len = file::locked_len(file, self.mode, self.lock, path)?;
         if self.mode == Mode::CreateNew && len > 0 {
-            let exists = std::io::ErrorKind::AlreadyExists.into();
+            let exists = io::ErrorKind::AlreadyExists.into();
             return Err(Error::io("create", path)(exists));
         }
         let layout = self.resolve::<A>(len)?;
-        if self.lock {
-            file::lock(file, self.mode, path)?;
-        }
+        let keep = pages::needs_file(self.mode, layout.is_empty(), self.lock);
+        let kept = keep.then(|| file.try_clone()).transpose();
+        let kept = kept.map_err(Error::io("keep open", path))?;
 
         let end = layout.end();
         let from = if self.mode.creates() { 0 } else { len };
-        let room = self
+        let mut room = self
             .extends()
             .then(|| Room::make(file, len, from, end, self.sparse, path))
             .transpose()?;
-        let map = |populate| {
+        let map = || {
             (!layout.is_empty())
-                .then(|| {
-                    pages::map(file, layout.offset(), layout.len(), self.mode, populate)
-                })
+                .then(|| pages::map(file, layout.offset(), layout.len(), self.mode))
                 .transpose()
                 .map_err(Error::io("map", path))
         };
-        if self.mode == Mode::Create && len > 0 {
-            drop(map(false)?);
-            space::clear(file, len, end, self.sparse)
-                .map_err(Error::io("clear", path))?;
-        }
-        let map = map(self.populate)?;
-        if let Some(map) = &map {
-            pages::advise(map, self.advice).map_err(Error::io("advise on", path))?;
-        }
+        let mut mapped = map()?;
         let found = file::regular_len(file, path)?;
         if found < end {
             return Err(Error::FileTooShort { needed: end, found });
         }
+        if let Some(room) = room.take_if(|_| self.mode.creates() && len > 0) {
+            // Windows does not change the length of a file that is mapped.
+            if cfg!(windows) {
+                mapped = None;
+            }
+            room.clear().map_err(Error::io("clear", path))?;
+            if cfg!(windows) {
+                mapped = map()?;
+            }
+        }
 
-        let keep = pages::needs_file(self.mode, layout.is_empty(), self.lock);
-        let kept = keep.then(|| file.try_clone()).transpose();
-        let pages = Pages::new(map, kept.map_err(Error::io("keep open", path))?);
-        if !layout.is_empty() {
+        if let Some(map) = &mapped {
+            pages::advise(map, self.advice);
+            let populated = if self.populate { pages::populate(map) } else { Ok(()) };
+            // The contents of a new file cannot fail to be read, and nothing may fail here.
+            if !self.mode.creates() {
+                populated.map_err(Error::io("read", path))?;
+            }
+        }
+        let pages = Pages::new(mapped, kept);
+        // The elements of a new file are zeros, which are valid.
+        if !layout.is_empty() && !self.mode.creates() {
             // SAFETY: the pages have `len` bytes and live for longer than the reference; the
             // file reaches to their end, and the caller keeps others from changing it.
             let bytes =
@@ -132,7 +146,7 @@ impl<D: Dimension> MapOptions<D> {
         if let Some(room) = room {
             room.keep();
         }
-        // SAFETY: the bytes are checked (1), the caller keeps others from changing the file
+        // SAFETY: the bytes are valid (1), the caller keeps others from changing the file
         // (2), `map` and `resolve` have seen to the mode (3).
         Ok(unsafe { MmapArray::new(pages, layout, self.mode, path.to_owned()) })
     }

@@ -4,6 +4,9 @@ use ndarray::{Dimension, IntoDimension, Ix1, StrideShape};
 
 use crate::{Element, Error, Layout, Mode, Result};
 
+/// No system aligns a mapping to less, nor can it be relied on for more.
+const SMALLEST_PAGE: usize = 4096;
+
 /// What a mapping is to be and do; opens files as arrays.
 ///
 /// Without [`shape`](Self::shape) or [`rows_of`](Self::rows_of), the array has one axis
@@ -120,6 +123,8 @@ impl<D: Dimension> MapOptions<D> {
     }
 
     /// Sets whether mode `r+` extends a file that is too short, with zeros (default no).
+    ///
+    /// Other modes do not heed it.
     pub fn grow(self, grow: bool) -> Self {
         Self { grow, ..self }
     }
@@ -128,12 +133,15 @@ impl<D: Dimension> MapOptions<D> {
     ///
     /// By default the space is reserved first, and a full disk is [`Error::NoSpace`]. In a
     /// sparse file a store into a page for which no space is left kills the process by
-    /// `SIGBUS`. File systems that cannot reserve space get a sparse file either way.
+    /// `SIGBUS`. File systems that cannot reserve space get a sparse file either way, and
+    /// holes that a file already has stay holes in mode `r+`.
     pub fn sparse(self, sparse: bool) -> Self {
         Self { sparse, ..self }
     }
 
-    /// Sets whether all pages are brought into memory at once (default no; Linux).
+    /// Sets whether all pages are brought into memory at once (default no).
+    ///
+    /// Pages that cannot be read are an error then. Only Linux 5.14 and later do this.
     pub fn populate(self, populate: bool) -> Self {
         Self { populate, ..self }
     }
@@ -147,7 +155,8 @@ impl<D: Dimension> MapOptions<D> {
     ///
     /// The lock is [`File::lock`](std::fs::File::lock): shared in modes `r` and `c`,
     /// exclusive in the others. If somebody else holds it, [`Error::Locked`] comes at once.
-    /// On Unix it is advisory: it binds only those who lock as well.
+    /// On Unix it is advisory: it binds only those who lock as well. A child process that was
+    /// forked meanwhile keeps it too.
     pub fn lock(self, lock: bool) -> Self {
         Self { lock, ..self }
     }
@@ -162,18 +171,24 @@ impl<D: Dimension> MapOptions<D> {
     /// - [`Error::Misaligned`], [`Error::TooLarge`] and [`Error::ZeroSizedElement`].
     /// - [`Error::StridesMismatch`], and [`Error::OverlappingStrides`] unless the mode is `r`.
     pub fn resolve<A: Element>(&self, file_len: u64) -> Result<Layout<D>> {
-        self.resolve_items(file_len, size_of::<A>(), align_of::<A>())
+        self.resolve_at::<A>(file_len, align_of::<A>())
     }
 
-    /// Resolves for elements of `size` bytes whose offset is a multiple of `align`.
-    pub(crate) fn resolve_items(
+    /// Resolves for an offset that has to be a multiple of `align`, not of `A`'s own.
+    pub(crate) fn resolve_at<A: Element>(
         &self,
         file_len: u64,
-        size: usize,
         align: usize,
     ) -> Result<Layout<D>> {
+        let size = size_of::<A>();
         if size == 0 {
             return Err(Error::ZeroSizedElement);
+        }
+        if align_of::<A>() > SMALLEST_PAGE {
+            return Err(Error::Misaligned {
+                offset: self.offset,
+                align: align_of::<A>(),
+            });
         }
         let shape = match &self.extent {
             Extent::Shape(shape) => shape.clone(),

@@ -69,15 +69,10 @@ pub(crate) fn map(
     offset: u64,
     len: usize,
     mode: Mode,
-    populate: bool,
 ) -> io::Result<MmapRaw> {
     let mut options = MmapOptions::new();
     // Or a private mapping larger than memory and swap would be refused.
     options.offset(offset).len(len).no_reserve_swap();
-    // `MAP_POPULATE` would copy every page of a private mapping.
-    if populate && mode != Mode::CopyOnWrite {
-        options.populate();
-    }
     match mode {
         Mode::ReadOnly => match options.map_raw_read_only(file) {
             Err(e) if refuses_shared(&e) => {
@@ -88,14 +83,22 @@ pub(crate) fn map(
         },
         Mode::CopyOnWrite => {
             // SAFETY: turned into a `MmapRaw`, which makes no reference to the bytes.
-            let map = unsafe { options.map_copy(file) }.map(MmapRaw::from)?;
-            if populate {
-                read_in(&map)?;
-            }
-            Ok(map)
+            unsafe { options.map_copy(file) }.map(MmapRaw::from)
         }
         Mode::ReadWrite | Mode::Create | Mode::CreateNew => options.map_raw(file),
     }
+}
+
+/// Writes zeros over the first `len` bytes of a file, whose space is reserved.
+///
+/// Not by `write`, which appends or asks for aligned buffers if the file was opened so.
+pub(crate) fn zero(file: &File, len: u64) -> io::Result<()> {
+    let len = usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    let map = map(file, 0, len, Mode::ReadWrite)?;
+    // SAFETY: the mapping has `len` writable bytes, within the file and with space on its
+    // disk; it is new, so that no reference into it exists.
+    unsafe { map.as_mut_ptr().write_bytes(0, len) };
+    map.flush()
 }
 
 /// Asks for `len` bytes of memory that belong to no file.
@@ -103,46 +106,40 @@ pub(crate) fn memory(len: usize) -> io::Result<MmapMut> {
     MmapOptions::new().len(len).map_anon()
 }
 
-/// Brings all pages into memory without copying any.
+/// Brings all pages into memory, without copying those of a private mapping.
 #[cfg(target_os = "linux")]
-fn read_in(map: &MmapRaw) -> io::Result<()> {
-    unless_unknown(map.advise(memmap2::Advice::PopulateRead))
+pub(crate) fn populate(map: &MmapRaw) -> io::Result<()> {
+    match map.advise(memmap2::Advice::PopulateRead) {
+        // A kernel before 5.14.
+        Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        populated => populated,
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn read_in(_: &MmapRaw) -> io::Result<()> {
+pub(crate) fn populate(_: &MmapRaw) -> io::Result<()> {
     Ok(())
 }
 
-/// Forgives a kernel that does not know an advice.
-#[cfg(target_os = "linux")]
-fn unless_unknown(advised: io::Result<()>) -> io::Result<()> {
-    match advised {
-        Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(()),
-        advised => advised,
-    }
-}
-
-/// Tells the kernel how a mapping will be used; what it does not know it ignores.
+/// Tells the kernel how a mapping will be used; it is free not to heed that.
 #[cfg(unix)]
-pub(crate) fn advise(map: &MmapRaw, advice: Advice) -> io::Result<()> {
-    match advice {
-        Advice::Normal => Ok(()),
-        Advice::Sequential => map.advise(memmap2::Advice::Sequential),
-        Advice::Random => map.advise(memmap2::Advice::Random),
-        Advice::WillNeed => map.advise(memmap2::Advice::WillNeed),
+pub(crate) fn advise(map: &MmapRaw, advice: Advice) {
+    let advice = match advice {
+        Advice::Normal => return,
+        Advice::Sequential => memmap2::Advice::Sequential,
+        Advice::Random => memmap2::Advice::Random,
+        Advice::WillNeed => memmap2::Advice::WillNeed,
         #[cfg(target_os = "linux")]
-        Advice::HugePage => unless_unknown(map.advise(memmap2::Advice::HugePage)),
+        Advice::HugePage => memmap2::Advice::HugePage,
         #[cfg(not(target_os = "linux"))]
-        Advice::HugePage => Ok(()),
-    }
+        Advice::HugePage => return,
+    };
+    let _ = map.advise(advice);
 }
 
 /// Tells the system nothing: only Unix takes advice.
 #[cfg(not(unix))]
-pub(crate) fn advise(_: &MmapRaw, _: Advice) -> io::Result<()> {
-    Ok(())
-}
+pub(crate) fn advise(_: &MmapRaw, _: Advice) {}
 
 /// Recognises the file systems, most on networks, that cannot map shared.
 #[cfg(unix)]

@@ -5,10 +5,10 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::{MmapMut, MmapOptions, MmapRaw};
 use ndarray::{Dimension, StrideShape};
 
-use crate::file::{self, Opened};
+use crate::file;
 use crate::pages::{self, Pages};
 use crate::view::check;
 use crate::{Element, Error, Layout, MapOptions, MmapArray, Mode, Result};
@@ -16,10 +16,10 @@ use crate::{Element, Error, Layout, MapOptions, MmapArray, Mode, Result};
 impl MapOptions {
     /// Makes an array of zeros in a private file of the system's temporary folder.
     ///
-    /// The file has no name, so nobody else can open it, and it is gone when the array is
-    /// dropped. Its disk space is reserved: memory runs out less soon than for a `Vec`, and
-    /// a full disk is an error. On Linux `/tmp` may itself be in memory; if so, name a
-    /// folder on disk by [`scratch_in`](Self::scratch_in). Its mode is `x+`.
+    /// The file has no name in any folder, so nobody else can open it, and it is gone when
+    /// the array is dropped. Its disk space is reserved where the file system can (on macOS it
+    /// is not), so that a full disk is an error. On Linux `/tmp` may itself be in memory; if
+    /// so, name a folder on disk by [`scratch_in`](Self::scratch_in). Its mode is `x+`.
     ///
     /// # Errors
     ///
@@ -72,8 +72,8 @@ fn scratch<A: Element, D: Dimension>(
 impl<D: Dimension> MapOptions<D> {
     /// Opens a file that can never change again, which the kernel proves.
     ///
-    /// That is a memfd sealed against writing and shrinking, or a file under fs-verity. For
-    /// reading only: the mode must be `r`.
+    /// That is a memfd sealed against writing and shrinking, or a file under fs-verity on
+    /// ext4, f2fs or btrfs. For reading only: the mode must be `r`.
     ///
     /// # Errors
     ///
@@ -86,7 +86,7 @@ impl<D: Dimension> MapOptions<D> {
     ) -> Result<MmapArray<A, D>> {
         let path = path.as_ref();
         self.require(&[Mode::ReadOnly], "open an immutable file")?;
-        let Opened { file, .. } = file::open(path, self.mode)?;
+        let file = file::open(path, self.mode)?.file;
         self.map_immutable_named(&file, path)
     }
 
@@ -105,27 +105,26 @@ impl<D: Dimension> MapOptions<D> {
         file: &File,
         path: &Path,
     ) -> Result<MmapArray<A, D>> {
-        let layout = self.resolve::<A>(file::regular_len(file, path)?)?;
-        if self.lock {
-            file::lock(file, self.mode, path)?;
-        }
+        let len = file::locked_len(file, self.mode, self.lock, path)?;
+        let layout = self.resolve::<A>(len)?;
+        let not_immutable =
+            |source| Error::NotImmutable { path: path.to_owned(), source };
+        prove_trusted(file).map_err(not_immutable)?;
         let mut options = MmapOptions::new();
         options.offset(layout.offset()).len(layout.len());
-        if self.populate {
-            options.populate();
-        }
-        let map = options.map_if_safe(file).map_err(|e| {
-            let failed = e.map_failed();
-            let source = io::Error::from(e);
-            if failed {
-                return Error::io("map", path)(source);
-            }
-            Error::NotImmutable { path: path.to_owned(), source }
+        let map = options.map_if_safe(file).map_err(|e| match e.map_failed() {
+            true => Error::io("map", path)(e.into()),
+            false => not_immutable(e.into()),
         })?;
         check::<A, D>(&layout, &map)?;
         let map = MmapRaw::from(map);
-        pages::advise(&map, self.advice).map_err(Error::io("advise on", path))?;
-        let pages = Pages::new(Some(map), None);
+        pages::advise(&map, self.advice);
+        if self.populate {
+            pages::populate(&map).map_err(Error::io("read", path))?;
+        }
+        let keep = pages::needs_file(self.mode, layout.is_empty(), self.lock);
+        let kept = keep.then(|| file.try_clone()).transpose();
+        let pages = Pages::new(Some(map), kept.map_err(Error::io("keep open", path))?);
         // SAFETY: the bytes are checked (1), the kernel keeps everybody from changing them
         // and the file from shrinking (2), the mode is not mutable (3).
         Ok(unsafe { MmapArray::new(pages, layout, self.mode, path.to_owned()) })
@@ -135,7 +134,8 @@ impl<D: Dimension> MapOptions<D> {
     ///
     /// For files that cannot be trusted to stay as they are, such as those on network file
     /// systems. The mode is `r`, or `c` to change the copy. Elements may lie at any offset,
-    /// since the copy is aligned. With `lock`, the file is locked while it is read.
+    /// since the copy is aligned. With `lock`, the file is locked while it is read; advice and
+    /// populate have no effect.
     ///
     /// # Errors
     ///
@@ -155,17 +155,14 @@ impl<D: Dimension> MapOptions<D> {
     pub fn load<A: Element>(&self, path: impl AsRef<Path>) -> Result<MmapArray<A, D>> {
         let path = path.as_ref();
         self.require(&[Mode::ReadOnly, Mode::CopyOnWrite], "load a file")?;
-        let Opened { file, .. } = file::open(path, self.mode)?;
-        let len = file::regular_len(&file, path)?;
-        let layout = self.resolve_items(len, size_of::<A>(), 1)?;
-        if self.lock {
-            file::lock(&file, self.mode, path)?;
-        }
+        let file = file::open(path, self.mode)?.file;
+        let len = file::locked_len(&file, self.mode, self.lock, path)?;
+        let layout = self.resolve_at::<A>(len, 1)?;
         let memory = read(&file, path, &layout)?;
         check::<A, D>(&layout, &memory)?;
         let pages = Pages::new(Some(memory.into()), None);
         // SAFETY: the bytes are checked (1), the memory is the handle's own (2) and can be
-        // written; `resolve_items` has seen to overlaps (3).
+        // written; `resolve_at` has seen to overlaps (3).
         Ok(unsafe { MmapArray::new(pages, layout, self.mode, PathBuf::from(path)) })
     }
 
@@ -177,22 +174,54 @@ impl<D: Dimension> MapOptions<D> {
     }
 }
 
+/// Makes sure that the kernel itself answers for a file.
+///
+/// The daemon of a FUSE file system, which anybody may run, can claim fs-verity for files
+/// that it goes on changing. So fs-verity counts only where the kernel implements it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn prove_trusted(file: &File) -> io::Result<()> {
+    const EXT4: u64 = 0xef53;
+    const F2FS: u64 = 0xf2f5_2010;
+    const BTRFS: u64 = 0x9123_683e;
+
+    if rustix::fs::fcntl_get_seals(file).is_ok() {
+        return Ok(());
+    }
+    let file_system = u64::try_from(rustix::fs::fstatfs(file)?.f_type);
+    if matches!(file_system, Ok(EXT4 | F2FS | BTRFS)) {
+        return Ok(());
+    }
+    Err(io::Error::other("the file system is none that fs-verity is trusted on"))
+}
+
+/// Leaves it to memmap2, which knows of no other proof than seals elsewhere.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn prove_trusted(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
 /// Reads the bytes of a layout into memory that begins at a page.
 fn read<D: Dimension>(
     mut file: &File,
     path: &Path,
     layout: &Layout<D>,
-) -> Result<memmap2::MmapMut> {
+) -> Result<MmapMut> {
     let memory = pages::memory(layout.len());
     let mut memory = memory.map_err(Error::io("find memory for", path))?;
-    let read = file
-        .seek(SeekFrom::Start(layout.offset()))
-        .and_then(|_| file.read_exact(&mut memory));
-    match read {
-        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
-            let found = file::regular_len(file, path)?;
-            Err(Error::FileTooShort { needed: layout.end(), found })
+    let failed = || Error::io("read", path);
+    file.seek(SeekFrom::Start(layout.offset())).map_err(failed())?;
+    let mut at = 0;
+    while let Some(rest) = memory.get_mut(at..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest) {
+            Ok(0) => {
+                let read = u64::try_from(at).map_err(|_| Error::TooLarge)?;
+                let found = layout.offset().saturating_add(read);
+                return Err(Error::FileTooShort { needed: layout.end(), found });
+            }
+            Ok(count) => at = at.saturating_add(count),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(failed()(e)),
         }
-        read => read.map(|()| memory).map_err(Error::io("read", path)),
     }
+    Ok(memory)
 }
