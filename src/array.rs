@@ -6,10 +6,8 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use ndarray::iter::Iter;
 use ndarray::{
-    ArrayRef, ArrayView, ArrayViewMut, Dimension, IntoNdProducer, Ix1, Ix2, Ix3, Ix4,
-    Ix5, Ix6, IxDyn,
+    ArrayRef, ArrayView, ArrayViewMut, Dimension, Ix1, Ix2, Ix3, Ix4, Ix5, Ix6, IxDyn,
 };
 
 use crate::pages::Pages;
@@ -42,8 +40,15 @@ pub trait SyncToDisk {
 ///
 /// There is no `DerefMut`, by which an array could be reshaped or swapped with another.
 ///
-/// In arithmetic of ndarray both operands have to be of one kind: write `&*a + &*b` for two
-/// handles, and `&a.view() + &b` for a handle and an owned array.
+/// | if the compiler says | write |
+/// |---|---|
+/// | `DerefMut` is required, for `a.fill(1.0)` or `a[0] = 1.0` | `a.view_mut()?.fill(1.0)`, `a.view_mut()?[0] = 1.0` |
+/// | temporary value dropped, for `a.view_mut()?.slice_mut(..)` | `let mut w = a.view_mut()?;` first |
+/// | cannot add `&a + &b` | `&*a + &*b` for two handles, `&a.view() + &b` with an owned array |
+/// | cannot multiply `&a * 2.0` | `&*a * 2.0` |
+/// | `Dot` is not implemented, for `a.dot(&b)` | `a.dot(&*b)` |
+/// | `+=` cannot be applied | `let mut w = a.view_mut()?; w += &b.view();` |
+/// | no method `clone` | `a.to_owned()`, which copies |
 ///
 /// # Examples
 ///
@@ -123,6 +128,18 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         Ok(unsafe { view_mut_at(&self.layout, self.pages.as_mut_ptr()) })
     }
 
+    /// Syncs, then unmaps: reports what dropping the handle would pass over in silence.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`sync`](SyncToDisk::sync); in mode `c` always, since the private changes end
+    /// here (drop the handle if that is meant). The array is unmapped either way.
+    pub fn close(self) -> Result<()> {
+        self.sync()
+    }
+}
+
+impl<A, D: Dimension> MmapArray<A, D> {
     /// Returns the mode that the array was opened in.
     pub fn mode(&self) -> Mode {
         self.mode
@@ -141,16 +158,6 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// Returns the place of the array in its file.
     pub fn layout(&self) -> &Layout<D> {
         &self.layout
-    }
-
-    /// Syncs, then unmaps: reports what dropping the handle would pass over in silence.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`sync`](SyncToDisk::sync), in mode `c` too, whose changes end here. The
-    /// array is unmapped either way.
-    pub fn close(self) -> Result<()> {
-        self.sync()
     }
 }
 
@@ -175,35 +182,10 @@ impl<A, D: Dimension> Deref for MmapArray<A, D> {
     }
 }
 
-impl<'a, A, D: Dimension> From<&'a MmapArray<A, D>> for ArrayView<'a, A, D> {
-    fn from(array: &'a MmapArray<A, D>) -> Self {
-        array.view()
-    }
-}
-
-impl<'a, A, D: Dimension> IntoIterator for &'a MmapArray<A, D> {
-    type Item = &'a A;
-    type IntoIter = Iter<'a, A, D>;
-
-    fn into_iter(self) -> Iter<'a, A, D> {
-        self.iter()
-    }
-}
-
-impl<'a, A, D: Dimension> IntoNdProducer for &'a MmapArray<A, D> {
-    type Item = &'a A;
-    type Dim = D;
-    type Output = ArrayView<'a, A, D>;
-
-    fn into_producer(self) -> ArrayView<'a, A, D> {
-        self.view()
-    }
-}
-
 impl<A, D: Dimension> fmt::Debug for MmapArray<A, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MmapArray")
-            .field("path", &self.path)
+            .field("path", &self.path())
             .field("shape", &self.shape())
             .field("mode", &self.mode)
             .finish_non_exhaustive()

@@ -33,6 +33,10 @@ use bytemuck::{CheckedBitPattern, NoUninit, Zeroable};
 /// fn is_element<A: Element>() {}
 /// is_element::<Particle>();
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an element of a mapped array",
+    note = "derive `bytemuck::Pod` and `bytemuck::Zeroable` for a `#[repr(C)]` struct"
+)]
 pub trait Element: CheckedBitPattern + NoUninit + Zeroable + 'static {}
 
 impl<T: CheckedBitPattern + NoUninit + Zeroable + 'static> Element for T {}

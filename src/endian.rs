@@ -99,6 +99,7 @@ macro_rules! byte_order {
             /// Returns the number.
             #[inline]
             pub fn get(self) -> T {
+                const { assert!(align_of::<<T as ToBytes>::Bytes>() == 1) };
                 T::$from_bytes(&self.0)
             }
 
@@ -281,6 +282,10 @@ macro_rules! byte_order {
                 self.get().to_u128()
             }
 
+            fn to_f32(&self) -> Option<f32> {
+                self.get().to_f32()
+            }
+
             fn to_f64(&self) -> Option<f64> {
                 self.get().to_f64()
             }
@@ -301,6 +306,10 @@ macro_rules! byte_order {
 
             fn from_u128(n: u128) -> Option<Self> {
                 T::from_u128(n).map(Self::new)
+            }
+
+            fn from_f32(n: f32) -> Option<Self> {
+                T::from_f32(n).map(Self::new)
             }
 
             fn from_f64(n: f64) -> Option<Self> {
@@ -326,8 +335,10 @@ byte_order! {
     /// on a big-endian machine that is all that sets it apart from `T`.
     ///
     /// Comparison, hashing, arithmetic and printing are those of the number, so reductions
-    /// such as `sum` and `mean` of an array work as they do for `T`, overflow included.
-    /// Take [`get`](Be::get) where another type is wanted.
+    /// such as `sum` and `mean` of an array work as they do for `T`: those of small integers
+    /// overflow, since ndarray, other than NumPy, sums in the element's own type. Take
+    /// [`get`](Be::get) where another type or more of the number's methods are wanted, as in
+    /// `a.fold(0.0, |sum, x| sum + f64::from(x.get()))` or `a.mapv(Be::get).std(0.0)`.
     ///
     /// # Examples
     ///

@@ -20,7 +20,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused; [`source`](std::error::Error::source) says why.
-    #[error("cannot {action} {}", Name(.path))]
+    #[error("cannot {action} {}: {source}", Name(.path))]
     Io {
         /// What was being done: `open`, `map`, `lock`, …
         action: &'static str,
@@ -41,8 +41,8 @@ pub enum Error {
 
     /// The array would reach past the end of the file.
     #[error(
-        "the array ends at byte {needed}, but the file has {found} bytes \
-         (use `grow(true)` in mode `r+` to extend it)"
+        "the array ends at byte {needed}, but the file has {found} bytes (check shape, \
+         offset and element type; `grow(true)` extends a file in mode `r+`)"
     )]
     FileTooShort {
         /// Where the array ends.
@@ -54,7 +54,8 @@ pub enum Error {
     /// The shape was to be taken from the file, which does not hold whole elements.
     #[error(
         "the {available} bytes from the offset to the end of the file are not a multiple \
-         of the {size} bytes of one element or row (give a shape to map a part of them)"
+         of the {size} bytes of one element or row (check the element type and the \
+         offset, or give a shape to map a part)"
     )]
     PartialElement {
         /// Bytes from the offset to the end of the file.
@@ -74,8 +75,8 @@ pub enum Error {
 
     /// The elements would lie at addresses that their type does not allow.
     #[error(
-        "byte {offset} is not aligned for elements of alignment {align} \
-         (use `Be<f64>` or `Le<f64>` to map at any offset)"
+        "the elements from byte {offset} on are not aligned to {align} bytes \
+         (use `Be<f64>` or `Le<f64>` to map at any offset, or `load` to copy)"
     )]
     Misaligned {
         /// Where the array begins.
@@ -89,7 +90,10 @@ pub enum Error {
     TooLarge,
 
     /// Nothing tells the length of the first axis.
-    #[error("a shape is required: it cannot be told from the file")]
+    #[error(
+        "a shape is required: a new file does not tell it, and rows of no bytes cannot be \
+         counted (use `shape`)"
+    )]
     ShapeRequired,
 
     /// The shape and the custom strides have different numbers of axes.
@@ -105,7 +109,7 @@ pub enum Error {
     ZeroSizedElement,
 
     /// A layout was resolved for elements of another size.
-    #[error("the layout is for elements of {expected} bytes, asked for {found}")]
+    #[error("the layout is for elements of size {expected}, asked for size {found}")]
     ElementSize {
         /// The size in bytes that the layout was resolved for.
         expected: usize,
@@ -126,7 +130,10 @@ pub enum Error {
     ReadOnly,
 
     /// Changes in mode `c` are private to this handle: they never reach the file.
-    #[error("the changes are private (mode `c`): they do not reach the file")]
+    #[error(
+        "the changes are private (mode `c`) and do not reach the file \
+         (use mode `r+` to change it)"
+    )]
     PrivateChanges,
 
     /// The mode does not go with this constructor.
@@ -165,8 +172,8 @@ pub enum Error {
         needed: u64,
     },
 
-    /// Another handle has locked the file.
-    #[error("{} is locked by another handle", Name(.path))]
+    /// Another handle, of this process or another, has locked the file.
+    #[error("{} is locked by somebody else", Name(.path))]
     Locked {
         /// The path; empty if the caller passed an open file.
         path: PathBuf,
@@ -213,7 +220,7 @@ struct Name<'a>(&'a Path);
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.as_os_str().is_empty() {
-            return f.write_str("the given file");
+            return f.write_str("the file");
         }
         write!(f, "`{}`", self.0.display())
     }

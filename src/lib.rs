@@ -47,7 +47,8 @@
 //!
 //! 1. nobody else changes its bytes while they are borrowed, be it another process, another
 //!    handle of this one or a plain write to the file; between borrows they may change, to
-//!    values of the element type;
+//!    values of the element type, each change ordered before the next borrow as accesses of
+//!    two threads have to be;
 //! 2. nobody else in this process reads bytes through another mapping while they are
 //!    borrowed from [`view_mut`](MmapArray::view_mut);
 //! 3. nobody makes the file shorter than the array's [end](Layout::end).
@@ -64,15 +65,15 @@
 //!
 //! | constructor | why it is safe |
 //! |---|---|
-//! | [`MapOptions::scratch`], [`scratch_in`](MapOptions::scratch_in) | the file has no name, so nobody can open it |
+//! | [`MapOptions::scratch`], [`scratch_in`](MapOptions::scratch_in) | the file has no name in any folder; to reach it through `/proc` is to tamper with this process |
 //! | [`MapOptions::open_immutable`], [`map_immutable`](MapOptions::map_immutable) | the kernel proves that the file cannot change |
 //! | [`MapOptions::load`] | the bytes are read into memory of our own |
 //! | [`Layout::view`], [`view_mut`](Layout::view_mut) | the caller has the bytes |
 //!
 //! # Soundness
 //!
-//! Beyond the contract nothing is asked, and no file content, however malicious, is more
-//! than a typed error:
+//! Beyond the contract nothing is asked. Whatever a file contains, opening it either works or
+//! returns an error:
 //!
 //! - A mapping is only made of a regular file, of a range that lies within it; the length is
 //!   compared before and after. All arithmetic is checked, also beside an axis of length 0.
@@ -90,8 +91,10 @@
 //!
 //! - **A full disk.** A store into a page that has no space on disk cannot fail in any other
 //!   way than `SIGBUS`. Therefore `Create` and `grow` reserve the space first, and a full
-//!   disk is [`Error::NoSpace`]. Where the file system cannot reserve (some network file
-//!   systems, FAT) or with [`sparse`](MapOptions::sparse), the danger remains.
+//!   disk is [`Error::NoSpace`]. The danger remains with [`sparse`](MapOptions::sparse);
+//!   where the file system cannot reserve (some on networks, FAT, all on macOS); where it
+//!   copies what is overwritten (btrfs, ZFS, snapshots and reflinks); and in mode `r+` for
+//!   holes that a file already has, such as those that NumPy's `w+` makes.
 //! - **A wrong call.** Shape, offset, type, lock and space are checked before a file is
 //!   changed; after an error it is as it was, and one that did not exist does not exist.
 //! - **A crash of the program** loses nothing that was stored: the pages are the kernel's. A
@@ -107,11 +110,14 @@
 //! # Limits
 //!
 //! - Only Linux is tested. On macOS and BSD the same calls are made as far as they exist; on
-//!   Windows memmap2 maps, a lock binds everyone, and neither advice nor populate does
-//!   anything.
+//!   Windows memmap2 maps, a lock binds everyone, and `sparse`, `advice` and `populate` do
+//!   nothing.
 //! - The whole array is one mapping, so it has to fit into the address space, not into
-//!   memory. On Linux about 65,500 arrays can be open at a time; they keep no descriptor
-//!   open, but for empty ones that can be written.
+//!   memory. On Linux about 65,500 arrays can be open at a time.
+//! - An array keeps a descriptor open only where it cannot do without: if it is empty and
+//!   writable, on Apple systems if it is writable, elsewhere than on Linux if it is locked, and
+//!   on Windows always.
+//! - Files in `/proc` and the like have length 0, so that they are mapped as empty arrays.
 //! - A process over its limit of file size (`RLIMIT_FSIZE`) gets an error; one whose limit is
 //!   lowered during the call gets `SIGXFSZ`.
 //!
@@ -119,9 +125,9 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `rayon` | ndarray's parallel iterators and `par_for_each` |
-//! | `serde` | ndarray's serialisation of arrays |
-//! | `approx` | ndarray's comparison within a tolerance |
+//! | `rayon` | ndarray's parallel iterators and `par_for_each`; `a.into_par_iter()` |
+//! | `serde` | ndarray's serialisation, of `a.view()` |
+//! | `approx` | ndarray's comparison within a tolerance, of `*a` |
 //! | `half` | `half::f16` and `half::bf16` as elements and as numbers in `Be` and `Le` |
 //! | `num-complex` | `num_complex::Complex` as element |
 
@@ -138,6 +144,7 @@ mod options;
 mod pages;
 mod safe;
 mod space;
+mod traits;
 mod view;
 
 pub use array::{

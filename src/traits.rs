@@ -1,0 +1,76 @@
+//! The handle where ndarray and the standard library take arrays by trait.
+
+use ndarray::iter::Iter;
+#[cfg(feature = "rayon")]
+use ndarray::parallel::prelude::IntoParallelIterator;
+use ndarray::{ArrayBase, ArrayView, Data, Dimension, IntoNdProducer, LayoutRef};
+
+use crate::MmapArray;
+
+impl<'a, A, D: Dimension> From<&'a MmapArray<A, D>> for ArrayView<'a, A, D> {
+    fn from(array: &'a MmapArray<A, D>) -> Self {
+        array.view()
+    }
+}
+
+impl<A, D: Dimension> AsRef<LayoutRef<A, D>> for MmapArray<A, D> {
+    fn as_ref(&self) -> &LayoutRef<A, D> {
+        (**self).as_ref()
+    }
+}
+
+impl<'a, A, D: Dimension> IntoIterator for &'a MmapArray<A, D> {
+    type Item = &'a A;
+    type IntoIter = Iter<'a, A, D>;
+
+    fn into_iter(self) -> Iter<'a, A, D> {
+        self.iter()
+    }
+}
+
+impl<'a, A, D: Dimension> IntoNdProducer for &'a MmapArray<A, D> {
+    type Item = &'a A;
+    type Dim = D;
+    type Output = ArrayView<'a, A, D>;
+
+    fn into_producer(self) -> ArrayView<'a, A, D> {
+        self.view()
+    }
+}
+
+#[cfg(feature = "rayon")]
+impl<'a, A: Sync, D: Dimension> IntoParallelIterator for &'a MmapArray<A, D> {
+    type Item = &'a A;
+    type Iter = <ArrayView<'a, A, D> as IntoParallelIterator>::Iter;
+
+    fn into_par_iter(self) -> Self::Iter {
+        self.view().into_par_iter()
+    }
+}
+
+impl<A: PartialEq<B>, B, D: Dimension> PartialEq<MmapArray<B, D>> for MmapArray<A, D> {
+    fn eq(&self, other: &MmapArray<B, D>) -> bool {
+        self.view() == other.view()
+    }
+}
+
+impl<A, S, D> PartialEq<ArrayBase<S, D>> for MmapArray<A, D>
+where
+    A: PartialEq<S::Elem>,
+    S: Data,
+    D: Dimension,
+{
+    fn eq(&self, other: &ArrayBase<S, D>) -> bool {
+        self.view() == *other
+    }
+}
+
+impl<A, S, D> PartialEq<MmapArray<A, D>> for ArrayBase<S, D>
+where
+    S: Data<Elem: PartialEq<A>>,
+    D: Dimension,
+{
+    fn eq(&self, other: &MmapArray<A, D>) -> bool {
+        *self == other.view()
+    }
+}
