@@ -10,7 +10,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use ndarray::{Array1, ArrayRef2, ArrayViewMut2, Zip};
+use ndarray::{Array1, ArrayRef2, ArrayView1, ArrayViewMut2, Axis, Zip};
 use ndarray_memmap::{Be, MapOptions, Mode, SyncToDisk};
 
 const DEM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/jacksboro_dem.bin");
@@ -72,28 +72,31 @@ fn elevation_model() -> Result<(), Box<dyn Error>> {
         dem.fold(0.0, |sum, height| sum + f64::from(height.get())) / dem.len() as f64;
     println!("   {rows} × {columns} cells of 3 arc-seconds");
     println!("   lowest {lowest} m, highest {highest} m, mean {mean:.1} m");
-    let longitude = (column as f64 + 0.5).mul_add(CELL, WEST);
+    let longitude = -(column as f64 + 0.5).mul_add(CELL, WEST);
     let latitude = (row as f64 + 0.5).mul_add(-CELL, NORTH);
-    println!("   summit at row {row}, column {column}: {longitude:.4}°, {latitude:.4}°");
+    println!(
+        "   summit at row {row}, column {column}: {latitude:.4}° N, {longitude:.4}° W"
+    );
     println!("\n   West to east through the summit:\n");
     draw_profile(&dem, row);
     Ok(())
 }
 
 fn draw_profile(dem: &ArrayRef2<Be<i16>>, row: usize) {
-    let profile = dem.row(row);
+    let peak = |cells: ArrayView1<'_, Be<i16>>| cells.iter().map(|z| z.get()).max();
+    let profile: Vec<i16> =
+        dem.row(row).axis_chunks_iter(Axis(0), 6).filter_map(peak).collect();
     for floor in (200..=1000).rev().step_by(100) {
         let line: String = profile
             .iter()
-            .step_by(6)
-            .map(|height| match height.get().saturating_sub(floor) {
+            .map(|height| match height - floor {
                 ..=0 => ' ',
                 1..=33 => '▂',
                 34..=66 => '▅',
                 _ => '█',
             })
             .collect();
-        println!("   {floor:>5} m {line}");
+        println!("   {floor:>5} m {}", line.trim_end());
     }
 }
 

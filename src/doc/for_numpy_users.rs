@@ -19,11 +19,12 @@
 //! | an array of mode `r` raises an exception when it is changed | [`view_mut`] is an error, and there is no other way to change it |
 //! | `r+` extends a short file silently | an error, unless [`grow(true)`](MapOptions::grow) |
 //! | `w+` empties the file, then checks the shape | everything is checked first |
-//! | `w+` makes a sparse file; when the disk is full the program dies | disk space is reserved, a full disk is an error; [`sparse(true)`](MapOptions::sparse) makes NumPy's file |
+//! | `w+` makes a sparse file; when the disk is full the program dies | space for new and grown files is reserved, a full disk is an error; [`sparse(true)`](MapOptions::sparse) makes NumPy's file |
+//! | sums of small integers are sums of large ones | sums are of the element's own type and overflow |
 //! | an empty array leaves one byte in the file | it leaves none |
 //! | data that are not aligned are read slowly | they are an error for `f64` and are mapped as [`Le<f64>`](crate::Le) or [`Be<f64>`](crate::Be) |
-//! | `flush` is all there is to know whether data are on disk, and returns nothing | [`sync`] returns an error; in mode `c` always, since those changes are never written |
-//! | each array keeps a file descriptor | none does |
+//! | `flush` raises an exception once when the disk fails and succeeds from then on; in mode `c` it succeeds and writes nothing | [`sync`] fails from then on; in mode `c` always, since those changes are never written |
+//! | each array keeps a file descriptor | on Linux none does |
 //! | slices keep the file mapped | slices borrow the array, which the compiler checks |
 //!
 //! Mapping a file is `unsafe` in Rust: the compiler cannot see who else changes the file. In
@@ -33,7 +34,13 @@
 //! # Opening
 //!
 //! Each call of the right column is an argument of `unsafe { … }`; `o(mode)` stands for
-//! `MapOptions::new(mode)`.
+//! `MapOptions::new(mode)`. The tables suppose
+//!
+//! ```
+//! # #![allow(unused_imports)]
+//! use ndarray::{Axis, ShapeBuilder, s};
+//! use ndarray_memmap::{Be, MapOptions, Mode, SyncToDisk};
+//! ```
 //!
 //! | NumPy | this crate |
 //! |---|---|
@@ -53,8 +60,10 @@
 //! | `np.frombuffer(mmap.mmap(..), ..)` | [`Layout::view`](crate::Layout::view) over `memmap2::Mmap` |
 //! | `np.fromfile(p)` | [`load`](MapOptions::load) |
 //! | `np.memmap(tempfile.TemporaryFile(), shape=..)` | [`MapOptions::scratch`] |
+//! | write a header, then `np.memmap(p, 'f8', 'r+', 512, (3, 4))` | write the header, then `o(Mode::ReadWrite).grow(true).offset(512).shape((3, 4)).open::<f64>(p)?`; `w+` would make zeros of it |
 //!
-//! Modes have NumPy's names when they are read or printed: `"r+".parse::<Mode>()?`.
+//! Modes have NumPy's names when they are read or printed, `"r+".parse::<Mode>()?`, and `x+`
+//! for the one that NumPy does not have.
 //!
 //! # Using
 //!
@@ -63,9 +72,14 @@
 //! | `a[10]`, `a[1:3, ::2]` | `a[10]`, `a.slice(s![1..3, ..;2])` |
 //! | `a[10] = 1.0` | `a.view_mut()?[10] = 1.0` |
 //! | `a[:] = b` | `a.view_mut()?.assign(&b)` |
-//! | `a += 1` | `a.view_mut()?.mapv_inplace(\|x\| x + 1.0)` |
-//! | `a.sum()`, `a.mean(axis=0)`, `a.max()` | `a.sum()`, `a.mean_axis(Axis(0))`, `a.fold(..)` |
-//! | `a + b` | `&*a + &*b` of two handles, `&a.view() + &b` with an owned array |
+//! | `a += 1` | `*a.view_mut()? += 1.0` |
+//! | `a.sum()`, `a.mean(axis=0)` of floats | `a.sum()`, `a.mean_axis(Axis(0))` |
+//! | `a.sum()` of integers | `a.fold(0_i64, \|sum, &x\| sum + i64::from(x))` |
+//! | `a.mean()` of integers | `a.fold(0.0, \|sum, &x\| sum + f64::from(x)) / a.len() as f64` |
+//! | `a.max()` of floats, of integers | `a.iter().copied().fold(f64::MIN, f64::max)`, `a.iter().max()` |
+//! | `a.astype(float)` | `a.mapv(f64::from)`; of `Be<i16>`, `a.mapv(\|x\| f64::from(x.get()))` |
+//! | `a + b`, `a * 2`, `a @ b`, `a == b` | `&*a + &*b` of two handles, `&a.view() + &b` with an owned array, `&*a * 2.0`, `a.dot(&*b)`, `a == b` |
+//! | `a.T`, `a.reshape(6, 2)` | `a.t()`, `a.to_shape((6, 2))?` |
 //! | `np.array(a)` | `a.to_owned()` |
 //! | `a.flush()` | `a.sync()?` |
 //! | `del a` | `drop(a)`, or `a.close()?` to be told of errors |
