@@ -1,0 +1,163 @@
+//! The files that are mapped and loaded.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use ndarray::{ArrayView, Dim, Dimension, Ix, Ix1, Ix2};
+use ndarray_npy::WriteNpyExt;
+use tempfile::TempDir;
+
+use crate::ways;
+
+/// How large the files are; lengths in bytes.
+pub(crate) struct Sizes {
+    small: usize,
+    medium: usize,
+    large: usize,
+    huge: usize,
+    matrix: [Ix; 2],
+    flags: usize,
+}
+
+impl Sizes {
+    pub(crate) const FULL: Self = Self {
+        small: 1 << 10,
+        medium: 1 << 20,
+        large: 1 << 30,
+        // 1 TiB where an address has 64 bits.
+        huge: 1 << (usize::BITS - 24),
+        matrix: [4096, 8192],
+        flags: 1 << 28,
+    };
+
+    pub(crate) const SMOKE: Self = Self {
+        small: 1 << 10,
+        medium: 1 << 12,
+        large: 1 << 16,
+        huge: 1 << 20,
+        matrix: [64, 128],
+        flags: 1 << 16,
+    };
+}
+
+/// The same `f64` array in a raw and in a `.npy` file.
+pub(crate) struct Sample<D> {
+    pub(crate) name: String,
+    pub(crate) raw: PathBuf,
+    /// Not there for sparse files, which nobody wants to load.
+    pub(crate) npy: Option<PathBuf>,
+    pub(crate) dim: D,
+}
+
+/// All files, in a folder that is removed in the end.
+pub(crate) struct Files {
+    dir: TempDir,
+    pub(crate) small: Sample<Ix1>,
+    pub(crate) medium: Sample<Ix1>,
+    pub(crate) sparse: Sample<Ix1>,
+    pub(crate) huge: Sample<Ix1>,
+    pub(crate) dense: Sample<Ix1>,
+    pub(crate) matrix: Sample<Ix2>,
+    /// The numbers of `matrix`, big-endian.
+    pub(crate) swapped: PathBuf,
+    /// As many `bool`s as bytes.
+    pub(crate) flags: PathBuf,
+}
+
+impl Files {
+    pub(crate) fn write(sizes: &Sizes) -> Result<Self, Box<dyn Error>> {
+        let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        fs::create_dir_all(parent)?;
+        let dir = tempfile::tempdir_in(parent)?;
+        let at = dir.path();
+
+        let vector = |len: usize, kind| {
+            let name = format!("{}{kind}", human(len));
+            sample(at, name, Ix1(len / size_of::<f64>()))
+        };
+        let matrix = Dim(sizes.matrix);
+        let swapped = at.join("swapped");
+        write_words(&swapped, matrix.size(), |i| number(i).to_be_bytes())?;
+        let flags = at.join("flags");
+        write_words(&flags, sizes.flags / 8, |i| hash(i).map(|byte| byte & 1))?;
+
+        Ok(Self {
+            small: vector(sizes.small, "")?,
+            medium: vector(sizes.medium, "")?,
+            sparse: sparse(at, sizes.large)?,
+            huge: sparse(at, sizes.huge)?,
+            dense: vector(sizes.large, " dense")?,
+            matrix: sample(at, human(matrix.size() * size_of::<f64>()), matrix)?,
+            swapped,
+            flags,
+            dir,
+        })
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+fn sample<D: Dimension>(
+    at: &Path,
+    name: String,
+    dim: D,
+) -> Result<Sample<D>, Box<dyn Error>> {
+    let raw = at.join(format!("{name}.raw"));
+    let npy = raw.with_extension("npy");
+    write_words(&raw, dim.size(), |i| number(i).to_ne_bytes())?;
+
+    let map = ways::map(&raw)?;
+    let array: ArrayView<'_, f64, D> = ways::bare_view(&map, dim.clone());
+    let file = File::create_new(&npy)?;
+    array.write_npy(&file)?;
+    file.sync_all()?;
+    drop(map);
+    Ok(Sample { name, raw, npy: Some(npy), dim })
+}
+
+/// A file of one number and a hole.
+fn sparse(at: &Path, len: usize) -> Result<Sample<Ix1>, Box<dyn Error>> {
+    let name = format!("{} sparse", human(len));
+    let raw = at.join(&name);
+    write_words(&raw, 1, |i| number(i).to_ne_bytes())?;
+    File::options().write(true).open(&raw)?.set_len(u64::try_from(len)?)?;
+    Ok(Sample { name, raw, npy: None, dim: Ix1(len / size_of::<f64>()) })
+}
+
+/// Writes and syncs, so that no writeback disturbs the measurements.
+fn write_words(
+    path: &Path,
+    count: usize,
+    word: impl Fn(u64) -> [u8; 8],
+) -> io::Result<()> {
+    let mut file = BufWriter::with_capacity(1 << 20, File::create_new(path)?);
+    for i in (0_u64..).take(count) {
+        file.write_all(&word(i))?;
+    }
+    file.into_inner()?.sync_all()
+}
+
+/// Small whole numbers, whose sums are exact in every order.
+fn number(i: u64) -> f64 {
+    let [high, low, ..] = hash(i);
+    f64::from(u16::from_be_bytes([high, low]))
+}
+
+pub(crate) fn hash(i: u64) -> [u8; 8] {
+    let mixed = (i ^ (i >> 31)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9).to_be_bytes()
+}
+
+pub(crate) fn human(bytes: usize) -> String {
+    match bytes.ilog2() {
+        40.. => format!("{} TiB", bytes >> 40),
+        30.. => format!("{} GiB", bytes >> 30),
+        20.. => format!("{} MiB", bytes >> 20),
+        10.. => format!("{} KiB", bytes >> 10),
+        _ => format!("{bytes} B"),
+    }
+}

@@ -1,0 +1,134 @@
+//! Comparing ways by alternating rounds.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+/// How long the slowest way of a section takes, and so how often it is repeated.
+#[derive(Clone, Copy)]
+pub(crate) enum Pace {
+    /// Up to a millisecond.
+    Micro,
+    /// Tens of milliseconds.
+    Milli,
+    /// Tenths of a second.
+    Slow,
+    /// Seconds: compared in few rounds, and not by criterion.
+    Once,
+}
+
+impl Pace {
+    fn rounds(self) -> usize {
+        match self {
+            Self::Micro => 201,
+            Self::Milli => 41,
+            Self::Slow => 11,
+            Self::Once => 3,
+        }
+    }
+
+    /// The time that short runs are repeated for within a round.
+    fn batch(self) -> Duration {
+        Duration::from_millis(match self {
+            Self::Micro => 1,
+            Self::Milli => 20,
+            Self::Slow | Self::Once => 60,
+        })
+    }
+}
+
+/// What the ratio to the first way of a section should be.
+#[derive(Clone, Copy)]
+pub(crate) enum Target {
+    Unset,
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+/// One way to a result.
+pub(crate) struct Way<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) target: Target,
+    pub(crate) run: Box<dyn Fn() -> f64 + 'a>,
+}
+
+impl<'a> Way<'a> {
+    pub(crate) fn new(name: &'a str, run: impl Fn() -> f64 + 'a) -> Self {
+        Self { name, target: Target::Unset, run: Box::new(run) }
+    }
+
+    pub(crate) fn target(self, target: Target) -> Self {
+        Self { target, ..self }
+    }
+
+    fn time(&self, batch: u32) -> f64 {
+        let start = Instant::now();
+        for _ in 0..batch {
+            black_box((self.run)());
+        }
+        start.elapsed().as_secs_f64() / f64::from(batch)
+    }
+
+    /// Finds how many runs take long enough to be timed at a pace.
+    fn batch(&self, pace: Pace) -> u32 {
+        let enough = pace.batch().as_secs_f64();
+        let once = self.time(1).min(self.time(1));
+        (1..100_000).find(|&runs| f64::from(runs) * once >= enough).unwrap_or(1)
+    }
+}
+
+/// Ways to the same result, compared with the first.
+pub(crate) struct Section<'a> {
+    pub(crate) name: String,
+    pub(crate) pace: Pace,
+    pub(crate) ways: Vec<Way<'a>>,
+}
+
+/// What the rounds say of one way: seconds, and the quartiles of its ratio to the first.
+pub(crate) struct Outcome {
+    pub(crate) median: f64,
+    pub(crate) ratio: [f64; 3],
+}
+
+impl Section<'_> {
+    /// Panics if the ways differ in their result.
+    pub(crate) fn check(&self) {
+        let mut results = self.ways.iter().map(|way| (way.name, (way.run)()));
+        let (_, expected) = results.next().expect("a section has ways");
+        for (name, result) in results {
+            assert_eq!(result, expected, "{}: {name}", self.name);
+        }
+    }
+
+    /// Runs the ways in turn, every other round in reverse, so that all share the noise.
+    pub(crate) fn compare(&self) -> Vec<Outcome> {
+        let batches: Vec<u32> =
+            self.ways.iter().map(|way| way.batch(self.pace)).collect();
+        let mut times = vec![Vec::new(); self.ways.len()];
+        for round in 0..self.pace.rounds() {
+            let mut turns: Vec<_> =
+                self.ways.iter().zip(&batches).zip(&mut times).collect();
+            if round % 2 == 1 {
+                turns.reverse();
+            }
+            for ((way, &batch), times) in turns {
+                times.push(way.time(batch));
+            }
+        }
+        let first = times.first().cloned().unwrap_or_default();
+        let outcome = |times: Vec<f64>| {
+            let ratios = times.iter().zip(&first).map(|(time, first)| time / first);
+            let ratio = quartiles(ratios.collect());
+            let [_, median, _] = quartiles(times);
+            Outcome { median, ratio }
+        };
+        times.into_iter().map(outcome).collect()
+    }
+}
+
+fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
+    values.sort_by(f64::total_cmp);
+    [1, 2, 3].map(|quarter| {
+        let at = values.len() * quarter / 4;
+        values.get(at).copied().unwrap_or(f64::NAN)
+    })
+}
