@@ -108,11 +108,10 @@ pub(crate) fn check<A: Element, D: Dimension>(
         for (axis, _) in layout.strides().iter().enumerate().filter(|(_, s)| **s == 0) {
             view.collapse_axis(Axis(axis), 0);
         }
-        let invalid = view.iter().find(|bits| !A::is_valid_bit_pattern(bits));
-        invalid.and_then(|bits| {
-            let distance =
-                ptr::from_ref(bits).addr().checked_sub(bytes.as_ptr().addr())?;
-            distance.checked_div(size_of::<A>())
+        let invalid = view.iter().filter(|bits| !A::is_valid_bit_pattern(bits));
+        let lowest = invalid.map(|bits| ptr::from_ref(bits).addr()).min();
+        lowest.and_then(|at| {
+            at.checked_sub(bytes.as_ptr().addr())?.checked_div(size_of::<A>())
         })
     };
     invalid.map_or(Ok(()), |index| Err(Error::InvalidElement { index }))
