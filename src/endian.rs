@@ -204,6 +204,15 @@ macro_rules! byte_order {
             }
         }
 
+        impl<T: Number + ops::Neg<Output = T>> ops::Neg for &$Order<T> {
+            type Output = $Order<T>;
+
+            #[inline]
+            fn neg(self) -> $Order<T> {
+                ops::Neg::neg(*self)
+            }
+        }
+
         impl<T: Number + Sum> Sum for $Order<T> {
             fn sum<I: Iterator<Item = Self>>(numbers: I) -> Self {
                 Self::new(numbers.map(Self::get).sum())

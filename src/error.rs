@@ -100,8 +100,13 @@ pub enum Error {
     #[error("the shape and the strides have different numbers of axes")]
     StridesMismatch,
 
-    /// Two indices would name the same element of an array that can be written.
-    #[error("the strides give two indices to one element (use mode `r` to read it so)")]
+    /// Two indices may name the same element of an array that can be written.
+    ///
+    /// ndarray takes an axis for overlapping if its stride is not longer than all axes of
+    /// shorter strides together.
+    #[error(
+        "the strides may give two indices to one element (use mode `r` to read it so)"
+    )]
     OverlappingStrides,
 
     /// The element type has no bytes, so that a file says nothing about it.

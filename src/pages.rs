@@ -92,15 +92,19 @@ pub(crate) fn map(
     }
 }
 
-/// Writes zeros over the first `len` bytes of a file, whose space is reserved.
+/// Maps the first `len` bytes of a file for writing.
+pub(crate) fn map_start(file: &File, len: u64) -> io::Result<MmapRaw> {
+    let len = usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    map(file, 0, len, Mode::ReadWrite)
+}
+
+/// Writes zeros over all bytes of a new shared mapping whose space is reserved.
 ///
 /// Not by `write`, which appends or asks for aligned buffers if the file was opened so.
-pub(crate) fn zero(file: &File, len: u64) -> io::Result<()> {
-    let len = usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?;
-    let map = map(file, 0, len, Mode::ReadWrite)?;
+pub(crate) fn zero(map: &MmapRaw) -> io::Result<()> {
     // SAFETY: the mapping has `len` writable bytes, within the file and with space on its
     // disk; it is new, so that no reference into it exists.
-    unsafe { map.as_mut_ptr().write_bytes(0, len) };
+    unsafe { map.as_mut_ptr().write_bytes(0, map.len()) };
     map.flush()
 }
 
@@ -112,9 +116,11 @@ pub(crate) fn memory(len: usize) -> io::Result<MmapMut> {
 /// Brings all pages into memory, without copying those of a private mapping.
 #[cfg(target_os = "linux")]
 pub(crate) fn populate(map: &MmapRaw) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, Unsupported};
+
     match map.advise(memmap2::Advice::PopulateRead) {
-        // A kernel before 5.14.
-        Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        // A kernel before 5.14, or built without advice.
+        Err(e) if matches!(e.kind(), InvalidInput | Unsupported) => Ok(()),
         populated => populated,
     }
 }

@@ -54,20 +54,18 @@ impl<'f> Room<'f> {
     /// Space that is reserved stays so. What is not reserved is given back, not
     /// overwritten, which could need space.
     pub(crate) fn clear(mut self) -> io::Result<()> {
+        let used = if self.reserved { self.len.min(self.end) } else { 0 };
+        // Mapped before anything is lost, in case the file system cannot make zeros itself.
+        let map = (used > 0).then(|| pages::map_start(self.file, used)).transpose()?;
+        if !self.reserved || self.len > self.end {
+            self.file.set_len(used)?;
+        }
         self.kept = true;
-        if !self.reserved {
-            self.file.set_len(0)?;
-            return self.file.set_len(self.end);
+        match map {
+            Some(map) if !zero(self.file, used) => pages::zero(&map)?,
+            _ => {}
         }
-        if self.len > self.end {
-            self.file.set_len(self.end)?;
-        }
-        let used = self.len.min(self.end);
-        if used == 0 || zero(self.file, used) {
-            Ok(())
-        } else {
-            pages::zero(self.file, used)
-        }
+        if self.reserved { Ok(()) } else { self.file.set_len(self.end) }
     }
 
     /// Lets the file keep its new length.
