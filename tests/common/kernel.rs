@@ -1,0 +1,95 @@
+//! A thread in which the kernel refuses some system calls, as a failing disk would.
+#![allow(dead_code, reason = "each test takes the part that it needs")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::io;
+use std::thread;
+
+use ndarray_memmap::Error;
+use rustix::io::Errno;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
+    SeccompFilter, SeccompRule,
+};
+
+/// Numbers of system calls.
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod call {
+    pub(crate) const MMAP: i64 = 9;
+    pub(crate) const MSYNC: i64 = 26;
+    pub(crate) const MADVISE: i64 = 28;
+    pub(crate) const FCNTL: i64 = 72;
+    pub(crate) const FLOCK: i64 = 73;
+    pub(crate) const FSYNC: i64 = 74;
+    pub(crate) const FALLOCATE: i64 = 285;
+}
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod call {
+    pub(crate) const MMAP: i64 = 222;
+    pub(crate) const MSYNC: i64 = 227;
+    pub(crate) const MADVISE: i64 = 233;
+    pub(crate) const FCNTL: i64 = 25;
+    pub(crate) const FLOCK: i64 = 32;
+    pub(crate) const FSYNC: i64 = 82;
+    pub(crate) const FALLOCATE: i64 = 47;
+}
+
+/// Bits of an argument of a system call, and the value that they must have.
+pub(crate) type Argument = (u8, u64, u64);
+
+/// `PROT_READ` alone, `MAP_SHARED`.
+pub(crate) const SHARED_FOR_READING: &[Argument] = &[(2, u64::MAX, 1), (3, 0x0f, 1)];
+/// `PROT_READ | PROT_WRITE`, `MAP_SHARED`.
+pub(crate) const SHARED_FOR_WRITING: &[Argument] = &[(2, u64::MAX, 3), (3, 0x0f, 1)];
+pub(crate) const F_DUPFD_CLOEXEC: &[Argument] = &[(1, u64::MAX, 1030)];
+pub(crate) const ZERO_RANGE: &[Argument] = &[(1, u64::MAX, 0x10)];
+
+/// Runs `work` in a thread in which the kernel refuses the calls of these arguments.
+pub(crate) fn refusing<T: Send>(
+    call: i64,
+    arguments: &[Argument],
+    errno: Errno,
+    work: impl FnOnce() -> T + Send,
+) -> T {
+    let conditions = arguments.iter().map(|&(number, mask, value)| {
+        let equal = SeccompCmpOp::MaskedEq(mask);
+        SeccompCondition::new(number, SeccompCmpArgLen::Qword, equal, value).unwrap()
+    });
+    let rules = if arguments.is_empty() {
+        Vec::new()
+    } else {
+        vec![SeccompRule::new(conditions.collect()).unwrap()]
+    };
+    let filter = SeccompFilter::new(
+        [(call, rules)].into(),
+        SeccompAction::Allow,
+        SeccompAction::Errno(errno.raw_os_error().unsigned_abs()),
+        std::env::consts::ARCH.try_into().unwrap(),
+    );
+    let program: BpfProgram = filter.unwrap().try_into().unwrap();
+    thread::scope(|scope| {
+        let thread = scope.spawn(move || {
+            seccompiler::apply_filter(&program).unwrap();
+            work()
+        });
+        thread.join().unwrap()
+    })
+}
+
+#[track_caller]
+pub(crate) fn assert_io(error: &Error, doing: &str, errno: Errno) {
+    match error {
+        Error::Io { action, source, .. } => {
+            assert_eq!((*action, Errno::from_io_error(source)), (doing, Some(errno)));
+        }
+        error => panic!("{error:?}"),
+    }
+}
+
+pub(crate) fn io_error(errno: Errno) -> io::Error {
+    io::Error::from_raw_os_error(errno.raw_os_error())
+}
+
+pub(crate) fn numbers() -> Vec<u8> {
+    (0..=250).cycle().take(100_000).collect()
+}

@@ -1,0 +1,196 @@
+//! Space on disk: what a file is given, and what remains if there is none.
+#![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+
+mod common;
+#[path = "common/kernel.rs"]
+mod kernel;
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+
+use common::{Place, in_child, is_child, open};
+use kernel::{Argument, ZERO_RANGE, assert_io, call, numbers, refusing};
+use ndarray_memmap::Mode::{Create, CreateNew, ReadWrite};
+use ndarray_memmap::{Error, MapOptions, Mode};
+use rustix::io::Errno;
+
+#[test]
+fn a_file_system_that_cannot_reserve_space_gets_a_sparse_file() {
+    for errno in [Errno::OPNOTSUPP, Errno::NOSYS] {
+        for (mode, start) in
+            [(Create, &b""[..]), (Create, &[1; 200_000]), (ReadWrite, &[1; 10])]
+        {
+            let place = Place::of(start);
+            let options = MapOptions::new(mode).grow(true).shape(100_000);
+            let mut a = refusing(call::FALLOCATE, &[], errno, || {
+                open::<u8, _>(&options, &place).unwrap()
+            });
+            let mut expected = if mode == Create { Vec::new() } else { start.to_vec() };
+            expected.resize(100_000, 0);
+            assert!(a.as_slice() == Some(&expected[..]));
+            place.assert_holds(&expected);
+            a.view_mut().unwrap().fill(3);
+            a.close().unwrap();
+            place.assert_holds(&[3; 100_000]);
+        }
+    }
+}
+
+#[test]
+fn create_writes_the_zeros_that_the_file_system_cannot_make_at_once() {
+    for len in [1, 65_535, 65_536, 65_537, 99_999, 100_000, 140_000] {
+        let place = Place::of(&numbers());
+        let options = MapOptions::new(Create).shape(len);
+        let a = refusing(call::FALLOCATE, ZERO_RANGE, Errno::OPNOTSUPP, || {
+            open::<u8, _>(&options, &place).unwrap()
+        });
+        assert!(a.iter().all(|&x| x == 0));
+        place.assert_holds(&vec![0; len]);
+    }
+}
+
+#[test]
+fn create_clears_nothing_if_the_zeros_cannot_be_written() {
+    // The array does not begin with the file, so that it and the zeros are mapped apart.
+    let whole_file: &[Argument] = &[(2, u64::MAX, 3), (3, 0x0f, 1), (5, u64::MAX, 0)];
+    for len in [50, 80_000, 200_000] {
+        let place = Place::of(&numbers());
+        let options = MapOptions::new(Create).offset(8192).shape(len);
+        let opened = refusing(call::FALLOCATE, ZERO_RANGE, Errno::OPNOTSUPP, || {
+            refusing(call::MMAP, whole_file, Errno::NOMEM, || {
+                open::<u8, _>(&options, &place).map(drop)
+            })
+        });
+        match opened {
+            Ok(()) => place.assert_holds(&vec![0; 8192 + len]),
+            Err(_) => place.assert_holds(&numbers()),
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_leaves_everything_as_it_was() {
+    let start = numbers();
+    for (errno, refuse) in
+        [(Errno::NOSPC, true), (Errno::DQUOT, true), (Errno::IO, false)]
+    {
+        for (mode, start) in [
+            (Create, None),
+            (CreateNew, None),
+            (Create, Some(&start)),
+            (ReadWrite, Some(&start)),
+        ] {
+            let place = start.map_or_else(Place::missing, |bytes| Place::of(bytes));
+            let options = MapOptions::new(mode).grow(true).offset(8).shape(150_000);
+            let error = refusing(call::FALLOCATE, &[], errno, || {
+                open::<u64, _>(&options, &place).map(drop).unwrap_err()
+            });
+            if refuse {
+                assert!(matches!(error, Error::NoSpace { needed: 1_200_008 }), "{error}");
+                let text = "no space to reserve the file's 1200008 bytes on its disk";
+                assert_eq!(error.to_string(), text);
+                assert_eq!(io::Error::from(error).kind(), ErrorKind::StorageFull);
+            } else {
+                assert_io(&error, "extend", errno);
+            }
+            assert!(place.bytes().as_ref() == start, "{mode} {errno}");
+        }
+    }
+}
+
+#[test]
+fn a_refused_creation_through_a_link_leaves_no_file() {
+    let place = Place::missing();
+    let link = place.folder().join("link");
+    std::os::unix::fs::symlink(place.path(), &link).unwrap();
+    let error = refusing(call::FALLOCATE, &[], Errno::NOSPC, || {
+        let options = MapOptions::new(Create).shape(50);
+        open::<u8, _>(&options, &link).map(drop).unwrap_err()
+    });
+    assert!(matches!(error, Error::NoSpace { needed: 50 }));
+    assert!(link.is_symlink());
+    assert_eq!(place.bytes(), None);
+}
+
+#[test]
+fn holes_that_the_disk_cannot_fill_stay_holes() {
+    let place = Place::of(&[1; 100]);
+    let disk = rustix::fs::fstatvfs(place.file()).unwrap();
+    let len = (disk.f_bfree * disk.f_frsize).saturating_mul(2) + (1 << 20);
+    // No room for such a length, or no notion of room.
+    if disk.f_blocks == 0 || place.file().set_len(len).is_err() {
+        return;
+    }
+    let blocks = fs::metadata(&place).unwrap().blocks();
+    let options = MapOptions::new(Create).shape(usize::try_from(len).unwrap());
+    match open::<u8, _>(&options, &place).map(drop) {
+        Err(Error::NoSpace { needed }) => assert_eq!(needed, len),
+        opened => panic!("{opened:?}"),
+    }
+    let metadata = fs::metadata(&place).unwrap();
+    assert_eq!((metadata.len(), metadata.blocks()), (len, blocks));
+    place.file().set_len(100).unwrap();
+    place.assert_holds(&[1; 100]);
+}
+
+#[test]
+fn a_limit_of_file_sizes_is_an_error_not_death_by_signal() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    const LIMIT: usize = 65_536;
+
+    if !is_child() {
+        return in_child("a_limit_of_file_sizes_is_an_error_not_death_by_signal");
+    }
+    let (long, short) = (numbers(), vec![7; 10]);
+    #[rustfmt::skip]
+    let rows: [(Mode, Option<&Vec<u8>>, usize, bool); 11] = [
+        (Create,    None,         LIMIT,     true),
+        (Create,    None,         LIMIT + 1, false),
+        (CreateNew, None,         LIMIT + 1, false),
+        (Create,    Some(&short), LIMIT,     true),
+        (Create,    Some(&short), LIMIT + 1, false),
+        (Create,    Some(&long),  LIMIT,     true),
+        (Create,    Some(&long),  LIMIT + 1, false),
+        (Create,    Some(&long),  200_000,   false),
+        (ReadWrite, Some(&short), LIMIT + 1, false),
+        (ReadWrite, Some(&long),  80_000,    true),
+        (ReadWrite, Some(&long),  200_000,   false),
+    ];
+    let prepare =
+        |start: Option<&Vec<u8>>| start.map_or_else(Place::missing, |b| Place::of(b));
+    let places: Vec<_> =
+        rows.iter().map(|row| (prepare(row.1), prepare(row.1))).collect();
+    let maximum = getrlimit(Resource::Fsize).maximum;
+    let limit = Rlimit { current: Some(65_536), maximum };
+    setrlimit(Resource::Fsize, limit).unwrap();
+
+    for ((mode, start, len, fits), (reserved, sparse)) in rows.into_iter().zip(places) {
+        for (place, is_sparse) in [(reserved, false), (sparse, true)] {
+            let case = format!("{mode} {len} sparse {is_sparse}");
+            let options = MapOptions::new(mode).grow(true).sparse(is_sparse).shape(len);
+            match open::<u8, _>(&options, &place) {
+                Ok(mut a) if fits => {
+                    a.view_mut().unwrap().fill(1);
+                    let mut expected = vec![1; len];
+                    if mode == ReadWrite {
+                        expected.extend_from_slice(long.get(len..).unwrap());
+                    }
+                    place.assert_holds(&expected);
+                }
+                Err(error) if !fits => {
+                    let path = place.path().display();
+                    let text = format!("cannot extend `{path}`: file too large");
+                    assert_eq!(error.to_string(), text, "{case}");
+                    let kind = io::Error::from(error).kind();
+                    assert_eq!(kind, ErrorKind::FileTooLarge, "{case}");
+                    assert!(place.bytes().as_ref() == start, "{case}");
+                }
+                opened => panic!("{case}: {opened:?}"),
+            }
+        }
+    }
+    let error = MapOptions::scratch::<u8, _>(LIMIT + 1).map(drop).unwrap_err();
+    assert_eq!(io::Error::from(error).kind(), ErrorKind::FileTooLarge);
+    assert_eq!(MapOptions::scratch::<u8, _>(LIMIT).unwrap().sum(), 0);
+}
