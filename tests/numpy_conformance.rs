@@ -10,6 +10,7 @@ mod dtype;
 mod element;
 #[path = "numpy_conformance/expect.rs"]
 mod expect;
+#[cfg(test)]
 #[path = "numpy_conformance/falls_short.rs"]
 mod falls_short;
 #[path = "numpy_conformance/file.rs"]
