@@ -1,0 +1,26 @@
+# shellcheck shell=bash
+# What the steps share; each sources it first and then runs at the top of the repository.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+target_dir=$(mkdir -p "${CARGO_TARGET_DIR:-target}" && cd "${CARGO_TARGET_DIR:-target}" && pwd)
+
+# Ends the step without a verdict: `.ci/run` takes exit code 77 for a skip.
+skip() {
+  echo "SKIPPED: $*"
+  exit 77
+}
+
+fail() {
+  echo "error: $*" >&2
+  exit 1
+}
+
+# Type-checks every target of the crate for another system.
+check_for() {
+  local lib
+  lib=$(rustc --print target-libdir --target "$1")
+  if ! compgen -G "$lib/libstd-*" > /dev/null; then
+    skip "no standard library for $1 on this machine"
+  fi
+  cargo check --target "$1" --all-features
+}
