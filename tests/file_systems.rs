@@ -1,0 +1,398 @@
+//! Small disks of several file systems, too small for an array or full to the last block.
+//!
+//! Runs on the file system that `TEST_FILE_SYSTEM` names, which has to be an empty folder
+//! of a disk that may be filled; `.ci/steps/file-systems` mounts one after the other.
+#![cfg(target_os = "linux")]
+#![expect(unsafe_code, reason = "files are mapped")]
+#![expect(clippy::arithmetic_side_effects, reason = "the numbers are small")]
+#![expect(clippy::unwrap_used, reason = "also in functions that tests call")]
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use ndarray_memmap::{Error, MapOptions, MmapArray, Mode, Result, SyncToDisk};
+use rustix::fs::{FallocateFlags, fallocate, statfs, statvfs, syncfs};
+use rustix::io::Errno;
+
+/// As much as a file system may keep for itself after all files are gone.
+const SLACK: u64 = 1 << 20;
+
+const MIB: u64 = 1 << 20;
+
+#[test]
+fn a_file_larger_than_its_disk_is_not_created() {
+    let Some(disk) = Disk::that_reserves() else { return };
+    for mode in [Mode::Create, Mode::CreateNew] {
+        let path = disk.path("new");
+        let free = disk.free();
+        let needed = 2 * disk.size();
+        assert_no_space(open(MapOptions::new(mode), needed, &path), needed);
+        assert!(!path.exists());
+        disk.assert_free(free);
+    }
+}
+
+#[test]
+fn a_private_file_larger_than_its_disk_leaves_nothing() {
+    let Some(disk) = Disk::that_reserves() else { return };
+    let free = disk.free();
+    let needed = 2 * disk.size();
+    let len = usize::try_from(needed).unwrap();
+    assert_no_space(MapOptions::scratch_in::<u8, _>(&disk.dir, len), needed);
+    disk.assert_free(free);
+}
+
+#[test]
+fn a_file_that_cannot_be_replaced_stays_as_it_was() {
+    let Some(disk) = Disk::that_reserves() else { return };
+    let path = disk.path("old");
+    let free = disk.free();
+    let old = Old::write(&path, 100_003);
+    let needed = 2 * disk.size();
+    let options = MapOptions::new(Mode::Create);
+    assert_no_space(open(options, needed, &path), needed);
+    old.assert_unchanged();
+    drop(fs::remove_file(&path));
+    disk.assert_free(free);
+}
+
+#[test]
+fn a_file_with_holes_that_cannot_be_replaced_stays_as_it_was() {
+    let Some(disk) = Disk::that_reserves() else { return };
+    let path = disk.path("old");
+    let old = Old::write(&path, 100_003);
+    let len = 2 * disk.size();
+    File::options().write(true).open(&path).unwrap().set_len(len).unwrap();
+    assert_no_space(open(MapOptions::new(Mode::Create), len, &path), len);
+    assert_eq!(fs::metadata(&path).unwrap().len(), len);
+    assert!(fs::read(&path).unwrap().starts_with(&old.contents));
+}
+
+#[test]
+fn a_file_that_cannot_grow_stays_as_it_was() {
+    let Some(disk) = Disk::that_reserves() else { return };
+    let path = disk.path("old");
+    let old = Old::write(&path, 100_003);
+    let free = disk.free();
+    let needed = 2 * disk.size();
+    let options = MapOptions::new(Mode::ReadWrite).grow(true);
+    assert_no_space(open(options, needed, &path), needed);
+    old.assert_unchanged();
+    disk.assert_free(free);
+}
+
+#[test]
+fn a_sparse_file_may_be_larger_than_its_disk() {
+    let Some(disk) = Disk::that_has_holes() else { return };
+    let len = 4 * disk.size();
+    let created = MapOptions::new(Mode::CreateNew).sparse(true);
+    let grown = MapOptions::new(Mode::ReadWrite).sparse(true).grow(true);
+    let replaced = MapOptions::new(Mode::Create).sparse(true);
+    for (options, len) in [(created, len), (grown, 2 * len), (replaced, len)] {
+        let path = disk.path("sparse");
+        let mut array = open(options, len, &path).unwrap();
+        array.view_mut().unwrap()[99_999] = 7;
+        array.close().unwrap();
+        let metadata = fs::metadata(&path).unwrap();
+        assert_eq!(metadata.len(), len);
+        assert!(allocated(&metadata) <= MIB, "{metadata:?}");
+        let mut byte = [0];
+        File::open(&path).unwrap().read_exact_at(&mut byte, 99_999).unwrap();
+        assert_eq!(byte, [7]);
+    }
+}
+
+/// There `sparse(false)` is a sparse file too, as the documentation says.
+#[test]
+fn where_no_space_can_be_reserved_a_file_is_extended_all_the_same() {
+    let Some(disk) = Disk::get() else { return };
+    if disk.reserves() {
+        return;
+    }
+    let path = disk.path("extended");
+    let len = disk.free() / 2;
+    drop(open(MapOptions::new(Mode::CreateNew), len, &path).unwrap());
+    let grown = MapOptions::new(Mode::ReadWrite).grow(true);
+    let mut array = open(grown, len + 5000, &path).unwrap();
+    array.view_mut().unwrap().fill(9);
+    array.close().unwrap();
+    assert!(fs::read(&path).unwrap() == vec![9; usize::try_from(len + 5000).unwrap()]);
+}
+
+#[test]
+fn a_full_disk_replaces_a_file_in_its_own_space_or_leaves_it() {
+    let Some(disk) = Disk::get() else { return };
+    for (offset, len) in [(0, 3 * MIB), (0, MIB + 1), (5000, 2 * MIB), (0, 0)] {
+        disk.clear();
+        let path = disk.path("old");
+        let old = Old::write(&path, 3 * MIB);
+        disk.fill();
+        let options = MapOptions::new(Mode::Create).offset(offset);
+        let mut array = match open(options, len, &path) {
+            Err(Error::NoSpace { needed }) if !disk.writes_in_place() => {
+                assert_eq!(needed, offset + len);
+                old.assert_unchanged();
+                continue;
+            }
+            opened => opened.unwrap_or_else(|e| panic!("{len} bytes at {offset}: {e}")),
+        };
+        assert!(array.iter().all(|byte| *byte == 0));
+        let end = usize::try_from(offset + len).unwrap();
+        assert!(fs::read(&path).unwrap() == vec![0; end]);
+
+        array.view_mut().unwrap().fill(5);
+        array.close().unwrap();
+        let start = usize::try_from(offset).unwrap();
+        let expected = [vec![0; start], vec![5; end - start]].concat();
+        assert!(fs::read(&path).unwrap() == expected);
+    }
+}
+
+#[test]
+fn a_new_file_has_its_blocks_before_the_disk_fills_up() {
+    let Some(disk) = Disk::that_reserves() else { return };
+    let path = disk.path("new");
+    let len = 2 * MIB + 77;
+    let array = open(MapOptions::new(Mode::CreateNew), len, &path).unwrap();
+    disk.fill();
+    // Without its blocks, a store is the end of the process.
+    fill_and_read(array, 0);
+}
+
+#[test]
+fn a_grown_file_has_its_blocks_before_the_disk_fills_up() {
+    let Some(disk) = Disk::that_reserves() else { return };
+    let path = disk.path("grown");
+    drop(Old::write(&path, 10_001));
+    let grown = MapOptions::new(Mode::ReadWrite).grow(true);
+    let array = open(grown, 4 * MIB + 5, &path).unwrap();
+    disk.fill();
+    // Not the blocks that are there already: btrfs stores into none that hold data.
+    fill_and_read(array, 12_288);
+}
+
+#[test]
+fn a_replaced_file_has_its_blocks_before_the_disk_fills_up() {
+    let Some(disk) = Disk::that_reserves() else { return };
+    for (old, new) in [(10_001, 4 * MIB + 5), (4 * MIB, 2 * MIB + 77)] {
+        let path = disk.path("replaced");
+        drop(Old::write(&path, old));
+        let array = open(MapOptions::new(Mode::Create), new, &path).unwrap();
+        disk.fill();
+        fill_and_read(array, 0);
+        disk.clear();
+    }
+}
+
+#[test]
+fn what_was_synced_is_in_the_file() {
+    let Some(disk) = Disk::get() else { return };
+    let path = disk.path("synced");
+    let options = MapOptions::new(Mode::Create).offset(4097);
+    let mut array = open(options, 300_000, &path).unwrap();
+    for (byte, value) in array.view_mut().unwrap().iter_mut().zip(noise(300_000)) {
+        *byte = value;
+    }
+    array.sync().unwrap();
+    let expected = [vec![0; 4097], noise(300_000)].concat();
+    assert!(fs::read(&path).unwrap() == expected);
+    drop(array);
+    disk.write_back();
+    assert!(fs::read(&path).unwrap() == expected);
+}
+
+/// The file system under test, for one test at a time.
+struct Disk {
+    dir: PathBuf,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Disk {
+    fn get() -> Option<Self> {
+        static TURN: Mutex<()> = Mutex::new(());
+
+        let Some(dir) = std::env::var_os("TEST_FILE_SYSTEM") else {
+            // Past the test runner, which keeps back what a passing test prints.
+            io::stderr().write_all(b"not run: TEST_FILE_SYSTEM is not set\n").unwrap();
+            return None;
+        };
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let disk = Self { dir: dir.into(), _turn };
+        disk.clear();
+        Some(disk)
+    }
+
+    fn that_reserves() -> Option<Self> {
+        Self::get().filter(Self::reserves)
+    }
+
+    fn that_has_holes() -> Option<Self> {
+        Self::get().filter(|disk| {
+            let path = disk.path("probe");
+            let len = 4 * disk.size();
+            let has_holes = File::create(&path).unwrap().set_len(len).is_ok();
+            fs::remove_file(&path).unwrap();
+            has_holes
+        })
+    }
+
+    fn reserves(&self) -> bool {
+        let path = self.path("probe");
+        let file = File::create(&path).unwrap();
+        let reserved = fallocate(&file, FallocateFlags::empty(), 0, 4096);
+        fs::remove_file(path).unwrap();
+        reserved != Err(Errno::OPNOTSUPP)
+    }
+
+    /// Tells whether a block that is already the file's can be had again on a full disk.
+    ///
+    /// Not on btrfs, which copies on write, and not on XFS, which sees to its own records
+    /// first.
+    fn writes_in_place(&self) -> bool {
+        let magic = statfs(&self.dir).unwrap().f_type;
+        ![0x9123_683e, 0x5846_5342].contains(&magic)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    fn size(&self) -> u64 {
+        let disk = statvfs(&self.dir).unwrap();
+        disk.f_blocks * disk.f_frsize
+    }
+
+    fn free(&self) -> u64 {
+        self.write_back();
+        let disk = statvfs(&self.dir).unwrap();
+        disk.f_bavail * disk.f_frsize
+    }
+
+    /// Waits for the file system to give back what was freed.
+    #[track_caller]
+    fn assert_free(&self, expected: u64) {
+        for _ in 0..50 {
+            if self.free() + SLACK >= expected {
+                return;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        panic!("{} bytes are free, {expected} were", self.free());
+    }
+
+    fn write_back(&self) {
+        syncfs(File::open(&self.dir).unwrap()).unwrap();
+    }
+
+    /// Takes all the space that is left.
+    fn fill(&self) {
+        let file = File::create(self.path("filling")).unwrap();
+        let reserves = self.reserves();
+        let block = noise(MIB);
+        let (mut end, mut len) = (0, block.len());
+        while len >= 512 {
+            let taken = if reserves {
+                let len = u64::try_from(len).unwrap();
+                fallocate(&file, FallocateFlags::empty(), end, len)
+                    .map(|()| len)
+                    .map_err(io::Error::from)
+            } else {
+                let taken = file.write_at(block.split_at(len).0, end);
+                taken.map(|len| u64::try_from(len).unwrap())
+            };
+            match taken {
+                Ok(taken) => end += taken,
+                Err(e) if e.kind() == io::ErrorKind::StorageFull => {
+                    self.write_back();
+                    len /= 2;
+                }
+                Err(e) => panic!("{e}"),
+            }
+        }
+        file.sync_all().unwrap();
+    }
+
+    fn clear(&self) {
+        for entry in fs::read_dir(&self.dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                fs::remove_file(path).unwrap();
+            }
+        }
+        self.write_back();
+    }
+}
+
+/// A file that an array is to be created over.
+struct Old {
+    path: PathBuf,
+    contents: Vec<u8>,
+    allocated: u64,
+}
+
+impl Old {
+    fn write(path: &Path, len: u64) -> Self {
+        let contents = noise(len);
+        let mut file = File::create(path).unwrap();
+        file.write_all(&contents).unwrap();
+        file.sync_all().unwrap();
+        let allocated = allocated(&file.metadata().unwrap());
+        Self { path: path.to_owned(), contents, allocated }
+    }
+
+    #[track_caller]
+    fn assert_unchanged(&self) {
+        assert!(fs::read(&self.path).unwrap() == self.contents);
+        let allocated = allocated(&fs::metadata(&self.path).unwrap());
+        // ext4 keeps a block that it took to list others.
+        assert!(allocated <= self.allocated + 4096, "{allocated} > {}", self.allocated);
+    }
+}
+
+fn open(options: MapOptions, len: u64, path: &Path) -> Result<MmapArray> {
+    let options = options.shape(usize::try_from(len).unwrap());
+    // SAFETY: nobody else uses the disk, and these tests take turns.
+    unsafe { options.open(path) }
+}
+
+#[track_caller]
+fn assert_no_space(opened: Result<MmapArray>, expected: u64) {
+    match opened {
+        Err(Error::NoSpace { needed }) => assert_eq!(needed, expected),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn fill_and_read(array: MmapArray, start: usize) {
+    let path = array.path().unwrap().to_owned();
+    let metadata = fs::metadata(&path).unwrap();
+    assert!(allocated(&metadata) >= metadata.len(), "{metadata:?}");
+    let mut array = array;
+    let mut view = array.view_mut().unwrap();
+    view.iter_mut().skip(start).for_each(|byte| *byte = 3);
+    let len = view.len();
+    array.close().unwrap();
+    assert!(fs::read(&path).unwrap().split_at(start).1 == vec![3; len - start]);
+}
+
+fn allocated(metadata: &fs::Metadata) -> u64 {
+    metadata.blocks() * 512
+}
+
+/// Bytes that no file system can compress to holes.
+fn noise(len: u64) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3] | 1
+    };
+    std::iter::repeat_with(next).take(usize::try_from(len).unwrap()).collect()
+}
