@@ -117,6 +117,16 @@ fn lock(file: &File, mode: Mode, path: &Path) -> Result<()> {
     })
 }
 
+/// The number by which the kernel knows btrfs.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) const BTRFS: u64 = 0x9123_683e;
+
+/// Returns the number by which the kernel knows the file system of a file.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn system(file: &File) -> io::Result<u64> {
+    u64::try_from(rustix::fs::fstatfs(file)?.f_type).map_err(io::Error::other)
+}
+
 /// Makes opening a FIFO or a terminal return at once, so that it can be refused.
 #[cfg(unix)]
 fn set_flags(options: &mut OpenOptions, wait: bool) {

@@ -120,7 +120,7 @@ impl<D: Dimension> MapOptions<D> {
             if cfg!(windows) {
                 mapped = None;
             }
-            room.clear().map_err(Error::io("clear", path))?;
+            room.clear(path)?;
             if cfg!(windows) {
                 mapped = map()?;
             }

@@ -182,13 +182,11 @@ impl<D: Dimension> MapOptions<D> {
 fn prove_trusted(file: &File) -> io::Result<()> {
     const EXT4: u64 = 0xef53;
     const F2FS: u64 = 0xf2f5_2010;
-    const BTRFS: u64 = 0x9123_683e;
 
     if rustix::fs::fcntl_get_seals(file).is_ok() {
         return Ok(());
     }
-    let file_system = u64::try_from(rustix::fs::fstatfs(file)?.f_type);
-    if matches!(file_system, Ok(EXT4 | F2FS | BTRFS)) {
+    if matches!(file::system(file)?, EXT4 | F2FS | file::BTRFS) {
         return Ok(());
     }
     Err(io::Error::other("the file system is none that fs-verity is trusted on"))

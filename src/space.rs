@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use crate::{Error, Result, pages};
+use crate::{Error, Result, file, pages};
 
 /// Room made for a file, taken back when dropped unless it is kept.
 #[derive(Debug)]
@@ -40,12 +40,7 @@ impl<'f> Room<'f> {
             room.reserved = !sparse && reserve(file, from, end)?;
             if !room.reserved && end > len { file.set_len(end) } else { Ok(()) }
         };
-        make().map_err(|e| match e.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Error::NoSpace { needed: end }
-            }
-            _ => Error::io("extend", path)(e),
-        })?;
+        make().map_err(refusal("extend", end, path))?;
         Ok(room)
     }
 
@@ -53,18 +48,29 @@ impl<'f> Room<'f> {
     ///
     /// Space that is reserved stays so. What is not reserved is given back, not
     /// overwritten, which could need space.
-    pub(crate) fn clear(mut self) -> io::Result<()> {
+    pub(crate) fn clear(self, path: &Path) -> Result<()> {
+        let end = self.end;
+        self.replace_by_zeros().map_err(refusal("clear", end, path))
+    }
+
+    fn replace_by_zeros(mut self) -> io::Result<()> {
         let used = if self.reserved { self.len.min(self.end) } else { 0 };
         // Mapped before anything is lost, in case the file system cannot make zeros itself.
-        let map = (used > 0).then(|| pages::map_start(self.file, used)).transpose()?;
+        let mut map =
+            (used > 0).then(|| pages::map_start(self.file, used)).transpose()?;
+        if map.is_some() {
+            match zero(self.file, self.end) {
+                Ok(()) => map = None,
+                // Nothing has changed. Stores into the blocks that are there need space too.
+                Err(e) if is_full(&e) && copies_on_write(self.file) => return Err(e),
+                Err(_) => {}
+            }
+        }
         if !self.reserved || self.len > self.end {
             self.file.set_len(used)?;
         }
         self.kept = true;
-        match map {
-            Some(map) if !zero(self.file, used) => pages::zero(&map)?,
-            _ => {}
-        }
+        map.map_or(Ok(()), |map| pages::zero(&map))?;
         if self.reserved { Ok(()) } else { self.file.set_len(self.end) }
     }
 
@@ -130,17 +136,50 @@ fn reserve(_: &File, _: u64, _: u64) -> io::Result<bool> {
 }
 
 /// Has the file system turn the first `len` bytes to zeros, if it knows how.
+///
+/// Whole blocks, also beyond the end of the file: a part of one would be written, and
+/// btrfs would want another block for each store into it.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn zero(file: &File, len: u64) -> bool {
+fn zero(file: &File, len: u64) -> io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
 
-    let zero = FallocateFlags::ZERO_RANGE;
-    rustix::io::retry_on_intr(|| fallocate(file, zero, 0, len)).is_ok()
+    let len = len.checked_next_multiple_of(1 << 16).unwrap_or(len);
+    let zero = FallocateFlags::ZERO_RANGE.union(FallocateFlags::KEEP_SIZE);
+    Ok(rustix::io::retry_on_intr(|| fallocate(file, zero, 0, len))?)
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn zero(_: &File, _: u64) -> bool {
+fn zero(_: &File, _: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Recognises btrfs, which writes what is overwritten to another place.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn copies_on_write(file: &File) -> bool {
+    matches!(file::system(file), Ok(file::BTRFS))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn copies_on_write(_: &File) -> bool {
     false
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Makes the closure that wraps an error of making a file `end` bytes long.
+fn refusal(
+    action: &'static str,
+    end: u64,
+    path: &Path,
+) -> impl FnOnce(io::Error) -> Error {
+    move |e| {
+        if is_full(&e) {
+            return Error::NoSpace { needed: end };
+        }
+        Error::io(action, path)(e)
+    }
 }
 
 /// Refuses to write beyond the process's limit, which the kernel answers by `SIGXFSZ`.

@@ -42,7 +42,7 @@ pub(crate) const SHARED_FOR_READING: &[Argument] = &[(2, u64::MAX, 1), (3, 0x0f,
 /// `PROT_READ | PROT_WRITE`, `MAP_SHARED`.
 pub(crate) const SHARED_FOR_WRITING: &[Argument] = &[(2, u64::MAX, 3), (3, 0x0f, 1)];
 pub(crate) const F_DUPFD_CLOEXEC: &[Argument] = &[(1, u64::MAX, 1030)];
-pub(crate) const ZERO_RANGE: &[Argument] = &[(1, u64::MAX, 0x10)];
+pub(crate) const ZERO_RANGE: &[Argument] = &[(1, 0x10, 0x10)];
 
 /// Runs `work` in a thread in which the kernel refuses the calls of these arguments.
 pub(crate) fn refusing<T: Send>(

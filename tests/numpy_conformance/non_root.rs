@@ -16,6 +16,8 @@ mod unix {
     use std::os::unix::process::CommandExt;
     use std::path::Path;
     use std::process::{Command, Stdio};
+    use std::thread;
+    use std::time::Duration;
 
     use serde_json::{Value, json};
     use tempfile::TempDir;
@@ -66,14 +68,23 @@ mod unix {
             let answer = program.join("answer");
             fs::write(&answer, "")?;
             open_to_all(&answer, 0o666)?;
-            let output = Command::new(program.join("program"))
+            let mut command = Command::new(program.join("program"));
+            command
                 .args([TEST, "--exact", "--test-threads=1"])
                 .env(REQUEST, program)
                 .current_dir(program)
                 .stdin(Stdio::null())
                 .uid(NOBODY)
-                .gid(NOBODY)
-                .output()?;
+                .gid(NOBODY);
+            let output = loop {
+                match command.output() {
+                    // A child that another thread just forked has the copy open for writing.
+                    Err(e) if e.kind() == io::ErrorKind::ExecutableFileBusy => {
+                        thread::sleep(Duration::from_millis(10));
+                    }
+                    output => break output?,
+                }
+            };
             let answer = fs::read_to_string(answer)?;
             if answer.is_empty() {
                 let words = String::from_utf8_lossy(&output.stderr);
