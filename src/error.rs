@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::Mode;
+use crate::{Mode, NpyError};
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -187,6 +187,10 @@ pub enum Error {
     /// An earlier sync failed, so that changes may be lost whatever a later one says.
     #[error("an earlier sync failed and changes may be lost (open the file again)")]
     Poisoned,
+
+    /// The file is not a `.npy` file, or not the one asked for.
+    #[error(transparent)]
+    Npy(#[from] NpyError),
 }
 
 impl Error {
@@ -209,9 +213,9 @@ impl From<Error> for io::Error {
             Error::FileTooShort { .. } | Error::OffsetPastEnd { .. } => {
                 io::ErrorKind::UnexpectedEof
             }
-            Error::InvalidElement { .. } | Error::PartialElement { .. } => {
-                io::ErrorKind::InvalidData
-            }
+            Error::InvalidElement { .. }
+            | Error::PartialElement { .. }
+            | Error::Npy(_) => io::ErrorKind::InvalidData,
             Error::Poisoned => io::ErrorKind::Other,
             _ => io::ErrorKind::InvalidInput,
         };

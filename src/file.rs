@@ -117,6 +117,35 @@ fn lock(file: &File, mode: Mode, path: &Path) -> Result<()> {
     })
 }
 
+/// Reads from `offset` on until the buffer is full or the file ends; returns the count.
+pub(crate) fn read_at_most(
+    file: &File,
+    buffer: &mut [u8],
+    offset: u64,
+) -> io::Result<usize> {
+    let mut count: usize = 0;
+    while let Some(rest) = buffer.get_mut(count..).filter(|rest| !rest.is_empty()) {
+        let at = offset.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+        match read_at(file, rest, at) {
+            Ok(0) => break,
+            Ok(read) => count = count.saturating_add(read),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(count)
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
+}
+
 /// The number by which the kernel knows btrfs.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) const BTRFS: u64 = 0x9123_683e;

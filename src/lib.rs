@@ -25,7 +25,8 @@
 //! [`MmapArray`] owns the mapping and derefs to ndarray's `ArrayRef`, so everything that
 //! ndarray does with an array it does with a file, without reading it first. Elements are
 //! the types that [`Element`] covers, with [`Be`] and [`Le`] for a byte order of the file's.
-//! [`Layout`] gives the same views over bytes that the caller has mapped.
+//! [`Layout`] gives the same views over bytes that the caller has mapped, and [`npy`] does all
+//! this for `.npy` files, whose header says what the array is.
 //!
 //! If you come from NumPy, begin with [`doc::for_numpy_users`].
 //!
@@ -139,6 +140,8 @@ mod error;
 mod file;
 mod layout;
 mod mode;
+pub mod npy;
+mod npy_error;
 mod open;
 mod options;
 mod pages;
@@ -156,6 +159,7 @@ pub use endian::{Be, Le, Number};
 pub use error::{Error, Result};
 pub use layout::Layout;
 pub use mode::Mode;
+pub use npy_error::NpyError;
 pub use options::{Advice, MapOptions};
 pub use {bytemuck, memmap2, ndarray};
 

@@ -36,14 +36,30 @@ impl<D: Dimension> MapOptions<D> {
         &self,
         path: impl AsRef<Path>,
     ) -> Result<MmapArray<A, D>> {
-        let path = path.as_ref();
+        // SAFETY: the caller vouches for the file.
+        unsafe { self.open_then(path.as_ref(), |_| Ok(())) }
+    }
+
+    /// Opens a file, maps it, and calls `finish`; undoes what it has created if that fails.
+    ///
+    /// # Safety
+    ///
+    /// That of [`open`](Self::open).
+    pub(crate) unsafe fn open_then<A: Element>(
+        &self,
+        path: &Path,
+        finish: impl FnOnce(&File) -> io::Result<()>,
+    ) -> Result<MmapArray<A, D>> {
         if self.mode.creates() {
             // Whatever can be refused is refused before there is a file.
             self.resolve::<A>(0)?;
         }
         let opened = file::open(path, self.mode)?;
         // SAFETY: the caller vouches for the file.
-        let array = unsafe { self.map_named(&opened.file, path) };
+        let array = unsafe { self.map_named(&opened.file, path) }.and_then(|array| {
+            finish(&opened.file).map_err(Error::io("write", path))?;
+            Ok(array)
+        });
         // Whoever has the lock has the file.
         if !matches!(array, Ok(_) | Err(Error::Locked { .. })) {
             opened.undo();
@@ -83,7 +99,7 @@ impl<D: Dimension> MapOptions<D> {
     /// # Safety
     ///
     /// That of [`open`](Self::open).
-    unsafe fn map_named<A: Element>(
+    pub(crate) unsafe fn map_named<A: Element>(
         &self,
         file: &File,
         path: &Path,

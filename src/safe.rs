@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "what others promise, these constructors prove")]
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
@@ -156,9 +156,18 @@ impl<D: Dimension> MapOptions<D> {
         let path = path.as_ref();
         self.require(&[Mode::ReadOnly, Mode::CopyOnWrite], "load a file")?;
         let file = file::open(path, self.mode)?.file;
-        let len = file::locked_len(&file, self.mode, self.lock, path)?;
+        self.load_named(&file, path)
+    }
+
+    /// Reads an open file known as `path` into memory.
+    pub(crate) fn load_named<A: Element>(
+        &self,
+        file: &File,
+        path: &Path,
+    ) -> Result<MmapArray<A, D>> {
+        let len = file::locked_len(file, self.mode, self.lock, path)?;
         let layout = self.resolve_at::<A>(len, 1)?;
-        let memory = read(&file, path, &layout)?;
+        let memory = read(file, path, &layout)?;
         check::<A, D>(&layout, &memory)?;
         let pages = Pages::new(Some(memory.into()), None);
         // SAFETY: the bytes are checked (1), the memory is the handle's own (2) and can be
@@ -166,7 +175,7 @@ impl<D: Dimension> MapOptions<D> {
         Ok(unsafe { MmapArray::new(pages, layout, self.mode, PathBuf::from(path)) })
     }
 
-    fn require(&self, modes: &[Mode], action: &'static str) -> Result<()> {
+    pub(crate) fn require(&self, modes: &[Mode], action: &'static str) -> Result<()> {
         if modes.contains(&self.mode) {
             return Ok(());
         }
@@ -199,27 +208,15 @@ fn prove_trusted(_: &File) -> io::Result<()> {
 }
 
 /// Reads the bytes of a layout into memory that begins at a page.
-fn read<D: Dimension>(
-    mut file: &File,
-    path: &Path,
-    layout: &Layout<D>,
-) -> Result<MmapMut> {
+fn read<D: Dimension>(file: &File, path: &Path, layout: &Layout<D>) -> Result<MmapMut> {
     let memory = pages::memory(layout.len());
     let mut memory = memory.map_err(Error::io("find memory for", path))?;
-    let failed = || Error::io("read", path);
-    file.seek(SeekFrom::Start(layout.offset())).map_err(failed())?;
-    let mut at = 0;
-    while let Some(rest) = memory.get_mut(at..).filter(|rest| !rest.is_empty()) {
-        match file.read(rest) {
-            Ok(0) => {
-                let read = u64::try_from(at).map_err(|_| Error::TooLarge)?;
-                let found = layout.offset().saturating_add(read);
-                return Err(Error::FileTooShort { needed: layout.end(), found });
-            }
-            Ok(count) => at = at.saturating_add(count),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(failed()(e)),
-        }
+    let count = file::read_at_most(file, &mut memory, layout.offset());
+    let count = count.map_err(Error::io("read", path))?;
+    if count < layout.len() {
+        let read = u64::try_from(count).map_err(|_| Error::TooLarge)?;
+        let found = layout.offset().saturating_add(read);
+        return Err(Error::FileTooShort { needed: layout.end(), found });
     }
     Ok(memory)
 }

@@ -135,6 +135,25 @@ fn reserve(_: &File, _: u64, _: u64) -> io::Result<bool> {
     Ok(false)
 }
 
+/// Writes all bytes at an offset of the file.
+#[cfg(unix)]
+pub(crate) fn write_all_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, at)
+}
+
+/// Writes all bytes at an offset of the file.
+#[cfg(windows)]
+pub(crate) fn write_all_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+    let (mut rest, mut at) = (bytes, at);
+    while !rest.is_empty() {
+        let count = std::os::windows::fs::FileExt::seek_write(file, rest, at)?;
+        let written = rest.get(count..).filter(|_| count > 0);
+        rest = written.ok_or(io::ErrorKind::WriteZero)?;
+        at = at.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+    }
+    Ok(())
+}
+
 /// Has the file system turn the first `len` bytes to zeros, if it knows how.
 ///
 /// Whole blocks, also beyond the end of the file: a part of one would be written, and

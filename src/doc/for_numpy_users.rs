@@ -60,6 +60,11 @@
 //! | `np.frombuffer(mmap.mmap(..), ..)` | [`Layout::view`](crate::Layout::view) over `memmap2::Mmap` |
 //! | `np.fromfile(p)` | [`load`](MapOptions::load) |
 //! | `np.memmap(tempfile.TemporaryFile(), shape=..)` | [`MapOptions::scratch`] |
+//! | `open_memmap(p)`, `np.load(p, mmap_mode='r')` | [`npy::open::<f32, Ix2>(p, Mode::ReadOnly)?`](npy::open) |
+//! | `open_memmap(p, 'w+', 'f4', (3, 4))` | [`npy::create::<f32, _>(p, (3, 4))?`](npy::create) |
+//! | `np.load(p)` | [`npy::load::<f32, Ix2>(p)?`](npy::load) |
+//! | `np.load(p, mmap_mode='r')` of any type | [`npy::DynArray::open(p, Mode::ReadOnly)?`](npy::DynArray::open) |
+//! | `np.lib.format.read_array_header_1_0(f)` | [`npy::Header::read(&f)?`](npy::Header::read) |
 //! | write a header, then `np.memmap(p, 'f8', 'r+', 512, (3, 4))` | write the header, then `o(Mode::ReadWrite).grow(true).offset(512).shape((3, 4)).open::<f64>(p)?`; `w+` would make zeros of it |
 //!
 //! Modes have NumPy's names when they are read or printed, `"r+".parse::<Mode>()?`, and `x+`
@@ -117,4 +122,4 @@
 //! [`view_mut`]: MmapArray::view_mut
 
 #[cfg(doc)]
-use crate::{MapOptions, MmapArray};
+use crate::{MapOptions, MmapArray, npy};

@@ -1,0 +1,81 @@
+//! Tells what is in a `.npy` file: header, and the figures of its numbers.
+#![expect(unsafe_code, reason = "mapping is the one unsafe step")]
+
+use std::env;
+use std::error::Error;
+use std::fs::File;
+
+use ndarray::ArrayRefD;
+use ndarray_memmap::Mode;
+use ndarray_memmap::npy::{self, DynArray, Header};
+use num_traits::ToPrimitive;
+
+const USAGE: &str = "usage: npyinfo [--head N] FILE.npy";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = env::args().skip(1);
+    let (mut head, mut path) = (0, None);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--head" => head = arguments.next().ok_or(USAGE)?.parse()?,
+            _ => path = Some(argument),
+        }
+    }
+    match path {
+        Some(path) => inform(&path, head),
+        None => example(),
+    }
+}
+
+/// Makes a file to tell about when none is given.
+fn example() -> Result<(), Box<dyn Error>> {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("multiplication.npy");
+    // SAFETY: the file is in a folder of our own.
+    let mut table = unsafe { npy::create::<u16, _>(&path, (12, 12))? };
+    for ((row, column), product) in table.view_mut()?.indexed_iter_mut() {
+        *product = u16::try_from(row.saturating_mul(column))?;
+    }
+    table.close()?;
+    println!("{USAGE}\n\nFor example:\n");
+    inform(path.to_str().ok_or(USAGE)?, 20)
+}
+
+fn inform(path: &str, head: usize) -> Result<(), Box<dyn Error>> {
+    let header = Header::read(&File::open(path)?)?;
+    let order = if header.fortran_order() { "Fortran" } else { "C" };
+    let count: usize = header.shape().iter().product();
+    println!("{path}");
+    println!("  format    {:?}, data at byte {}", header.version(), header.data_offset());
+    println!("  elements  {} of {} bytes", header.dtype(), header.dtype().size());
+    println!("  shape     {:?} in {order} order, {count} elements", header.shape());
+
+    // SAFETY: nobody changes the file while it is looked at.
+    let array = match unsafe { DynArray::open(path, Mode::ReadOnly) } {
+        Ok(array) => array,
+        Err(reason) => {
+            println!("  no figures: {reason}");
+            return Ok(());
+        }
+    };
+    npy::match_real!(&array, a => print_figures(a, head), else => {
+        println!("  no figures of such elements");
+    });
+    Ok(())
+}
+
+fn print_figures<A: ToPrimitive>(a: &ArrayRefD<A>, head: usize) {
+    let numbers = || a.iter().filter_map(ToPrimitive::to_f64);
+    let (lowest, highest, sum) = numbers()
+        .fold((f64::INFINITY, f64::NEG_INFINITY, 0.0), |(lowest, highest, sum), x| {
+            (x.min(lowest), x.max(highest), sum + x)
+        });
+    if !a.is_empty() {
+        println!("  lowest    {lowest}\n  highest   {highest}");
+        println!("  mean      {}", sum / a.len() as f64);
+    }
+    if head > 0 {
+        let first: Vec<String> = numbers().take(head).map(|x| x.to_string()).collect();
+        println!("  first     {}", first.join(" "));
+    }
+}

@@ -1,0 +1,120 @@
+//! The entries of a header's dictionary: where they are; knows nothing of what they say.
+
+use super::literal::{Literal, Reader};
+use crate::{Error, NpyError, Result};
+
+/// Where the values of the header begin, all of which are well formed.
+pub(super) struct Entries<'t> {
+    pub(super) descr: Reader<'t>,
+    pub(super) fortran_order: Reader<'t>,
+    pub(super) shape: Reader<'t>,
+}
+
+impl<'t> Entries<'t> {
+    /// Finds the entries in a text that has to be a dictionary of nothing else.
+    pub(super) fn read(mut reader: Reader<'t>) -> Result<Self> {
+        let whole = reader.clone();
+        let mut brackets: usize = 0;
+        while reader.take(b'(') {
+            brackets = brackets.saturating_add(1);
+        }
+        if !reader.take(b'{') {
+            return Err(no_dictionary(whole));
+        }
+        let Some(found) = Found::read(&mut reader)? else {
+            return Err(no_dictionary(whole));
+        };
+        while brackets > 0 && reader.take(b')') {
+            brackets = brackets.saturating_sub(1);
+        }
+        if reader.peek() == b',' {
+            return Err(no_dictionary(whole));
+        }
+        if brackets > 0 || !reader.is_at_end() {
+            return Err(reader.syntax("nothing after the dictionary").into());
+        }
+        found.complete()
+    }
+}
+
+/// What has been found of the entries.
+#[derive(Default)]
+struct Found<'t> {
+    descr: Option<Reader<'t>>,
+    fortran_order: Option<Reader<'t>>,
+    shape: Option<Reader<'t>>,
+    /// Whether there is a key that has no business here.
+    unknown: bool,
+    /// Where a key is for the second time.
+    twice: Option<usize>,
+}
+
+impl<'t> Found<'t> {
+    /// Reads up to the closing brace; `None` if it is a set.
+    fn read(reader: &mut Reader<'t>) -> Result<Option<Self>> {
+        let mut found = Self::default();
+        let mut has_values = None;
+        while !reader.take(b'}') {
+            let at = reader.at();
+            let key = reader.literal()?;
+            let has_value = reader.take(b':');
+            if *has_values.get_or_insert(has_value) != has_value {
+                let expected = if has_value { "no colon" } else { "a colon" };
+                return Err(reader.syntax(expected).into());
+            }
+            if has_value {
+                found.insert(&key, at, reader.clone());
+                reader.literal()?;
+            }
+            if !reader.take(b',') {
+                reader.expect(b'}', "a comma or `}`")?;
+                break;
+            }
+        }
+        Ok((has_values != Some(false)).then_some(found))
+    }
+
+    fn insert(&mut self, key: &Literal<'_>, at: usize, value: Reader<'t>) {
+        let slot = match key {
+            Literal::Text(key) if key == "descr" => &mut self.descr,
+            Literal::Text(key) if key == "fortran_order" => &mut self.fortran_order,
+            Literal::Text(key) if key == "shape" => &mut self.shape,
+            _ => {
+                self.unknown = true;
+                return;
+            }
+        };
+        if slot.replace(value).is_some() {
+            self.twice = Some(at);
+        }
+    }
+
+    fn complete(self) -> Result<Entries<'t>> {
+        let Self { descr, fortran_order, shape, unknown, twice } = self;
+        match (descr, fortran_order, shape, twice) {
+            (Some(descr), Some(fortran_order), Some(shape), None) if !unknown => {
+                Ok(Entries { descr, fortran_order, shape })
+            }
+            (Some(_), Some(_), Some(_), Some(at)) if !unknown => {
+                Err(NpyError::Syntax { at, expected: "each key once" }.into())
+            }
+            _ => Err(NpyError::Keys.into()),
+        }
+    }
+}
+
+/// Tells whether a header without a dictionary is a literal at all.
+fn no_dictionary(mut reader: Reader<'_>) -> Error {
+    loop {
+        if let Err(e) = reader.literal() {
+            return e.into();
+        }
+        let comma = reader.take(b',');
+        if reader.is_at_end() {
+            return NpyError::NotADictionary.into();
+        }
+        if !comma {
+            return reader.syntax("nothing after the value").into();
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! The header of a `.npy` file: reading, parsing and writing; maps nothing.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use super::descr::read_shape;
+use super::dtype::{DType, tuple};
+use super::entries::Entries;
+use super::literal::{Literal, Reader};
+use crate::{Error, NpyError, Result, file};
+
+const MAGIC: &[u8; 6] = b"\x93NUMPY";
+/// How long a header may be unless the caller says otherwise; NumPy's limit.
+pub(crate) const DEFAULT_CAP: u64 = 10_000;
+/// Data written here begin at a multiple of this.
+const ALIGN: usize = 64;
+/// Digits to which the growing axis can grow before the header has to.
+const GROWTH_DIGITS: usize = 21;
+
+/// What a `.npy` file says of its array.
+///
+/// # Examples
+///
+/// ```
+/// use ndarray_memmap::npy::Header;
+///
+/// let bytes = b"\x93NUMPY\x01\x00\x3c\x00\
+///     {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n";
+/// let header = Header::parse(bytes)?;
+/// assert_eq!((header.shape(), header.data_offset()), (&[2, 3][..], 70));
+/// assert_eq!(header.dtype().to_string(), "<f4");
+/// # Ok::<(), ndarray_memmap::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    pub(crate) version: Version,
+    pub(crate) dtype: DType,
+    pub(crate) fortran_order: bool,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) data_offset: u64,
+}
+
+/// A version of the format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Version {
+    /// 1.0: a header of at most 65,535 bytes in latin-1.
+    V1,
+    /// 2.0: a longer header.
+    V2,
+    /// 3.0: a header in UTF-8.
+    V3,
+}
+
+impl Version {
+    const ALL: [Self; 3] = [Self::V1, Self::V2, Self::V3];
+
+    fn major(self) -> u8 {
+        match self {
+            Self::V1 => 1,
+            Self::V2 => 2,
+            Self::V3 => 3,
+        }
+    }
+
+    /// Returns the number of bytes before the dictionary: magic, version, length.
+    fn prefix(self) -> usize {
+        if self == Self::V1 { 10 } else { 12 }
+    }
+}
+
+impl Header {
+    /// Describes an array that is to be written.
+    ///
+    /// # Errors
+    ///
+    /// [`NpyError::Unwritable`] if NumPy has no array of such elements,
+    /// [`Error::ZeroSizedElement`] if elements have no bytes.
+    pub fn new(dtype: DType, shape: &[usize], fortran_order: bool) -> Result<Self> {
+        if let DType::Array { .. } = dtype {
+            let why = "the elements are arrays, which it has only in records";
+            return Err(Error::Npy(NpyError::Unwritable { why }));
+        }
+        if shape.len() > 64 {
+            let why = "it has at most 64 axes";
+            return Err(Error::Npy(NpyError::Unwritable { why }));
+        }
+        if dtype.checked_size().is_none() {
+            let why = "its elements have less than 2 GiB";
+            return Err(Error::Npy(NpyError::Unwritable { why }));
+        }
+        // Not everything that can be put together is a type of NumPy's.
+        let dtype = match dtype.to_string().parse::<DType>() {
+            Ok(read) if read.size() == dtype.size() => read,
+            Err(e @ Error::ZeroSizedElement) => return Err(e),
+            _ => {
+                let why = "it has no such elements";
+                return Err(Error::Npy(NpyError::Unwritable { why }));
+            }
+        };
+        let shape = shape.to_vec();
+        let mut header =
+            Self { version: Version::V1, dtype, fortran_order, shape, data_offset: 0 };
+        let fits = |version: &&Version| header.to_bytes_of(**version).is_ok();
+        header.version = *Version::ALL.iter().find(fits).unwrap_or(&Version::V3);
+        let version = header.version;
+        header.with_version(version)
+    }
+
+    /// Asks for a version of the format instead of the oldest that will do.
+    ///
+    /// # Errors
+    ///
+    /// [`NpyError::Encoding`] and [`NpyError::HeaderTooLong`] if the header does not fit it.
+    pub fn with_version(mut self, version: Version) -> Result<Self> {
+        let len = self.to_bytes_of(version)?.len();
+        self.version = version;
+        self.data_offset = u64::try_from(len).map_err(|_| Error::TooLarge)?;
+        Ok(self)
+    }
+
+    /// Reads the header of a file at its beginning, whatever the file's position.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`parse`](Self::parse), and [`Error::Io`].
+    pub fn read(file: &File) -> Result<Self> {
+        read(file, Path::new(""), DEFAULT_CAP)
+    }
+
+    /// Parses a header from the first bytes of a file.
+    ///
+    /// Takes time in proportion to the header's length, which is at most 10,000 bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Npy`] if there is no valid header, [`Error::TooLarge`] if the sizes in it
+    /// overflow, [`Error::ZeroSizedElement`] if elements have no bytes.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        Self::parse_capped(bytes, DEFAULT_CAP)
+    }
+
+    /// Parses a header of at most `cap` bytes from the first bytes of a file.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`parse`](Self::parse).
+    pub fn parse_capped(bytes: &[u8], cap: u64) -> Result<Self> {
+        let found = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let (version, len) = prefix(bytes)?;
+        let data_offset = data_offset(version, len, found, cap)?;
+        let end = usize::try_from(data_offset).map_err(|_| Error::TooLarge)?;
+        let text = bytes.get(version.prefix()..end).unwrap_or_default();
+        let text = decode(text, version)?;
+        let mut header = parse_dictionary(&text, version)?;
+        header.data_offset = data_offset;
+        Ok(header)
+    }
+
+    /// Writes the header as NumPy would, byte for byte.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the writer refuses.
+    pub fn write(&self, mut to: impl Write) -> Result<()> {
+        let bytes = self.to_bytes_of(self.version)?;
+        to.write_all(&bytes).map_err(Error::io("write the header of", Path::new("")))
+    }
+
+    /// Returns the version of the format.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Returns the type of the elements.
+    pub fn dtype(&self) -> &DType {
+        &self.dtype
+    }
+
+    /// Returns the length of each axis.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Tells whether the first axis varies fastest.
+    pub fn fortran_order(&self) -> bool {
+        self.fortran_order
+    }
+
+    /// Returns the byte of the file at which the elements begin.
+    pub fn data_offset(&self) -> u64 {
+        self.data_offset
+    }
+
+    /// Lays the header out as NumPy does: room for the growing axis, then padding.
+    pub(crate) fn to_bytes_of(&self, version: Version) -> Result<Vec<u8>> {
+        let order = if self.fortran_order { "True" } else { "False" };
+        let mut text = format!(
+            "{{'descr': {}, 'fortran_order': {order}, 'shape': {}, }}",
+            self.dtype.literal(),
+            tuple(&self.shape)
+        );
+        let growing =
+            if self.fortran_order { self.shape.last() } else { self.shape.first() };
+        if let Some(length) = growing {
+            let room = GROWTH_DIGITS.saturating_sub(length.to_string().len());
+            text.extend(std::iter::repeat_n(' ', room));
+        }
+        let mut text = encode(&text, version)?;
+        let unpadded = version.prefix().saturating_add(text.len()).saturating_add(1);
+        let padding = ALIGN.saturating_sub(unpadded.checked_rem(ALIGN).unwrap_or(0));
+        text.extend(std::iter::repeat_n(b' ', padding));
+        text.push(b'\n');
+
+        let len = text.len();
+        let too_long =
+            || Error::Npy(NpyError::HeaderTooLong { len, major: version.major() });
+        let mut bytes = Vec::with_capacity(len.saturating_add(version.prefix()));
+        bytes.extend(MAGIC);
+        bytes.extend([version.major(), 0]);
+        if version == Version::V1 {
+            bytes.extend(u16::try_from(len).map_err(|_| too_long())?.to_le_bytes());
+        } else {
+            bytes.extend(u32::try_from(len).map_err(|_| too_long())?.to_le_bytes());
+        }
+        bytes.extend(text);
+        Ok(bytes)
+    }
+}
+
+/// Reads the header of a file known as `path`.
+pub(crate) fn read(file: &File, path: &Path, cap: u64) -> Result<Header> {
+    /// Enough for almost every header.
+    const FIRST: usize = 1024;
+
+    let mut bytes = vec![0; FIRST];
+    let read = file::read_at_most(file, &mut bytes, 0);
+    bytes.truncate(read.map_err(Error::io("read", path))?);
+    if bytes.len() == FIRST {
+        let (version, len) = prefix(&bytes)?;
+        let end = data_offset(version, len, u64::MAX, u64::MAX)?;
+        if usize::try_from(end).map_or(true, |end| end > FIRST) {
+            // No more is asked for than the file has, whatever its header says.
+            let found = file::regular_len(file, path)?;
+            let needed = data_offset(version, len, found, cap)?;
+            let needed = usize::try_from(needed).map_err(|_| Error::TooLarge)?;
+            bytes.resize(needed, 0);
+            let rest = bytes.get_mut(FIRST..).unwrap_or_default();
+            let read = file::read_at_most(file, rest, 1024);
+            let read = read.map_err(Error::io("read", path))?;
+            bytes.truncate(FIRST.saturating_add(read));
+        }
+    }
+    Header::parse_capped(&bytes, cap)
+}
+
+/// Reads magic string, version and length of the dictionary.
+fn prefix(bytes: &[u8]) -> Result<(Version, u64)> {
+    let found = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let truncated =
+        |part, needed| Error::Npy(NpyError::Truncated { part, needed, found });
+    let Some(&[major, minor]) = bytes.get(6..8) else {
+        return Err(truncated("magic string", 8));
+    };
+    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
+        return Err(Error::Npy(NpyError::Npz));
+    }
+    if !bytes.starts_with(MAGIC) {
+        return Err(Error::Npy(NpyError::BadMagic));
+    }
+    let version = Version::ALL.into_iter().find(|v| v.major() == major && minor == 0);
+    let version = version.ok_or(Error::Npy(NpyError::BadVersion { major, minor }))?;
+    let length = bytes.get(8..version.prefix());
+    let len = match length {
+        Some(&[a, b]) => u16::from_le_bytes([a, b]).into(),
+        Some(&[a, b, c, d]) => u32::from_le_bytes([a, b, c, d]).into(),
+        _ => {
+            let needed = u64::try_from(version.prefix()).unwrap_or(u64::MAX);
+            return Err(truncated("header length", needed));
+        }
+    };
+    Ok((version, len))
+}
+
+/// Returns where the header ends if `found` bytes hold it and it is not too long.
+fn data_offset(version: Version, len: u64, found: u64, cap: u64) -> Result<u64> {
+    let start = u64::try_from(version.prefix()).unwrap_or(u64::MAX);
+    let needed = start.saturating_add(len);
+    if found < needed {
+        let part = "header";
+        return Err(Error::Npy(NpyError::Truncated { part, needed, found }));
+    }
+    if len > cap {
+        return Err(Error::Npy(NpyError::HeaderTooLarge { len, cap }));
+    }
+    Ok(needed)
+}
+
+fn decode(bytes: &[u8], version: Version) -> Result<Cow<'_, str>> {
+    let text = std::str::from_utf8(bytes);
+    match (version, text) {
+        (Version::V3, text) => text
+            .map(Cow::Borrowed)
+            .map_err(|_| Error::Npy(NpyError::Encoding { encoding: "UTF-8" })),
+        (_, Ok(text)) if text.is_ascii() => Ok(Cow::Borrowed(text)),
+        _ => Ok(bytes.iter().copied().map(char::from).collect()),
+    }
+}
+
+fn encode(text: &str, version: Version) -> Result<Vec<u8>> {
+    if version == Version::V3 {
+        return Ok(text.as_bytes().to_vec());
+    }
+    let latin_1: std::result::Result<Vec<u8>, _> =
+        text.chars().map(u8::try_from).collect();
+    latin_1.map_err(|_| Error::Npy(NpyError::Encoding { encoding: "latin-1" }))
+}
+
+/// Reads the whole text, then the values: NumPy's order of errors.
+fn parse_dictionary(text: &str, version: Version) -> Result<Header> {
+    let reader = Reader::new(text, version < Version::V3);
+    let Entries { mut descr, mut fortran_order, mut shape } = Entries::read(reader)?;
+    let shape = match read_shape(&mut shape) {
+        Err(e @ Error::Npy(NpyError::Shape { .. })) => return Err(e),
+        shape => shape,
+    };
+    let at = fortran_order.at();
+    let Literal::Bool(fortran_order) = fortran_order.literal()? else {
+        return Err(Error::Npy(NpyError::FortranOrder { at }));
+    };
+    let dtype = DType::read(&mut descr)?;
+    Ok(Header { version, dtype, fortran_order, shape: shape?, data_offset: 0 })
+}

@@ -1,0 +1,288 @@
+//! `.npy` files in place: what `numpy.lib.format.open_memmap` and `np.load` do.
+//!
+//! [`open`] maps the array of a `.npy` file, [`create`] writes a header and maps the zeros
+//! behind it, [`load`] copies. The element type is checked against the file's exactly,
+//! byte order included; C and Fortran order come out as they are in the file. [`Options`]
+//! have the rest, [`Header`] and [`DType`] describe a file without mapping it, and
+//! [`DynArray`] maps one whose type is not known beforehand.
+//!
+//! ```
+//! # let dir = tempfile::tempdir()?;
+//! # let path = dir.path().join("x.npy");
+//! use ndarray::Ix2;
+//! use ndarray_memmap::{Mode, SyncToDisk, npy};
+//!
+//! // SAFETY: nothing else touches the file while the arrays live.
+//! let mut x = unsafe { npy::create::<f32, _>(&path, (3, 4))? };
+//! x.view_mut()?[[1, 2]] = 0.5;
+//! x.close()?;
+//!
+//! // SAFETY: as above.
+//! let x = unsafe { npy::open::<f32, Ix2>(&path, Mode::ReadOnly)? };
+//! assert_eq!(x.sum(), 0.5);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What counts as a header
+//!
+//! Headers as NumPy writes them, and whatever else its format describes. NumPy evaluates the
+//! header as a Python literal and so takes more; of that
+//!
+//! | | |
+//! |---|---|
+//! | leading spaces, any white space between tokens, redundant brackets | accepted |
+//! | escapes in strings, `3L` of Python 2 in versions 1.0 and 2.0 | accepted |
+//! | `=f4` and `\|f4` for the machine's own byte order | accepted |
+//! | more than 64 axes | accepted, but not written |
+//! | a key twice | refused: [`NpyError::Syntax`] |
+//! | comments, `r''`, `u''`, `'''`, strings side by side, `0x3`, `1_0`, `+3` | refused: [`NpyError::Syntax`] |
+//! | `f`, `f4`, `?`, `<i2,<i2`, tuples as types, records more than 16 deep | refused: [`NpyError::Descr`] |
+#![expect(unsafe_code, reason = "mapping a file is unsafe, whoever does it")]
+
+mod descr;
+mod dtype;
+mod dynamic;
+mod element;
+mod entries;
+mod header;
+mod literal;
+
+use std::fs::File;
+use std::path::Path;
+
+use ndarray::{Dimension, IxDyn, ShapeBuilder, StrideShape};
+
+pub use crate::{__npy_match_real as match_real, __npy_record as record};
+pub use dtype::{DType, Field, Kind, Order, Scalar, Unit};
+pub use dynamic::DynArray;
+pub use element::NpyElement;
+#[doc(hidden)]
+pub use element::{RustField, check_record, record_dtype};
+pub use header::{Header, Version};
+
+use crate::{
+    Advice, Error, Layout, MapOptions, MmapArray, Mode, NpyError, Result, file, space,
+};
+
+/// Maps the array of a `.npy` file.
+///
+/// # Safety
+///
+/// That of [`MapOptions::open`]: [the contract of a
+/// mapping](crate#the-contract-of-a-mapping).
+///
+/// # Errors
+///
+/// - [`Error::Npy`] if it is not a `.npy` file, or one of other elements or axes.
+/// - [`Error::UnsupportedMode`] in the modes `w+` and `x+`, which [`create`] is for.
+/// - [`Error::Misaligned`] if the elements begin at an odd place, as some writers put them;
+///   [`Le`](crate::Le) and [`Be`](crate::Be) map them there, and [`load`] copies them.
+/// - Those of [`MapOptions::open`].
+pub unsafe fn open<A: NpyElement, D: Dimension>(
+    path: impl AsRef<Path>,
+    mode: Mode,
+) -> Result<MmapArray<A, D>> {
+    // SAFETY: the caller vouches for the file.
+    unsafe { Options::new(mode).open(path) }
+}
+
+/// Creates a `.npy` file of zeros, or replaces one, and maps its array.
+///
+/// `shape` is in C order, or in Fortran order by `.f()`.
+///
+/// # Safety
+///
+/// That of [`MapOptions::open`]: [the contract of a
+/// mapping](crate#the-contract-of-a-mapping).
+///
+/// # Errors
+///
+/// - [`NpyError::Unwritable`] for arrays that NumPy does not have.
+/// - Those of [`MapOptions::open`] in mode `w+`.
+pub unsafe fn create<A: NpyElement, D: Dimension>(
+    path: impl AsRef<Path>,
+    shape: impl Into<StrideShape<D>>,
+) -> Result<MmapArray<A, D>> {
+    // SAFETY: the caller vouches for the file.
+    unsafe { Options::new(Mode::Create).create(path, shape) }
+}
+
+/// Reads the array of a `.npy` file into memory: the same handle over a copy.
+///
+/// # Errors
+///
+/// Those of [`open`], but for [`Error::Misaligned`].
+pub fn load<A: NpyElement, D: Dimension>(
+    path: impl AsRef<Path>,
+) -> Result<MmapArray<A, D>> {
+    Options::new(Mode::ReadOnly).load(path)
+}
+
+/// How a `.npy` file is opened or created.
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing until a file is opened with them"]
+pub struct Options {
+    map: MapOptions,
+    header_cap: u64,
+    version: Option<Version>,
+    fortran_order: bool,
+}
+
+impl Options {
+    /// Starts from a mode and the defaults of all other options.
+    pub fn new(mode: Mode) -> Self {
+        let map = MapOptions::new(mode);
+        Self { map, header_cap: header::DEFAULT_CAP, version: None, fortran_order: false }
+    }
+
+    /// Sets how many bytes the header may have (default 10,000, as in NumPy).
+    pub fn header_cap(self, header_cap: u64) -> Self {
+        Self { header_cap, ..self }
+    }
+
+    /// Sets the version of the format to create (default the oldest that will do).
+    pub fn version(self, version: Version) -> Self {
+        Self { version: Some(version), ..self }
+    }
+
+    /// Sets whether to create in Fortran order, as `.f()` does (default no).
+    ///
+    /// Only this says so of arrays that are in both orders, such as those of one axis.
+    pub fn fortran_order(self, fortran_order: bool) -> Self {
+        Self { fortran_order, ..self }
+    }
+
+    /// Sets whether to create a file without disk space; see [`MapOptions::sparse`].
+    pub fn sparse(self, sparse: bool) -> Self {
+        Self { map: self.map.sparse(sparse), ..self }
+    }
+
+    /// Sets whether all pages are brought into memory; see [`MapOptions::populate`].
+    pub fn populate(self, populate: bool) -> Self {
+        Self { map: self.map.populate(populate), ..self }
+    }
+
+    /// Sets what the kernel is told of accesses; see [`MapOptions::advice`].
+    pub fn advice(self, advice: Advice) -> Self {
+        Self { map: self.map.advice(advice), ..self }
+    }
+
+    /// Sets whether the file is locked; see [`MapOptions::lock`].
+    pub fn lock(self, lock: bool) -> Self {
+        Self { map: self.map.lock(lock), ..self }
+    }
+
+    /// Maps the array of a `.npy` file.
+    ///
+    /// # Safety
+    ///
+    /// That of [`open`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`].
+    pub unsafe fn open<A: NpyElement, D: Dimension>(
+        &self,
+        path: impl AsRef<Path>,
+    ) -> Result<MmapArray<A, D>> {
+        let path = path.as_ref();
+        let (file, header) = self.read_header(path)?;
+        // SAFETY: the caller vouches for the file.
+        unsafe { self.options_for::<A, D>(&header)?.map_named(&file, path) }
+    }
+
+    /// Reads the array of a `.npy` file into memory, in mode `r`, or in `c` to change it.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::UnsupportedMode`] in other modes than `r` and `c`.
+    /// - Those of [`load`].
+    pub fn load<A: NpyElement, D: Dimension>(
+        &self,
+        path: impl AsRef<Path>,
+    ) -> Result<MmapArray<A, D>> {
+        self.map.require(&[Mode::ReadOnly, Mode::CopyOnWrite], "load a file")?;
+        let path = path.as_ref();
+        let (file, header) = self.read_header(path)?;
+        self.options_for::<A, D>(&header)?.load_named(&file, path)
+    }
+
+    /// Creates a `.npy` file of zeros, in mode `w+` or `x+`, and maps its array.
+    ///
+    /// # Safety
+    ///
+    /// That of [`open`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create`].
+    pub unsafe fn create<A: NpyElement, D: Dimension>(
+        &self,
+        path: impl AsRef<Path>,
+        shape: impl Into<StrideShape<D>>,
+    ) -> Result<MmapArray<A, D>> {
+        if !self.map.mode.creates() {
+            let (mode, action) = (self.map.mode, "create a `.npy` file");
+            return Err(Error::UnsupportedMode { mode, action });
+        }
+        let shape = shape.into();
+        let dim = shape.raw_dim().clone();
+        let fortran_order = self.fortran_order || is_fortran::<A, D>(shape)?;
+        let mut header = Header::new(A::dtype(), dim.slice(), fortran_order)?;
+        if let Some(version) = self.version {
+            header = header.with_version(version)?;
+        }
+        let bytes = header.to_bytes_of(header.version)?;
+        let options = self.options_for::<A, D>(&header)?;
+        let finish = |file: &File| {
+            space::write_all_at(file, &bytes, 0)?;
+            // A sync of the array reaches no page before its own.
+            if bytes.len() >= SMALLEST_PAGE { file.sync_data() } else { Ok(()) }
+        };
+        // SAFETY: the caller vouches for the file.
+        unsafe { options.open_then(path.as_ref(), finish) }
+    }
+
+    /// Opens a file for reading its array and reads its header.
+    fn read_header(&self, path: &Path) -> Result<(File, Header)> {
+        if self.map.mode.creates() {
+            let (mode, action) = (self.map.mode, "open a `.npy` file");
+            return Err(Error::UnsupportedMode { mode, action });
+        }
+        let file = file::open(path, self.map.mode)?.file;
+        file::locked_len(&file, self.map.mode, self.map.lock, path)?;
+        let header = header::read(&file, path, self.header_cap)?;
+        Ok((file, header))
+    }
+
+    /// Checks elements and axes, and says where the array lies.
+    fn options_for<A: NpyElement, D: Dimension>(
+        &self,
+        header: &Header,
+    ) -> Result<MapOptions<D>> {
+        A::check(&header.dtype)?;
+        let (asked, found) = (D::NDIM, header.shape.len());
+        let dim = D::from_dimension(&IxDyn(&header.shape));
+        let dim = dim.ok_or(NpyError::Axes { found, asked: asked.unwrap_or(found) })?;
+        let options = self.map.clone().offset(header.data_offset);
+        Ok(options.shape(dim.set_f(header.fortran_order)))
+    }
+}
+
+/// No system has smaller pages.
+const SMALLEST_PAGE: usize = 4096;
+
+/// Tells whether a shape is in Fortran order, and not in C order too.
+fn is_fortran<A: NpyElement, D: Dimension>(shape: StrideShape<D>) -> Result<bool> {
+    let dim = shape.raw_dim().clone();
+    let layout = |shape| Layout::new(0, shape, size_of::<A>().max(1), 1);
+    let asked = layout(shape)?;
+    if asked == layout(dim.clone().into())? {
+        Ok(false)
+    } else if asked == layout(dim.f().into())? {
+        Ok(true)
+    } else {
+        let why = "it has files in C and Fortran order only";
+        Err(NpyError::Unwritable { why }.into())
+    }
+}
