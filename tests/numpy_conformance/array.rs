@@ -45,6 +45,8 @@ pub(crate) trait Array {
     /// Returns the strides in bytes.
     fn strides(&self) -> Vec<i64>;
     fn item_size(&self) -> usize;
+    /// Names the Rust type of the elements.
+    fn element(&self) -> &'static str;
     fn address(&self) -> usize;
     fn is_c_contiguous(&self) -> bool;
     fn is_f_contiguous(&self) -> bool;
@@ -108,6 +110,10 @@ impl<A: Item, D: Dimension + 'static> Array for MmapArray<A, D> {
 
     fn item_size(&self) -> usize {
         size_of::<A>()
+    }
+
+    fn element(&self) -> &'static str {
+        std::any::type_name::<A>()
     }
 
     fn address(&self) -> usize {

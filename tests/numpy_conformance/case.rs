@@ -1,16 +1,14 @@
 //! One case as it stands in the JSON file: every field is read, or the case is refused.
 
-use ndarray_memmap::Mode;
 use serde_json::Value;
 
-use crate::array::Request;
-use crate::dtype::DType;
+use crate::call::Call;
 use crate::expect::{Expected, Facts, Outcome};
 use crate::file::State;
-use crate::json::{Fields, FromJson, Result, one_or_many};
+use crate::json::{Fields, FromJson, Result};
 use crate::op::Op;
 
-/// A case of one of the groups `raw-…`.
+/// A case of one of the groups `raw-…` and `npy-…`.
 pub(crate) struct Case {
     pub(crate) advice: Advice,
     pub(crate) file: State,
@@ -22,6 +20,8 @@ pub(crate) struct Case {
     pub(crate) ops: Vec<(Op, Outcome)>,
     pub(crate) array_after: Option<Facts>,
     pub(crate) reopen: Option<(Call, Expected)>,
+    /// What `numpy.load` says of a new file.
+    pub(crate) np_load: Option<Expected>,
     /// The file at the end, as NumPy left it.
     pub(crate) file_after: State,
     /// What NumPy did.
@@ -46,15 +46,6 @@ pub(crate) enum Advice {
     TypedOut,
 }
 
-/// A call of `numpy.memmap`; converted late, since some calls cannot be made in Rust.
-pub(crate) struct Call {
-    mode: Value,
-    dtype: Value,
-    shape: Value,
-    offset: Value,
-    order: Value,
-}
-
 impl Case {
     pub(crate) fn read(value: &Value) -> Result<Self> {
         let mut fields = Fields::of("the case", value)?;
@@ -67,7 +58,7 @@ impl Case {
         let mut file_after = fields.object("file_after")?;
         let mut rust = fields.object("rust")?;
         rust.pass_over(&["note"]);
-        let case = Self {
+        let mut case = Self {
             advice: rust.need("advice")?,
             rust: read_rust(&mut rust)?,
             file_after: State::read_after(&mut file_after, &before)?,
@@ -78,64 +69,28 @@ impl Case {
             ops: read_ops(&mut fields)?,
             array_after: read_facts(&mut fields, "array_after")?,
             reopen: read_reopen(&mut fields)?,
+            np_load: read_np_load(&mut fields)?,
             numpy: Expected::read(fields.object("expect")?)?,
         };
         for object in [file, file_after, rust, fields] {
             object.done()?;
         }
+        if matches!(case.call, Call::OpenMemmap(_))
+            && case.call.creates().is_ok_and(|c| c)
+        {
+            case.keep_the_mode_of_creation();
+        }
         Ok(case)
     }
-}
 
-impl Call {
-    fn read(mut fields: Fields) -> Result<Self> {
-        if fields.need::<String>("fn")? != "memmap" {
-            return Err("unknown `fn` in `call`".into());
+    /// NumPy opens a `.npy` file again, as `r+`, once it has written the header.
+    fn keep_the_mode_of_creation(&mut self) {
+        let facts = self.rust.iter_mut().chain([&mut self.numpy]).map(|e| &mut e.facts);
+        for facts in facts.chain(&mut self.array_after) {
+            if let Some("r+") = facts.mode.as_deref() {
+                facts.mode = Some("w+".into());
+            }
         }
-        let mut field = |name| fields.raw(name).ok_or(format!("no `{name}` in `call`"));
-        let call = Self {
-            mode: field("mode")?,
-            dtype: field("dtype")?,
-            shape: field("shape")?,
-            offset: field("offset")?,
-            order: field("order")?,
-        };
-        fields.done()?;
-        Ok(call)
-    }
-
-    /// Returns the name of the mode, whether there is such a mode or not.
-    pub(crate) fn mode(&self) -> Result<&str> {
-        self.mode.as_str().ok_or_else(|| format!("`mode` cannot be {}", self.mode))
-    }
-
-    pub(crate) fn dtype(&self) -> Result<DType> {
-        DType::read(&self.dtype)
-    }
-
-    pub(crate) fn offset(&self) -> Result<u64> {
-        self.offset.as_u64().ok_or_else(|| format!("`offset` cannot be {}", self.offset))
-    }
-
-    pub(crate) fn shape(&self) -> Result<Option<Vec<usize>>> {
-        match &self.shape {
-            Value::Null => Ok(None),
-            shape => match one_or_many(shape) {
-                Some(shape) => Ok(Some(shape)),
-                None => Err(format!("`shape` cannot be {shape}")),
-            },
-        }
-    }
-
-    /// Translates the call for a mode that it names.
-    pub(crate) fn request(&self, mode: Mode) -> Result<Request> {
-        let fortran = match self.order.as_str() {
-            Some("C") => false,
-            Some("F") => true,
-            _ => return Err(format!("unknown `order` {}", self.order)),
-        };
-        let (offset, shape) = (self.offset()?, self.shape()?);
-        Ok(Request { mode, offset, shape, fortran, grow: false, sparse: false })
     }
 }
 
@@ -175,6 +130,11 @@ fn read_facts(fields: &mut Fields, name: &'static str) -> Result<Option<Facts>> 
     let facts = Facts::read(&mut fields)?;
     fields.done()?;
     Ok(Some(facts))
+}
+
+fn read_np_load(fields: &mut Fields) -> Result<Option<Expected>> {
+    let value = fields.get::<Value>("np_load")?;
+    value.map(|value| Expected::read(Fields::of("np_load", &value)?)).transpose()
 }
 
 fn read_reopen(fields: &mut Fields) -> Result<Option<(Call, Expected)>> {

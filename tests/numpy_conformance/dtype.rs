@@ -1,6 +1,7 @@
 //! NumPy's types: their names, sizes and values; knows nothing of arrays.
 
-use serde_json::Value;
+use ndarray_memmap::npy;
+use serde_json::{Value, json};
 
 use crate::element;
 use crate::json::{FromJson, Result, one_or_many};
@@ -66,6 +67,61 @@ impl DType {
         Some(Self::Plain { order, kind, count, unit: unit.to_owned() })
     }
 
+    /// Describes a type that the crate has found.
+    pub(crate) fn of(found: &npy::DType) -> Option<Self> {
+        use npy::Kind as K;
+        let scalar = match found {
+            npy::DType::Scalar(scalar) => scalar,
+            npy::DType::Record(fields) => {
+                return fields
+                    .iter()
+                    .map(Field::of)
+                    .collect::<Option<_>>()
+                    .map(Self::Record);
+            }
+            _ => return None,
+        };
+        let order = match scalar.order {
+            npy::Order::Little => '<',
+            npy::Order::Big => '>',
+            npy::Order::None => '|',
+        };
+        let kind = match scalar.kind {
+            K::Bool => 'b',
+            K::Int => 'i',
+            K::Uint => 'u',
+            K::Float => 'f',
+            K::Complex => 'c',
+            K::Datetime => 'M',
+            K::Timedelta => 'm',
+            K::Bytes => 'S',
+            K::Unicode => 'U',
+            K::Void => 'V',
+            _ => return None,
+        };
+        let count = if kind == 'U' { scalar.size / 4 } else { scalar.size };
+        let unit = match scalar.unit {
+            None => String::new(),
+            Some(npy::Unit { count: 1, name }) => format!("[{name}]"),
+            Some(npy::Unit { count, name }) => format!("[{count}{name}]"),
+        };
+        Some(Self::Plain { order, kind, count, unit })
+    }
+
+    /// Writes NumPy's own text of the type.
+    pub(crate) fn descr(&self) -> String {
+        match self {
+            Self::Plain { order, kind: 'O', .. } => format!("{order}O"),
+            Self::Plain { order, kind, count, unit } => {
+                format!("{order}{kind}{count}{unit}")
+            }
+            Self::Record(fields) => {
+                let fields: Vec<_> = fields.iter().map(Field::descr).collect();
+                format!("[{}]", fields.join(", "))
+            }
+        }
+    }
+
     pub(crate) fn item_size(&self) -> usize {
         match self {
             Self::Plain { kind: 'U', count, .. } => count.saturating_mul(4),
@@ -111,6 +167,14 @@ impl DType {
             Self::Plain { kind: 'V' | 'O', .. } => {
                 bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
             }
+            Self::Plain { kind: 'f', count: 16, order, .. } => {
+                element::float(decode_extended(*order, bytes))
+            }
+            Self::Plain { kind: 'c', count: 32, order, .. } => {
+                let (parts, _) = bytes.as_chunks::<16>();
+                let part = |part: &[u8; 16]| decode_extended(*order, part);
+                parts.iter().map(part).map(element::float).collect()
+            }
             Self::Plain { .. } => {
                 element::decode_number(&self.number().unwrap_or_default(), bytes)
             }
@@ -139,9 +203,57 @@ impl Field {
         Some(Self { name: Value::from_json(name)?, dtype, shape })
     }
 
+    fn of(found: &npy::Field) -> Option<Self> {
+        let name = match &found.title {
+            Some(title) => json!([title, found.name]),
+            None => json!(found.name),
+        };
+        let (dtype, shape) = match &found.dtype {
+            npy::DType::Array { item, shape } => (DType::of(item)?, shape.clone()),
+            dtype => (DType::of(dtype)?, Vec::new()),
+        };
+        Some(Self { name, dtype, shape })
+    }
+
+    fn descr(&self) -> String {
+        let name = match self.name.as_array().map(Vec::as_slice) {
+            Some([title, name]) => format!("({}, {})", quoted(title), quoted(name)),
+            _ => quoted(&self.name),
+        };
+        let dtype = match &self.dtype {
+            plain @ DType::Plain { .. } => format!("'{}'", plain.descr()),
+            record => record.descr(),
+        };
+        let lengths: Vec<_> = self.shape.iter().map(usize::to_string).collect();
+        match lengths.as_slice() {
+            [] => format!("({name}, {dtype})"),
+            [length] => format!("({name}, {dtype}, ({length},))"),
+            lengths => format!("({name}, {dtype}, ({}))", lengths.join(", ")),
+        }
+    }
+
     fn size(&self) -> usize {
         self.shape.iter().copied().fold(self.dtype.item_size(), usize::saturating_mul)
     }
+}
+
+/// Writes a name as Python does.
+fn quoted(name: &Value) -> String {
+    let name = name.as_str().unwrap_or_default();
+    let quote = if name.contains('\'') && !name.contains('"') { '"' } else { '\'' };
+    let mut text = String::from(quote);
+    for c in name.chars() {
+        match c {
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            '\t' => text.push_str("\\t"),
+            '\\' => text.push_str("\\\\"),
+            c if c == quote => text.extend(['\\', c]),
+            c => text.push(c),
+        }
+    }
+    text.push(quote);
+    text
 }
 
 fn decode_array(dtype: &DType, shape: &[usize], bytes: &[u8]) -> Value {
@@ -150,6 +262,24 @@ fn decode_array(dtype: &DType, shape: &[usize], bytes: &[u8]) -> Value {
     };
     let size = bytes.len().checked_div(*length).unwrap_or_default();
     bytes.chunks(size.max(1)).map(|bytes| decode_array(dtype, rest, bytes)).collect()
+}
+
+/// Decodes the 80 bits of x86: the exponent stands above a fraction that shows its 1.
+fn decode_extended(order: char, bytes: &[u8]) -> f64 {
+    let bytes: [u8; 16] = bytes.try_into().unwrap_or_default();
+    let decode = if order == '>' { u128::from_be_bytes } else { u128::from_le_bytes };
+    let bits = decode(bytes);
+    let fraction = u64::try_from(bits & u128::from(u64::MAX)).unwrap_or_default();
+    let sign = if bits >> 79 & 1 == 0 { 1.0 } else { -1.0 };
+    let exponent = i32::try_from(bits >> 64 & 0x7fff).unwrap_or_default();
+    #[expect(clippy::cast_precision_loss, reason = "that of NumPy's own conversion")]
+    match (exponent, fraction << 1) {
+        (0x7fff, 0) => sign * f64::INFINITY,
+        (0x7fff, _) => f64::NAN,
+        // Without the 1 these are no numbers since the 80387.
+        (1.., _) if fraction >> 63 == 0 => f64::NAN,
+        _ => sign * fraction as f64 * 2.0_f64.powi(exponent.saturating_sub(16383 + 63)),
+    }
 }
 
 fn decode_text(order: char, bytes: &[u8]) -> Value {

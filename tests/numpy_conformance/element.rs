@@ -2,18 +2,20 @@
 #![expect(unsafe_code, reason = "`Pod` and `Zeroable` are unsafe traits")]
 
 use bytemuck::{Pod, Zeroable, checked};
-use ndarray_memmap::{Be, Element, Number};
+use ndarray_memmap::npy::{self, NpyElement};
+use ndarray_memmap::{Be, Element, Le, NpyError, Number};
 use serde_json::Value;
 
 use crate::array::Open;
 use crate::dtype::DType;
+use crate::npy::OpenNpy;
 
 #[cfg(not(feature = "num-complex"))]
-type Complex<T> = [T; 2];
+use crate::plain::Complex;
+#[cfg(not(feature = "half"))]
+use crate::plain::{BigHalf, Half};
 #[cfg(feature = "num-complex")]
 use num_complex::Complex;
-#[cfg(not(feature = "half"))]
-use plain_half::{BigHalf, Half};
 #[cfg(feature = "half")]
 type Half = half::f16;
 #[cfg(feature = "half")]
@@ -36,6 +38,19 @@ unsafe impl<T: Zeroable, const N: usize> Zeroable for Row<T, N> {}
 // SAFETY: transparent over an array, which has no bytes but those of its `Pod` elements.
 unsafe impl<T: Pod, const N: usize> Pod for Row<T, N> {}
 
+impl<T: Pod, const N: usize> NpyElement for Row<T, N>
+where
+    [T; N]: NpyElement,
+{
+    fn dtype() -> npy::DType {
+        <[T; N]>::dtype()
+    }
+
+    fn check(found: &npy::DType) -> Result<(), NpyError> {
+        <[T; N]>::check(found)
+    }
+}
+
 /// NumPy's `[('a', '<i4'), ('b', '<f8')]`.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C, packed)]
@@ -43,6 +58,8 @@ pub(crate) struct Record {
     a: i32,
     b: f64,
 }
+
+npy::record!(Record { a: i32, b: f64 });
 
 macro_rules! match_number {
     ($name:expr, $T:ident => $body:expr; $($number:literal $Type:ty),* $(,)?) => {
@@ -71,39 +88,71 @@ macro_rules! with_number {
     };
 }
 
-macro_rules! open_rows {
-    ($count:expr, $T:ty; $($n:literal)*) => {
+macro_rules! with_row {
+    ($count:expr, $T:ty, $Row:ident => $open:expr; $($n:literal)*) => {
         match $count {
-            $($n => Some(crate::array::open::<Row<$T, $n>> as Open),)*
+            $($n => {
+                type $Row = Row<$T, $n>;
+                Some($open)
+            })*
             _ => None,
         }
     };
 }
 
+macro_rules! with_text {
+    ($count:expr, $T:ty, $Row:ident => $open:expr) => {
+        with_row!($count, $T, $Row => $open;
+            0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 20 24 25 30 32 40 50 60 64 100 128)
+    };
+}
+
+macro_rules! with_bytes {
+    ($count:expr, $Row:ident => $open:expr) => {
+        with_row!($count, u8, $Row => $open;
+            0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28
+            29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54
+            55 56 57 58 59 60 61 62 63 64 72 80 88 96 100 112 120 128 192 200 256 512 1000
+            1024 4096)
+    };
+}
+
 /// Finds how to open an array of elements of a type.
 pub(crate) fn opener(dtype: &DType) -> Option<Open> {
+    use crate::array::open;
     match dtype {
         DType::Plain { kind: 'U', order: '>', count, .. } => {
-            open_rows!(*count, Be<u32>; 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
+            with_text!(*count, Be<u32>, T => open::<T> as Open)
         }
         DType::Plain { kind: 'U', count, .. } => {
-            open_rows!(*count, u32; 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
+            with_text!(*count, u32, T => open::<T> as Open)
         }
         DType::Plain { kind: 'O', .. } => None,
-        DType::Plain { kind: 'S' | 'V', count, .. } => open_bytes(*count),
-        DType::Plain { .. } => {
-            with_number!(dtype.number()?.as_str(), T => crate::array::open::<T> as Open)
+        DType::Record(_) if is_record(dtype) => Some(open::<Record>),
+        _ if has_number(dtype) => {
+            with_number!(dtype.number()?.as_str(), T => open::<T> as Open)
         }
-        DType::Record(_) if is_record(dtype) => Some(crate::array::open::<Record>),
-        DType::Record(_) => open_bytes(dtype.item_size()),
+        _ => with_bytes!(dtype.item_size(), T => open::<T> as Open),
     }
 }
 
-fn open_bytes(size: usize) -> Option<Open> {
-    open_rows!(size, u8;
-        0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30
-        31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58
-        59 60 61 62 63 64)
+/// Finds how to open a `.npy` file by the element type that stands for its own.
+pub(crate) fn npy_opener(dtype: &DType) -> Option<OpenNpy> {
+    use crate::npy::open_as;
+    match dtype {
+        DType::Plain { kind: 'S' | 'V', count, .. } => {
+            with_bytes!(*count, T => open_as::<T> as OpenNpy)
+        }
+        DType::Plain { kind: 'm' | 'M', .. } => None,
+        DType::Record(_) if is_record(dtype) => Some(open_as::<Record>),
+        _ => with_number!(dtype.number()?.as_str(), T => open_as::<T> as OpenNpy),
+    }
+}
+
+/// Tells whether Rust has a number that is an element of this type.
+pub(crate) fn has_number(dtype: &DType) -> bool {
+    let number = dtype.number();
+    number.is_some_and(|name| with_number!(name.as_str(), T => size_of::<T>()).is_some())
 }
 
 fn is_record(dtype: &DType) -> bool {
@@ -157,14 +206,17 @@ impl<T: Number + Item> Item for Be<T> {
     }
 }
 
+impl<T: Number + Item> Item for Le<T> {
+    fn value(&self, dtype: &DType) -> Value {
+        self.get().value(dtype)
+    }
+}
+
 impl<T: Item> Item for Complex<T>
 where
     Self: Element,
 {
     fn value(&self, dtype: &DType) -> Value {
-        #[cfg(not(feature = "num-complex"))]
-        let [re, im] = self;
-        #[cfg(feature = "num-complex")]
         let Self { re, im } = self;
         Value::from(vec![re.value(dtype), im.value(dtype)])
     }
@@ -184,50 +236,11 @@ impl Item for Record {
 }
 
 /// Writes a number as the cases do: JSON knows no others than finite ones.
-fn float(value: f64) -> Value {
+pub(crate) fn float(value: f64) -> Value {
     match value {
         _ if value.is_nan() => "nan".into(),
         f64::INFINITY => "inf".into(),
         f64::NEG_INFINITY => "-inf".into(),
         finite => finite.into(),
-    }
-}
-
-/// Halves for builds without the feature `half`.
-#[cfg(not(feature = "half"))]
-mod plain_half {
-    use super::*;
-
-    #[derive(Clone, Copy, Pod, Zeroable)]
-    #[repr(transparent)]
-    pub(crate) struct Half(u16);
-
-    #[derive(Clone, Copy, Pod, Zeroable)]
-    #[repr(transparent)]
-    pub(crate) struct BigHalf(Be<u16>);
-
-    impl Item for Half {
-        fn value(&self, _: &DType) -> Value {
-            decode(self.0)
-        }
-    }
-
-    impl Item for BigHalf {
-        fn value(&self, _: &DType) -> Value {
-            decode(self.0.get())
-        }
-    }
-
-    /// Decodes IEEE 754's binary16: a sign, 5 bits of exponent, 10 of fraction.
-    fn decode(bits: u16) -> Value {
-        let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
-        let exponent = i32::from(bits >> 10 & 0x1f);
-        let fraction = f64::from(bits & 0x3ff) / 1024.0;
-        float(match exponent {
-            0 => sign * fraction * 2.0_f64.powi(-14),
-            31 if fraction == 0.0 => sign * f64::INFINITY,
-            31 => f64::NAN,
-            _ => sign * (1.0 + fraction) * 2.0_f64.powi(exponent.saturating_sub(15)),
-        })
     }
 }

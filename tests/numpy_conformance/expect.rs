@@ -2,7 +2,7 @@
 
 use std::io;
 
-use ndarray_memmap::Error;
+use ndarray_memmap::{Error, NpyError};
 use serde_json::Value;
 
 use crate::array::Array;
@@ -45,12 +45,12 @@ pub(crate) struct Facts {
     pub(crate) shape: Option<Vec<usize>>,
     strides: Option<Vec<i64>>,
     item_size: Option<usize>,
-    dtype: Option<DType>,
+    pub(crate) dtype: Option<DType>,
     writeable: Option<bool>,
     c_contiguous: Option<bool>,
     f_contiguous: Option<bool>,
     aligned: Option<bool>,
-    mode: Option<String>,
+    pub(crate) mode: Option<String>,
     offset: Option<i64>,
     /// The bytes of all elements in C order.
     pub(crate) bytes: Option<Vec<u8>>,
@@ -102,6 +102,35 @@ fn is_of_kind(error: &Error, kind: &str) -> Option<bool> {
         "invalid_bit_pattern" => matches!(error, Error::InvalidElement { .. }),
         "zero_sized_element" => matches!(error, Error::ZeroSizedElement),
         "read_only" => matches!(error, Error::ReadOnly),
+        _ => return is_of_npy_kind(error, kind),
+    })
+}
+
+/// Tells whether an error is of a kind that only `.npy` files have.
+fn is_of_npy_kind(error: &Error, kind: &str) -> Option<bool> {
+    use NpyError as E;
+    let is = |of_kind: fn(&E) -> bool| matches!(error, Error::Npy(e) if of_kind(e));
+    Some(match kind {
+        "bad_magic" => is(|e| matches!(e, E::BadMagic | E::Npz)),
+        "bad_version" => is(|e| matches!(e, E::BadVersion { .. })),
+        "truncated_magic" => {
+            is(|e| matches!(e, E::Truncated { part: "magic string", .. }))
+        }
+        "truncated_header_len" => {
+            is(|e| matches!(e, E::Truncated { part: "header length", .. }))
+        }
+        "truncated_header" => is(|e| matches!(e, E::Truncated { part: "header", .. })),
+        "header_too_large" => is(|e| matches!(e, E::HeaderTooLarge { .. })),
+        "header_encoding" => is(|e| matches!(e, E::Encoding { .. })),
+        "header_syntax" => is(|e| matches!(e, E::Syntax { .. })),
+        "header_not_dict" => is(|e| matches!(e, E::NotADictionary)),
+        "header_keys" => is(|e| matches!(e, E::Keys)),
+        "header_descr" => is(|e| matches!(e, E::Descr { .. })),
+        "header_fortran" => is(|e| matches!(e, E::FortranOrder { .. })),
+        "header_shape" => is(|e| matches!(e, E::Shape { .. })),
+        "negative_dim" => is(|e| matches!(e, E::NegativeLength { .. })),
+        "object_dtype" => is(|e| matches!(e, E::ObjectType)),
+        "too_many_dims" => is(|e| matches!(e, E::Unwritable { .. })),
         _ => return None,
     })
 }
@@ -157,7 +186,7 @@ impl Facts {
         })
     }
 
-    fn or(self, other: &Self) -> Self {
+    pub(crate) fn or(self, other: &Self) -> Self {
         let other = other.clone();
         Self {
             shape: self.shape.or(other.shape),
@@ -173,6 +202,24 @@ impl Facts {
             bytes: self.bytes.or(other.bytes),
             values: self.values.or(other.values),
         }
+    }
+
+    /// Describes the elements of an array.
+    pub(crate) fn seen(array: &dyn Array, dtype: &DType) -> Self {
+        Self {
+            shape: Some(array.shape().to_vec()),
+            item_size: Some(array.item_size()),
+            dtype: Some(dtype.clone()),
+            bytes: Some(array.bytes()),
+            values: Some(array.values(dtype)),
+            ..Self::default()
+        }
+    }
+
+    /// Keeps what is the same however an array is opened.
+    pub(crate) fn of_elements(&self) -> Self {
+        let Self { shape, dtype, bytes, values, .. } = self.clone();
+        Self { shape, dtype, bytes, values, ..Self::default() }
     }
 
     /// Compares an array whose elements are of NumPy's type `dtype`.

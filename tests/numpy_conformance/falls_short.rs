@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use crate::report::{self, Report};
 
+/// The header of C258, which is followed by 24 zeros.
+const CREATED: &str = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
+
 /// Changes of one expectation: the case, the place in it, the new value, the complaint.
 #[rustfmt::skip]
 fn changes() -> Vec<(&'static str, &'static str, Value, &'static str)> {
@@ -40,7 +43,7 @@ fn changes() -> Vec<(&'static str, &'static str, Value, &'static str)> {
         ("C242", "/colour", json!(1), "unknown field `colour` in `the case`"),
         ("C5", "/rust/expect/kind", json!("permission_denied"), "failed by"),
         ("C5", "/rust/expect/kind", json!("not_there"), "unknown kind `not_there`"),
-        ("C5", "/rust/expect/kind", json!("bad_magic"), "no variant"),
+        ("C5", "/rust/expect/kind", json!("length_negative"), "no variant"),
         ("C5", "/rust/expect/ok", json!(true), "refused"),
         ("C15", "/file_after/hex", json!("000000000000000000000001"), "with `grow`"),
         ("C36", "/file_after", json!({"exists": true, "size": 13, "hex": "00000000000000000000000000"}),
@@ -57,9 +60,65 @@ fn changes() -> Vec<(&'static str, &'static str, Value, &'static str)> {
         ("C228", "/file_after/patches/0/hex", json!("0a0000004d0000001e00000029000000"), "byte 12"),
         ("C229", "/file_after/patches/0/hex", json!("000000000000f43e"), "byte 7 of the array"),
         ("C230", "/file_after/size", json!(17_179_869_185_u64), "17179869184 bytes"),
+        ("C258", "/file_after", json!({"exists": true, "hex": "00"}), "152 bytes instead of 1"),
+        ("C258", "/file_after/hex", json!(hex(CREATED.replace("shape", "shap "))), "byte 56 of the file"),
+        ("C258", "/expect/dtype", json!("<i4"), "dtype"),
+        ("C258", "/expect/mode", json!("r"), "mode"),
+        ("C258", "/expect/offset", json!(64), "offset"),
+        ("C258", "/np_load/shape", json!([3, 2]), "read back, shape"),
+        ("C258", "/np_load/dtype", json!(">f4"), "read back, dtype"),
+        ("C258", "/np_load", json!({"ok": false, "kind": "bad_magic"}), "read back, opened"),
+        ("C258", "/call/shape", json!([2, 4]), "shape"),
+        ("C258", "/call/fortran_order", json!(true), "strides"),
+        ("C258", "/call/version", json!([2, 0]), "byte 6 of the file"),
+        ("C258", "/call/version", json!([4, 0]), "`version` cannot be"),
+        ("C258", "/call/offset", json!(1), "unknown field `offset` in `call`"),
+        ("C258", "/group", json!("npyx-create"), "unknown group"),
+        ("C260", "/call/fortran_order", json!(false), "byte 44 of the file"),
+        ("C292", "/expect/dtype/1/1", json!("<f8"), "dtype"),
+        ("C293", "/expect/dtype/0/2", json!([3, 2]), "dtype"),
+        ("C297", "/rust/expect/kind", json!("header_descr"), "failed by"),
+        ("C311", "/array_after/values/5", json!(-1.5), "after the operations, value 5"),
+        ("C311", "/file_after/hex", json!("00"), "`size`"),
+        ("C320", "/expect/values/1", json!(1.5), "value 1"),
+        ("C320", "/expect/mode", json!("r"), "mode"),
+        ("C325", "/rust/expect/kind", json!("truncated_header"), "failed by"),
+        ("C329", "/expect/shape", json!([1]), "shape"),
+        ("C335", "/file_after", json!({"exists": true, "hex": "00"}), "the file has 144 bytes"),
+        ("C342", "/rust/expect/ok", json!(true), "refused"),
+        ("C352", "/expect/strides/1", json!(4), "strides"),
+        ("C352", "/expect/values/1", json!(1.0), "value 1"),
+        ("C359", "/expect/dtype/0/0", json!("\u{6574}"), "dtype"),
+        ("C365", "/expect/offset", json!(64), "offset"),
+        ("C367", "/expect/values/1", json!(1), "value 1"),
+        ("C376", "/expect/values/2", json!("-inf"), "value 2"),
+        ("C379", "/expect/values/1/1", json!(0.5), "value 1"),
+        ("C386", "/expect/dtype", json!("<i4"), "dtype"),
+        ("C395", "/expect/dtype", json!(">M8[ms]"), "dtype"),
+        ("C395", "/expect/values/1", json!(0), "value 1"),
+        ("C398", "/expect/c_order_hex", json!("616263646566"), "byte 5 of the array"),
+        ("C404", "/expect/dtype/0/0", json!("a"), "dtype"),
+        ("C405", "/rust/expect/kind", json!("bad_version"), "failed by"),
+        ("C413", "/rust/expect/kind", json!("bad_magic"), "failed by"),
+        ("C420", "/rust/expect/kind", json!("header_too_large"), "failed by"),
+        ("C444", "/rust", json!({"advice": "match"}), "refused"),
+        ("C463", "/rust/expect/kind", json!("header_shape"), "failed by"),
+        ("C477", "/rust", json!({"advice": "match"}), "refused"),
+        ("C487", "/rust/expect/any_of", json!([{"ok": false, "kind": "header_shape"}]), "failed by"),
+        ("C490", "/rust/expect/shape", json!([1]), "shape"),
+        ("C524", "/expect/values/2", json!(3.0), "loaded, value 2"),
+        ("C526", "/call/max_header_size", json!(10_001), "failed by"),
         ("C255", "/reopen_expect/c_order/parts/1/hex", json!("2441"), "opened again, byte 87"),
         ("C256", "/reopen_expect/values/2", json!(1), "opened again, value 2"),
     ]
+}
+
+/// Makes a file of six numbers that begin at byte 128.
+fn hex(header: String) -> String {
+    let mut bytes = b"\x93NUMPY\x01\x00v\x00".to_vec();
+    bytes.extend(format!("{header:117}\n").bytes());
+    bytes.resize(152, 0);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn case(cases: &[Value], id: &str) -> Value {
@@ -78,23 +137,20 @@ fn set(case: &mut Value, place: &str, value: Value) {
 #[test]
 fn the_harness_reports_a_case_that_falls_short() {
     let cases = report::read(&crate::default_cases()).unwrap();
+    let mut unseen = Vec::new();
     for (id, place, value, complaint) in changes() {
         let passing = case(&cases, id);
         let mut changed = passing.clone();
         set(&mut changed, "/id", json!("changed"));
         set(&mut changed, place, value);
         let report = Report::of(&[passing, changed]);
-        assert_eq!(
-            report.failed_ids(),
-            ["changed"],
-            "{id}{place}: {:?}",
-            report.failures
-        );
-        assert!(
-            report.failures[0].1.contains(complaint),
-            "{id}{place}: {:?} does not say {complaint:?}",
-            report.failures
-        );
-        assert!(report.verdict().unwrap_err().contains("changed: "));
+        let verdict = report.verdict().err().unwrap_or_default();
+        let seen = report.failed_ids() == ["changed"]
+            && report.failures[0].1.contains(complaint)
+            && verdict.contains("changed: ");
+        if !seen {
+            unseen.push(format!("{id}{place}, {complaint:?}: {:?}", report.failures));
+        }
     }
+    assert!(unseen.is_empty(), "{unseen:#?}");
 }

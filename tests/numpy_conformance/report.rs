@@ -1,6 +1,5 @@
 //! Running the cases of a file, and what came of them.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::panic::{self, AssertUnwindSafe};
@@ -16,16 +15,24 @@ use crate::trial::Trial;
 /// What came of the cases of a file.
 #[derive(Default)]
 pub(crate) struct Report {
-    pub(crate) passed: usize,
+    families: [Family; 2],
+    /// The ids of the cases that fall short, and why.
+    pub(crate) failures: Vec<(String, String)>,
+}
+
+/// How many cases of related groups went how.
+#[derive(Default)]
+struct Family {
+    passed: usize,
     /// Cases that cannot be written down in Rust.
     typed_out: usize,
     /// Cases that other systems than this one can run.
     elsewhere: usize,
-    /// The ids of the cases that fall short, and why.
-    pub(crate) failures: Vec<(String, String)>,
-    /// The sizes of groups that are not run.
-    not_run: BTreeMap<String, usize>,
+    failed: usize,
 }
+
+/// What the names of groups begin with.
+const FAMILIES: [&str; 2] = ["raw", "npy"];
 
 /// How a case went that did not fall short.
 enum Pass {
@@ -42,23 +49,22 @@ impl Report {
         for value in cases {
             let field = |name| value.get(name).and_then(Value::as_str).unwrap_or("?");
             let (id, group) = (field("id"), field("group"));
-            if group.starts_with("npy-") {
-                let count = report.not_run.entry(group.to_owned()).or_default();
-                *count = count.saturating_add(1);
-                continue;
-            }
-            let ran = if group.starts_with("raw-") {
-                run_guarded(value, &non_root)
-            } else {
-                Err(format!("unknown group `{group}`"))
+            let of_group = |(_, name): &(_, &&str)| {
+                group.strip_prefix(**name).is_some_and(|rest| rest.starts_with('-'))
             };
-            let count = match ran {
-                Ok(Pass::Passed) => &mut report.passed,
-                Ok(Pass::TypedOut) => &mut report.typed_out,
-                Ok(Pass::Elsewhere) => &mut report.elsewhere,
+            let mut families = report.families.iter_mut().zip(&FAMILIES);
+            let Some((family, _)) = families.find(of_group) else {
+                let reason = format!("unknown group `{group}`");
+                report.failures.push((id.to_owned(), reason));
+                continue;
+            };
+            let count = match run_guarded(value, &non_root) {
+                Ok(Pass::Passed) => &mut family.passed,
+                Ok(Pass::TypedOut) => &mut family.typed_out,
+                Ok(Pass::Elsewhere) => &mut family.elsewhere,
                 Err(reason) => {
                     report.failures.push((id.to_owned(), reason.replace('\n', " ")));
-                    continue;
+                    &mut family.failed
                 }
             };
             *count = count.saturating_add(1);
@@ -70,24 +76,29 @@ impl Report {
         self.failures.iter().map(|(id, _)| id.as_str()).collect()
     }
 
+    pub(crate) fn passed(&self) -> usize {
+        self.families.iter().map(|family| family.passed).sum()
+    }
+
     /// Sums up in one line.
     pub(crate) fn summary(&self) -> String {
-        let Self { passed, typed_out, elsewhere, failures, not_run } = self;
-        let mut line = format!("raw: {passed} passed, {typed_out} typed-out skipped");
-        let counts = [(failures.len(), "failed"), (*elsewhere, "not for this system")];
-        for (count, what) in counts.iter().filter(|(count, _)| *count > 0) {
-            let _ = write!(line, ", {count} {what}");
-        }
-        for (at, (group, count)) in not_run.iter().enumerate() {
-            let before = if at == 0 { "; not run:" } else { "," };
-            let _ = write!(line, "{before} {group} {count}");
+        let mut line = String::new();
+        for (family, name) in self.families.iter().zip(FAMILIES) {
+            let Family { passed, typed_out, elsewhere, failed } = family;
+            let before = if line.is_empty() { "" } else { "; " };
+            let _ = write!(line, "{before}{name}: {passed} passed");
+            let _ = write!(line, ", {typed_out} typed-out skipped");
+            let counts = [(failed, "failed"), (elsewhere, "not for this system")];
+            for (count, what) in counts.iter().filter(|(count, _)| **count > 0) {
+                let _ = write!(line, ", {count} {what}");
+            }
         }
         line
     }
 
     /// Lists what fell short, also if nothing was run at all.
     pub(crate) fn verdict(&self) -> Result<()> {
-        if self.passed == 0 && self.failures.is_empty() {
+        if self.passed() == 0 && self.failures.is_empty() {
             return Err(format!("no case was run ({})", self.summary()));
         }
         if self.failures.is_empty() {

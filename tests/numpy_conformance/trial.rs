@@ -6,12 +6,15 @@ use std::str::FromStr;
 
 use ndarray_memmap::{Error, Mode};
 
-use crate::array::Array;
-use crate::case::{Advice, Call, Case};
+use crate::array::{Array, Refusal};
+use crate::call::{Call, Memmap};
+use crate::case::{Advice, Case};
 use crate::element;
-use crate::expect::{Expected, Outcome};
+use crate::expect::{Expected, Facts, Outcome};
 use crate::file::{State, compare_bytes, compare_size};
 use crate::json::Result;
+use crate::npy::{NpyRequest, Opened};
+use crate::ways;
 
 /// One way in which a case may come out.
 pub(crate) struct Trial {
@@ -25,6 +28,8 @@ pub(crate) struct Trial {
 enum FileAfter {
     Is(State),
     HasSize(u64),
+    /// NumPy's is of no use; that it can be read back is seen to.
+    Unknown,
 }
 
 /// Beyond this, a new file is made sparse.
@@ -35,6 +40,8 @@ impl Trial {
     pub(crate) fn all(case: &Case) -> Result<Vec<Self>> {
         use Advice as A;
         let numpys = vec![case.numpy.clone()];
+        let given: Vec<_> =
+            case.rust.iter().map(|rust| rust.or_as(&case.numpy)).collect();
         let expected = match case.advice {
             A::Match | A::MatchKind | A::MatchValues | A::MatchLinux
                 if case.rust.is_empty() =>
@@ -46,13 +53,13 @@ impl Trial {
                 let outcome = Outcome { ok: false, kinds };
                 let refused =
                     Expected { outcome, file_unchanged: true, ..Expected::default() };
-                [numpys, vec![refused]].concat()
+                [numpys, vec![refused], given].concat()
             }
             _ if case.rust.is_empty() => return Err("no `expect` in `rust`".into()),
             advice if case.rust.len() > 1 && advice != A::Either => {
                 return Err("`any_of` without `either`".into());
             }
-            _ => case.rust.iter().map(|rust| rust.or_as(&case.numpy)).collect(),
+            _ => given,
         };
         if case.advice == A::MatchKind && expected.iter().any(|e| e.outcome.ok) {
             return Err("advice `match-kind` for a success".into());
@@ -72,6 +79,7 @@ impl Trial {
             trial.expected.outcome.kinds.iter().any(|kind| kind == "file_too_small")
         };
         case.advice == Advice::StricterDefault
+            && matches!(case.call, Call::Memmap(_))
             && case.numpy.outcome.ok
             && trials.iter().all(too_small)
     }
@@ -81,12 +89,14 @@ impl Trial {
             && (expected.outcome.ok || case.rust.is_empty());
         let file = if let Some(size) = expected.file_size {
             FileAfter::HasSize(size)
-        } else if expected.file_unchanged || !expected.outcome.ok && !as_numpy {
+        } else if expected.file_unchanged
+            || !expected.outcome.ok && (!as_numpy || case.advice == Advice::MatchKind)
+        {
             FileAfter::Is(case.file.clone())
         } else if as_numpy {
             FileAfter::Is(case.file_after.clone())
         } else {
-            FileAfter::Is(unaided(case)?)
+            unaided(case)?
         };
         Ok(Self { expected, file, grow })
     }
@@ -94,14 +104,15 @@ impl Trial {
     /// Maps the file of a case, which is there already, and compares the arrays.
     pub(crate) fn run(&self, case: &Case, path: &Path) -> Result<()> {
         let opened = self.open(&case.call, path)?;
-        let Some(array) = compare_opened(opened, &self.expected.outcome)? else {
+        let ways = self.compare_ways(case, path, &opened);
+        let opened = compare_opened(opened, &self.expected.outcome)?;
+        ways?;
+        let Some(opened) = opened else {
             return Ok(());
         };
+        let Opened { mut array, dtype } = opened;
+        self.expected.facts.compare(array.as_mut(), &dtype)?;
         let mut array = Some(array);
-        let dtype = case.call.dtype()?;
-        if let Some(open) = &mut array {
-            self.expected.facts.compare(open.as_mut(), &dtype)?;
-        }
         for (at, (op, outcome)) in case.ops.iter().enumerate() {
             let done = op.run(&mut array, path, outcome);
             done.map_err(|reason| format!("op {at}: {reason}"))?;
@@ -115,8 +126,17 @@ impl Trial {
             self.compare_patches(open.as_ref())?;
         }
         if let Some((call, expected)) = &case.reopen {
-            let reopened = self.reopen(call, expected, path);
+            let reopened = compare_again(self.open(call, path)?, expected);
             reopened.map_err(|reason| format!("opened again, {reason}"))?;
+        }
+        if let Some(expected) = &case.np_load {
+            let mut expected = expected.clone();
+            if let Some(open) = &array {
+                expected.facts = expected.facts.or(&Facts::seen(open.as_ref(), &dtype));
+            }
+            let loaded = NpyRequest::of(Mode::ReadOnly, None).open(path);
+            let compared = compare_again(tell_apart(loaded)?, &expected);
+            compared.map_err(|reason| format!("read back, {reason}"))?;
         }
         Ok(())
     }
@@ -129,28 +149,55 @@ impl Trial {
                 let found = fs::metadata(path).map_err(|e| format!("no file: {e}"))?;
                 compare_size(Some(*size), found.len())
             }
+            FileAfter::Unknown => Ok(()),
         }
     }
 
-    fn open(&self, call: &Call, path: &Path) -> Result<Result<Box<dyn Array>, Error>> {
+    fn open(&self, call: &Call, path: &Path) -> Result<Result<Opened, Error>> {
         let mode = match Mode::from_str(call.mode()?) {
             Ok(mode) => mode,
             Err(error) => return Ok(Err(error)),
         };
+        let call = match call {
+            Call::Memmap(call) => call,
+            Call::OpenMemmap(call) => {
+                let mut request = call.request(mode)?;
+                request.sparse = self.is_sparse();
+                return tell_apart(request.open(path));
+            }
+        };
         let mut request = call.request(mode)?;
         request.grow = self.grow;
-        request.sparse = matches!(self.file, FileAfter::Is(State::Sparse { .. }));
+        request.sparse = self.is_sparse();
         let dtype = call.dtype()?;
         let open = element::opener(&dtype);
         let open = open.ok_or_else(|| format!("no element type for {dtype:?}"))?;
-        Ok(open(&request, path))
+        Ok(open(&request, path).map(|array| Opened { array, dtype }))
     }
 
-    fn reopen(&self, call: &Call, expected: &Expected, path: &Path) -> Result<()> {
-        let opened = self.open(call, path)?;
-        match compare_opened(opened, &expected.outcome)? {
-            Some(mut array) => expected.facts.compare(array.as_mut(), &call.dtype()?),
-            None => Ok(()),
+    fn is_sparse(&self) -> bool {
+        matches!(self.file, FileAfter::Is(State::Sparse { .. }))
+    }
+
+    /// Compares what comes of the other ways to open a `.npy` file.
+    fn compare_ways(
+        &self,
+        case: &Case,
+        path: &Path,
+        opened: &Result<Opened, Error>,
+    ) -> Result<()> {
+        let (Call::OpenMemmap(call), Ok(mode)) =
+            (&case.call, Mode::from_str(case.call.mode()?))
+        else {
+            return Ok(());
+        };
+        let request = call.request(mode)?;
+        match opened {
+            Ok(opened) => ways::compare_opened(&request, path, opened),
+            Err(error) => {
+                let refused = (error, &self.expected.outcome);
+                ways::compare_refused(&request, path, refused, &case.numpy.facts)
+            }
         }
     }
 
@@ -174,29 +221,53 @@ impl Trial {
 }
 
 fn compare_opened(
-    opened: Result<Box<dyn Array>, Error>,
+    opened: Result<Opened, Error>,
     expected: &Outcome,
-) -> Result<Option<Box<dyn Array>>> {
+) -> Result<Option<Opened>> {
     match opened {
-        Ok(array) if expected.ok => Ok(Some(array)),
+        Ok(opened) if expected.ok => Ok(Some(opened)),
         Ok(_) => Err(format!("opened instead of {:?}", expected.kinds)),
         Err(error) if expected.ok => Err(format!("refused: {error} ({error:?})")),
         Err(error) => expected.compare(&error).map(|()| None),
     }
 }
 
-/// Works out the file after a call that only Rust accepts.
-fn unaided(case: &Case) -> Result<State> {
-    if !matches!(case.call.mode()?, "w+" | "write" | "x+") {
-        return Ok(case.file.clone());
+/// Compares what comes of another call.
+fn compare_again(opened: Result<Opened, Error>, expected: &Expected) -> Result<()> {
+    match compare_opened(opened, &expected.outcome)? {
+        Some(Opened { mut array, dtype }) => {
+            expected.facts.compare(array.as_mut(), &dtype)
+        }
+        None => Ok(()),
     }
-    let shape = case.call.shape()?.ok_or("a new file without a shape")?;
-    let size = shape
-        .iter()
-        .copied()
-        .try_fold(case.call.dtype()?.item_size(), usize::checked_mul);
+}
+
+/// Tells the errors of the crate from those of the case.
+fn tell_apart(opened: Result<Opened, Refusal>) -> Result<Result<Opened, Error>> {
+    match opened {
+        Ok(opened) => Ok(Ok(opened)),
+        Err(Refusal::Error(error)) => Ok(Err(error)),
+        Err(Refusal::Misuse(reason)) => Err(reason),
+    }
+}
+
+/// Works out the file after a call that only Rust accepts.
+fn unaided(case: &Case) -> Result<FileAfter> {
+    if !case.call.creates()? {
+        return Ok(FileAfter::Is(case.file.clone()));
+    }
+    match &case.call {
+        Call::Memmap(call) => zeros(call).map(FileAfter::Is),
+        Call::OpenMemmap(_) => Ok(FileAfter::Unknown),
+    }
+}
+
+fn zeros(call: &Memmap) -> Result<State> {
+    let shape = call.shape()?.ok_or("a new file without a shape")?;
+    let size =
+        shape.iter().copied().try_fold(call.dtype()?.item_size(), usize::checked_mul);
     let size = size.and_then(|size| u64::try_from(size).ok());
-    let size = size.and_then(|size| size.checked_add(case.call.offset().ok()?));
+    let size = size.and_then(|size| size.checked_add(call.offset().ok()?));
     let size = size.ok_or("a new file that is too large")?;
     Ok(match usize::try_from(size) {
         Ok(len) if size < LARGE => State::Bytes(vec![0; len]),

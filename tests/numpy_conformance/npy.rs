@@ -1,0 +1,211 @@
+//! Arrays of `.npy` files, by the element type that stands for the file's own.
+#![expect(unsafe_code, reason = "mapping a file is unsafe")]
+
+use std::fs::{self, File, OpenOptions};
+use std::path::Path;
+
+use bytemuck::{Pod, Zeroable};
+use ndarray::{IxDyn, ShapeBuilder};
+use ndarray_memmap::npy::{self, Header, Kind, NpyElement, Options, Order, Version};
+use ndarray_memmap::{Error, Mode, NpyError};
+
+use crate::array::{self, Array, Refusal};
+use crate::dtype::DType;
+use crate::element::{self, Item};
+
+/// What a `.npy` file is to be opened or created with.
+pub(crate) struct NpyRequest {
+    pub(crate) mode: Mode,
+    pub(crate) header_cap: Option<u64>,
+    /// `None` opens what is there.
+    pub(crate) creation: Option<Creation>,
+    pub(crate) sparse: bool,
+}
+
+/// What a new `.npy` file is to hold.
+pub(crate) struct Creation {
+    pub(crate) dtype: DType,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) fortran: bool,
+    pub(crate) version: Option<Version>,
+}
+
+/// An array, and the type of its elements as the crate sees it.
+pub(crate) struct Opened {
+    pub(crate) array: Box<dyn Array>,
+    pub(crate) dtype: DType,
+}
+
+/// How to get at the array of a `.npy` file.
+#[derive(Clone, Copy)]
+pub(crate) enum Way<'a> {
+    Map,
+    Load,
+    Create(&'a Creation),
+}
+
+/// Opens a `.npy` file of one element type.
+pub(crate) type OpenNpy = fn(&Options, Way<'_>, &Path) -> Result<Box<dyn Array>, Error>;
+
+/// An element of which there are no files: whoever asks for it learns what there is.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(transparent)]
+struct Unlike(u8);
+
+impl NpyElement for Unlike {
+    fn dtype() -> npy::DType {
+        npy::DType::scalar(Kind::Void, Order::None, 1)
+    }
+
+    fn check(found: &npy::DType) -> Result<(), NpyError> {
+        let (found, asked) = (found.to_string(), "nothing".to_owned());
+        Err(NpyError::ElementType { found, asked })
+    }
+}
+
+pub(crate) fn open_as<A: Item + NpyElement>(
+    options: &Options,
+    way: Way<'_>,
+    path: &Path,
+) -> Result<Box<dyn Array>, Error> {
+    let array = match way {
+        Way::Load => options.load::<A, IxDyn>(path)?,
+        // SAFETY: the file lies in a folder made for this case, which nobody else knows.
+        // The case itself writes to the file or maps it again only while no view is borrowed.
+        Way::Map => unsafe { options.open::<A, IxDyn>(path)? },
+        Way::Create(Creation { shape, fortran, .. }) => {
+            let shape = IxDyn(shape).set_f(*fortran);
+            // SAFETY: as above.
+            unsafe { options.create::<A, IxDyn>(path, shape)? }
+        }
+    };
+    Ok(Box::new(array))
+}
+
+impl NpyRequest {
+    pub(crate) fn of(mode: Mode, header_cap: Option<u64>) -> Self {
+        Self { mode, header_cap, creation: None, sparse: false }
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        let options = Options::new(self.mode).sparse(self.sparse);
+        let options = match self.header_cap {
+            Some(cap) => options.header_cap(cap),
+            None => options,
+        };
+        match &self.creation {
+            Some(Creation { fortran, version: Some(version), .. }) => {
+                options.fortran_order(*fortran).version(*version)
+            }
+            Some(Creation { fortran, .. }) => options.fortran_order(*fortran),
+            None => options,
+        }
+    }
+
+    /// Opens or creates a file, whatever its elements are.
+    pub(crate) fn open(&self, path: &Path) -> Result<Opened, Refusal> {
+        match &self.creation {
+            Some(creation) => self.create(creation, path),
+            None => self.open_file(path),
+        }
+    }
+
+    fn open_file(&self, path: &Path) -> Result<Opened, Refusal> {
+        // SAFETY: nothing is mapped.
+        let opened = unsafe { self.options().open::<Unlike, IxDyn>(path) };
+        let text = match opened {
+            Err(Error::Npy(NpyError::ElementType { found, .. })) => found,
+            Err(error) => return Err(error.into()),
+            Ok(_) => return misuse("an element like no other was found"),
+        };
+        let header = self.read_header(path)?;
+        if text.parse::<npy::DType>()? != *header.dtype() {
+            return misuse(format!("`{text}` is not read as what it was printed of"));
+        }
+        let dtype = found(header.dtype())?;
+        let array = match element::npy_opener(&dtype) {
+            Some(open) => open(&self.options(), Way::Map, path)?,
+            None => self.map(&header, &dtype, path)?,
+        };
+        Ok(Opened { array, dtype })
+    }
+
+    fn create(&self, creation: &Creation, path: &Path) -> Result<Opened, Refusal> {
+        let dtype: npy::DType = creation.dtype.descr().parse()?;
+        let header = Header::new(dtype, &creation.shape, creation.fortran)?;
+        let header = match creation.version {
+            Some(version) => header.with_version(version)?,
+            None => header,
+        };
+        let dtype = found(header.dtype())?;
+        // Of the types of bytes, Rust writes only the first that it reads.
+        let writes = |_: &OpenNpy| !matches!(dtype, DType::Plain { kind: 'V', .. });
+        if let Some(create) = element::npy_opener(&dtype).filter(writes) {
+            let array = create(&self.options(), Way::Create(creation), path)?;
+            return Ok(Opened { array, dtype });
+        }
+        let array = self.map(&header, &dtype, path)?;
+        let file = OpenOptions::new().write(true).open(path);
+        header.write(file.map_err(|e| unreadable(&e))?)?;
+        Ok(Opened { array, dtype })
+    }
+
+    /// Reads the header of a file without mapping it, in each of the ways there are.
+    fn read_header(&self, path: &Path) -> Result<Header, Refusal> {
+        let bytes = fs::read(path).map_err(|e| unreadable(&e))?;
+        let Some(cap) = self.header_cap else {
+            let header = Header::parse(&bytes)?;
+            let file = File::open(path).map_err(|e| unreadable(&e))?;
+            if Header::read(&file)? != header {
+                return misuse("a header is not parsed as it is read");
+            }
+            return Ok(header);
+        };
+        Ok(Header::parse_capped(&bytes, cap)?)
+    }
+
+    /// Maps the elements behind a header without regard to the format.
+    fn map(
+        &self,
+        header: &Header,
+        dtype: &DType,
+        path: &Path,
+    ) -> Result<Box<dyn Array>, Refusal> {
+        let mut request = array::Request {
+            mode: self.mode,
+            offset: header.data_offset(),
+            shape: Some(header.shape().to_vec()),
+            fortran: header.fortran_order(),
+            grow: false,
+            sparse: self.sparse,
+        };
+        if let Some(open) = element::opener(dtype) {
+            return Ok(open(&request, path)?);
+        }
+        // Bytes will do to see whether there are enough of them.
+        request.shape.iter_mut().for_each(|shape| shape.push(dtype.item_size()));
+        array::open::<u8>(&request, path)?;
+        misuse(format!("no element type for {dtype:?}"))
+    }
+}
+
+/// Describes a type that the crate has found, which has to print as NumPy's.
+fn found(dtype: &npy::DType) -> Result<DType, Refusal> {
+    let Some(found) = DType::of(dtype) else {
+        return misuse(format!("`{dtype}` is no type of NumPy's"));
+    };
+    let (text, descr) = (dtype.to_string(), found.descr());
+    // Python knows which characters of other scripts are printed as they are.
+    if text == descr || !text.is_ascii() || !descr.is_ascii() {
+        return Ok(found);
+    }
+    misuse(format!("the type is printed as `{text}` instead of `{descr}`"))
+}
+
+fn misuse<T>(reason: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::Misuse(reason.into()))
+}
+
+fn unreadable(error: &std::io::Error) -> Refusal {
+    Refusal::Misuse(format!("cannot look into the file: {error}"))
+}
