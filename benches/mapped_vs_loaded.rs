@@ -12,53 +12,22 @@ mod files;
 mod report;
 #[path = "mapped_vs_loaded/rounds.rs"]
 mod rounds;
+#[path = "mapped_vs_loaded/run.rs"]
+mod run;
 #[path = "mapped_vs_loaded/sections.rs"]
 mod sections;
 #[path = "mapped_vs_loaded/ways.rs"]
 mod ways;
 
 use std::error::Error;
-use std::time::Duration;
-
-use criterion::Criterion;
 
 use crate::files::{Files, Sizes};
-use crate::rounds::{Pace, Section};
 use crate::sections::Opened;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // As criterion decides: without `--bench`, as under `cargo test`, nothing is timed.
-    let asked = |flag: &str| std::env::args().any(|arg| arg == flag);
-    let smoke = !asked("--bench") || asked("--test") || asked("--list");
-
-    let files = Files::write(if smoke { &Sizes::SMOKE } else { &Sizes::FULL })?;
+    let files = Files::write(if run::is_smoke() { &Sizes::SMOKE } else { &Sizes::FULL })?;
     let opened = Opened::open(&files)?;
     let sections = sections::all(&files, &opened);
-
-    let mut criterion = Criterion::default().without_plots().configure_from_args();
-    for section in &sections {
-        section.check();
-        time(&mut criterion, section);
-    }
-    criterion.final_summary();
-    if !smoke {
-        report::print(&sections, files.dir());
-    }
+    run::run(&sections, files.dir());
     Ok(())
-}
-
-fn time(criterion: &mut Criterion, section: &Section<'_>) {
-    let samples = match section.pace {
-        Pace::Micro => 50,
-        Pace::Milli | Pace::Slow => 10,
-        Pace::Once => return,
-    };
-    let mut group = criterion.benchmark_group(&section.name);
-    group.sample_size(samples);
-    group.warm_up_time(Duration::from_millis(200));
-    group.measurement_time(Duration::from_millis(600));
-    for way in &section.ways {
-        group.bench_function(way.name, |b| b.iter(&way.run));
-    }
-    group.finish();
 }

@@ -1,0 +1,45 @@
+//! Timing sections by criterion, then comparing their ways.
+
+use std::path::Path;
+use std::time::Duration;
+
+use criterion::Criterion;
+
+use crate::report;
+use crate::rounds::{Pace, Section};
+
+/// Tells whether the benchmark is to be run once, without measuring.
+pub(crate) fn is_smoke() -> bool {
+    // As criterion decides: without `--bench`, as under `cargo test`, nothing is timed.
+    let asked = |flag: &str| std::env::args().any(|arg| arg == flag);
+    !asked("--bench") || asked("--test") || asked("--list")
+}
+
+/// Checks and times all sections, whose files are in `dir`.
+pub(crate) fn run(sections: &[Section<'_>], dir: &Path) {
+    let mut criterion = Criterion::default().without_plots().configure_from_args();
+    for section in sections {
+        section.check();
+        time(&mut criterion, section);
+    }
+    criterion.final_summary();
+    if !is_smoke() {
+        report::print(sections, dir);
+    }
+}
+
+fn time(criterion: &mut Criterion, section: &Section<'_>) {
+    let samples = match section.pace {
+        Pace::Micro => 50,
+        Pace::Milli | Pace::Slow => 10,
+        Pace::Once => return,
+    };
+    let mut group = criterion.benchmark_group(&section.name);
+    group.sample_size(samples);
+    group.warm_up_time(Duration::from_millis(200));
+    group.measurement_time(Duration::from_millis(600));
+    for way in &section.ways {
+        group.bench_function(way.name, |b| b.iter(&way.run));
+    }
+    group.finish();
+}

@@ -1,0 +1,141 @@
+//! Parsing headers: by length, and of those that others take long for.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use ndarray_memmap::Error;
+use ndarray_memmap::npy::{Header, Version};
+
+use crate::rounds::{Pace, Section, Target, Way};
+
+/// All headers of a section have this many bytes together; a nanosecond for each is 1 ms.
+const TOTAL: usize = 1_000_000;
+/// Short headers have few parts, long ones leave the caches. If the time of a byte grew with
+/// the length, ten times the length would be ten times the ratio.
+const LINEAR: Target = Target::AtMost(4.0);
+
+/// Headers to be parsed.
+pub(crate) struct Headers {
+    kinds: [Kind; 3],
+    plain: Vec<u8>,
+    nested: [(&'static str, Vec<u8>); 2],
+}
+
+/// Headers that are long for the same reason, each longer than the one before.
+struct Kind {
+    name: &'static str,
+    headers: Vec<(String, Vec<u8>)>,
+}
+
+impl Headers {
+    pub(crate) fn make(smoke: bool) -> Self {
+        let lengths = LENGTHS.get(..if smoke { 2 } else { 5 }).unwrap_or_default();
+        let kind = |name, dictionary: fn(usize) -> String| {
+            let header =
+                |&len: &usize| (format!("{len} B"), framed(&dictionary(len), len));
+            Kind { name, headers: lengths.iter().map(header).collect() }
+        };
+        let open = "(".repeat(18);
+        let closed = format!("{open}1{}", ")".repeat(18));
+        let nested = |shape: &str| framed(&plain("'<f8'", shape), 118);
+        Self {
+            kinds: [
+                kind("fields", fields),
+                kind("axes", axes),
+                kind("spaces", |_| plain("'<f8'", "(2, 3)")),
+            ],
+            plain: framed(&plain("'<f8'", "(2, 3)"), 118),
+            nested: [
+                ("18 parentheses", nested(&closed)),
+                ("18 of them left open", nested(&open)),
+            ],
+        }
+    }
+
+    /// Panics if a header takes long for the depth of its brackets.
+    pub(crate) fn refuse_nesting_fast(&self) {
+        for (name, header) in &self.nested {
+            let times = (0..10).map(|_| {
+                let start = Instant::now();
+                refuse(header);
+                start.elapsed()
+            });
+            let time = times.min().unwrap_or(Duration::MAX);
+            assert!(time < Duration::from_micros(100), "{name} take {time:?}");
+        }
+    }
+
+    pub(crate) fn sections(&self) -> Vec<Section<'_>> {
+        let lengths = self.kinds.iter().map(|Kind { name, headers }| {
+            let ways = headers.iter().enumerate().map(|(i, (len, bytes))| {
+                let target = if i == 0 { Target::Unset } else { LINEAR };
+                Way::new(len, || parse_all(bytes)).target(target)
+            });
+            let name = format!("parsing 1 MB of headers of {name}, by length");
+            Section { name, pace: Pace::Milli, ways: ways.collect() }
+        });
+        let plain = || {
+            black_box(Header::parse(&self.plain)).expect("it is valid");
+            0.0
+        };
+        let nested = self.nested.iter().map(|(name, header)| {
+            Way::new(name, || refuse(header)).target(Target::AtMost(2.0))
+        });
+        let nesting = Section {
+            name: "parsing a header of 118 bytes".to_owned(),
+            pace: Pace::Micro,
+            ways: [Way::new("plain", plain)].into_iter().chain(nested).collect(),
+        };
+        lengths.chain([nesting]).collect()
+    }
+}
+
+fn refuse(header: &[u8]) -> f64 {
+    let refused = black_box(Header::parse(header));
+    assert!(matches!(refused, Err(Error::Npy(_))), "{refused:?}");
+    0.0
+}
+
+const LENGTHS: [usize; 5] = [100, 1_000, 10_000, 100_000, 1_000_000];
+
+/// Parses a header until `TOTAL` bytes are parsed; returns the number.
+fn parse_all(bytes: &[u8]) -> f64 {
+    let parse = |_| Header::parse_capped(bytes, u64::MAX).expect("it is valid");
+    let offsets = (0..TOTAL / bytes.len()).map(parse).map(|h| h.data_offset());
+    offsets.sum::<u64>() as f64
+}
+
+/// A dictionary with a record of as many fields as `len` bytes have room for.
+fn fields(len: usize) -> String {
+    let field = |i| format!("('f{i:06}', '<f8'), ");
+    let room = len - plain("[]", "(2, 3)").len() - FRAME;
+    let fields: String = (0..room / field(0).len()).map(field).collect();
+    plain(&format!("[{fields}]"), "(2, 3)")
+}
+
+/// A dictionary with a shape of as many axes as `len` bytes have room for.
+fn axes(len: usize) -> String {
+    let room = len - plain("'<f8'", "()").len() - FRAME;
+    plain("'<f8'", &format!("({})", "1, ".repeat(room / 3)))
+}
+
+fn plain(descr: &str, shape: &str) -> String {
+    format!("{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}")
+}
+
+/// The bytes before the dictionary, and the line's end after it.
+const FRAME: usize = 13;
+
+/// Makes a header of exactly `len` bytes.
+fn framed(dictionary: &str, len: usize) -> Vec<u8> {
+    let spaces = len.checked_sub(FRAME + dictionary.len()).expect("there is room");
+    let text = format!("{dictionary}{}\n", " ".repeat(spaces));
+    let mut bytes = b"\x93NUMPY\x02\x00".to_vec();
+    bytes.extend(u32::try_from(text.len()).expect("it is short").to_le_bytes());
+    bytes.extend(text.bytes());
+    if let Ok(header) = Header::parse_capped(&bytes, u64::MAX) {
+        assert_eq!(header.version(), Version::V2);
+        assert_eq!(header.data_offset(), bytes.len() as u64);
+    }
+    bytes
+}
