@@ -17,6 +17,13 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
+    /// Takes the contents from a file that this call has created, so that it can be undone.
+    pub(crate) fn empty(&self) {
+        if self.created.is_some() {
+            let _ = self.file.set_len(0);
+        }
+    }
+
     /// Removes a file that this call has created, if it is still that one and empty.
     pub(crate) fn undo(self) {
         let Self { file, created } = self;
@@ -146,9 +153,12 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
 }
 
-/// The number by which the kernel knows btrfs.
+/// The number by which the kernel knows ext2, ext3 and ext4.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) const BTRFS: u64 = 0x9123_683e;
+pub(crate) const EXT: u64 = 0xef53;
+/// The number by which the kernel knows tmpfs.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) const TMPFS: u64 = 0x0102_1994;
 
 /// Returns the number by which the kernel knows the file system of a file.
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -111,8 +111,8 @@
 //! # Limits
 //!
 //! - Only Linux is tested. On macOS and BSD the same calls are made as far as they exist; on
-//!   Windows memmap2 maps, a lock binds everyone, and `sparse`, `advice` and `populate` do
-//!   nothing.
+//!   Windows memmap2 maps, a lock binds everyone, `sparse`, `advice` and `populate` do nothing,
+//!   and a file that `Create` replaces is lost if it cannot be mapped again.
 //! - The whole array is one mapping, so it has to fit into the address space, not into
 //!   memory. On Linux about 65,500 arrays can be open at a time.
 //! - An array keeps a descriptor open only where it cannot do without: if it is empty and

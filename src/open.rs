@@ -10,7 +10,7 @@ use ndarray::Dimension;
 
 use crate::file;
 use crate::pages::{self, Pages};
-use crate::space::Room;
+use crate::space::{self, Room};
 use crate::view::check;
 use crate::{Element, Error, MapOptions, MmapArray, Mode, Result};
 
@@ -57,7 +57,10 @@ impl<D: Dimension> MapOptions<D> {
         let opened = file::open(path, self.mode)?;
         // SAFETY: the caller vouches for the file.
         let array = unsafe { self.map_named(&opened.file, path) }.and_then(|array| {
-            finish(&opened.file).map_err(Error::io("write", path))?;
+            finish(&opened.file).map_err(|e| {
+                opened.empty();
+                space::refusal("write", array.layout().end(), path)(e)
+            })?;
             Ok(array)
         });
         // Whoever has the lock has the file.

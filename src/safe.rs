@@ -189,13 +189,13 @@ impl<D: Dimension> MapOptions<D> {
 /// that it goes on changing. So fs-verity counts only where the kernel implements it.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn prove_trusted(file: &File) -> io::Result<()> {
-    const EXT4: u64 = 0xef53;
     const F2FS: u64 = 0xf2f5_2010;
+    const BTRFS: u64 = 0x9123_683e;
 
     if rustix::fs::fcntl_get_seals(file).is_ok() {
         return Ok(());
     }
-    if matches!(file::system(file)?, EXT4 | F2FS | file::BTRFS) {
+    if matches!(file::system(file)?, file::EXT | F2FS | BTRFS) {
         return Ok(());
     }
     Err(io::Error::other("the file system is none that fs-verity is trusted on"))

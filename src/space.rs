@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use crate::{Error, Result, file, pages};
+use crate::{Error, Result, pages};
 
 /// Room made for a file, taken back when dropped unless it is kept.
 #[derive(Debug)]
@@ -54,6 +54,8 @@ impl<'f> Room<'f> {
     }
 
     fn replace_by_zeros(mut self) -> io::Result<()> {
+        let shrinks = self.len > if self.reserved { self.end } else { 0 };
+        check_seals(self.file, shrinks, !self.reserved)?;
         let used = if self.reserved { self.len.min(self.end) } else { 0 };
         // Mapped before anything is lost, in case the file system cannot make zeros itself.
         let mut map =
@@ -61,8 +63,10 @@ impl<'f> Room<'f> {
         if map.is_some() {
             match zero(self.file, self.end) {
                 Ok(()) => map = None,
-                // Nothing has changed. Stores into the blocks that are there need space too.
-                Err(e) if is_full(&e) && copies_on_write(self.file) => return Err(e),
+                // Stores into the blocks that are there would need space too.
+                Err(e) if is_full(&e) && !overwrites_in_place(self.file) => {
+                    return Err(e);
+                }
                 Err(_) => {}
             }
         }
@@ -172,15 +176,35 @@ fn zero(_: &File, _: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Recognises btrfs, which writes what is overwritten to another place.
+/// Recognises the file systems that never need new space for what is overwritten.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn copies_on_write(file: &File) -> bool {
-    matches!(file::system(file), Ok(file::BTRFS))
+fn overwrites_in_place(file: &File) -> bool {
+    use crate::file::{EXT, TMPFS, system};
+
+    matches!(system(file), Ok(EXT | TMPFS))
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn copies_on_write(_: &File) -> bool {
+fn overwrites_in_place(_: &File) -> bool {
     false
+}
+
+/// Refuses to change the length of a file in memory that is sealed against it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn check_seals(file: &File, shrinks: bool, grows: bool) -> io::Result<()> {
+    use rustix::fs::{SealFlags, fcntl_get_seals};
+
+    let seals = fcntl_get_seals(file).unwrap_or(SealFlags::empty());
+    let shrink = shrinks && seals.contains(SealFlags::SHRINK);
+    if shrink || grows && seals.contains(SealFlags::GROW) {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    Ok(())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn check_seals(_: &File, _: bool, _: bool) -> io::Result<()> {
+    Ok(())
 }
 
 fn is_full(error: &io::Error) -> bool {
@@ -188,7 +212,7 @@ fn is_full(error: &io::Error) -> bool {
 }
 
 /// Makes the closure that wraps an error of making a file `end` bytes long.
-fn refusal(
+pub(crate) fn refusal(
     action: &'static str,
     end: u64,
     path: &Path,

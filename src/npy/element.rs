@@ -92,7 +92,7 @@ impl<const N: usize> NpyElement for [u8; N] {
             {
                 Ok(())
             }
-            DType::Array { item, shape } if shape.iter().product::<usize>() == N => {
+            DType::Array { item, .. } if found.checked_size() == Some(N) => {
                 u8::check(item)
             }
             _ => Err(differ(found, &Self::dtype())),

@@ -30,7 +30,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | leading spaces, any white space between tokens, redundant brackets | accepted |
+//! | leading spaces, any white space between tokens, brackets around a string or number | accepted |
 //! | escapes in strings, `3L` of Python 2 in versions 1.0 and 2.0 | accepted |
 //! | `=f4` and `\|f4` for the machine's own byte order | accepted |
 //! | more than 64 axes | accepted, but not written |
@@ -98,6 +98,8 @@ pub unsafe fn open<A: NpyElement, D: Dimension>(
 /// # Errors
 ///
 /// - [`NpyError::Unwritable`] for arrays that NumPy does not have.
+/// - [`Error::NoSpace`] and [`Error::Io`] if the header cannot be written: a file that was to
+///   be replaced is lost then, which can happen only where its space is not reserved.
 /// - Those of [`MapOptions::open`] in mode `w+`.
 pub unsafe fn create<A: NpyElement, D: Dimension>(
     path: impl AsRef<Path>,
@@ -147,7 +149,8 @@ impl Options {
 
     /// Sets whether to create in Fortran order, as `.f()` does (default no).
     ///
-    /// Only this says so of arrays that are in both orders, such as those of one axis.
+    /// Only this says so of arrays that are in both orders, such as those of one axis or
+    /// without elements.
     pub fn fortran_order(self, fortran_order: bool) -> Self {
         Self { fortran_order, ..self }
     }
@@ -261,6 +264,10 @@ impl Options {
         header: &Header,
     ) -> Result<MapOptions<D>> {
         A::check(&header.dtype)?;
+        let (expected, found) = (header.dtype.size(), size_of::<A>());
+        if expected != found {
+            return Err(Error::ElementSize { expected, found });
+        }
         let (asked, found) = (D::NDIM, header.shape.len());
         let dim = D::from_dimension(&IxDyn(&header.shape));
         let dim = dim.ok_or(NpyError::Axes { found, asked: asked.unwrap_or(found) })?;
