@@ -31,6 +31,17 @@ impl<const CHARACTER: char, const LEN: usize> NpyElement for Named<CHARACTER, LE
     }
 }
 
+/// A byte that claims to be a number of eight.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(transparent)]
+struct Mistaken(u8);
+
+impl NpyElement for Mistaken {
+    fn dtype() -> DType {
+        DType::scalar(Kind::Float, Order::NATIVE, 8)
+    }
+}
+
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 struct Hit {
@@ -101,6 +112,11 @@ fn the_version_is_the_oldest_that_will_do_or_the_one_asked_for() {
     }
     assert_header::<Named<'π', 1>, _>(&new, 1, b"\x03\x00t\x00\x00\x00",
         "{'descr': [('π', '|u1')], 'fortran_order': False, 'shape': (1,), }", 48);
+    // A mark that combines with a letter, and a space of no width.
+    assert_header::<Named<'\u{301}', 1>, _>(&new, 1, b"\x03\x00t\x00\x00\x00",
+        "{'descr': [('\u{301}', '|u1')], 'fortran_order': False, 'shape': (1,), }", 48);
+    assert_header::<Named<'\u{200b}', 1>, _>(&new, 1, b"\x01\x00v\x00",
+        "{'descr': [('\\u200b', '|u1')], 'fortran_order': False, 'shape': (1,), }", 46);
     // Where no padding is needed NumPy adds 64 spaces.
     assert_header::<Named<'x', 31>, _>(&new, 1, b"\x01\x00v\x00",
         &dictionary_of(&"x".repeat(31)), 21);
@@ -206,7 +222,9 @@ fn refused<A: NpyElement, D: Dimension>(
 }
 
 #[rustfmt::skip]
-const REFUSED: [Refused; 8] = [
+const REFUSED: [Refused; 9] = [
+    (|p| refused::<Mistaken, _>(Options::new(Create), p, 2),
+        "the layout is for elements of size 8, asked for size 1"),
     (|p| refused::<Named<'π', 1>, _>(Options::new(Create).version(Version::V1), p, 1),
         "the header is not latin-1 text"),
     (|p| refused::<Named<'x', 70_000>, _>(Options::new(Create).version(Version::V1), p, 1),

@@ -297,7 +297,10 @@ pub(crate) fn repr(text: &str) -> String {
 
 /// Tells whether Python prints a character as it is.
 fn is_printable(c: char) -> bool {
-    c == ' '
-        || !c.is_whitespace() && !c.is_control() && c.escape_debug().count() == 1
-        || matches!(c, '\'' | '"')
+    if c.is_ascii() {
+        return c == ' ' || c.is_ascii_graphic();
+    }
+    // Behind a letter, marks that combine with it are not escaped.
+    let text = String::from_iter(['x', c]);
+    !c.is_whitespace() && text.escape_debug().count() == 2
 }

@@ -1,0 +1,254 @@
+//! The headers on which this crate and NumPy disagree, and why.
+
+use serde_json::{Value, json};
+
+use crate::generate::{Generated, headers};
+use crate::npy_common::{dictionary, parse, raw};
+use crate::npy_peer::{Peer, hex};
+
+/// Headers that one side reads and the other refuses, by intention or by its nature.
+struct Class {
+    /// Why.
+    reason: &'static str,
+    /// What the error of the side that refuses says.
+    error: &'static str,
+    /// What is so in the text of the dictionary.
+    text: fn(&str) -> bool,
+    /// A header of the class.
+    example: Example,
+}
+
+/// What is not as in a plain header of version 3.0.
+enum Example {
+    Descr(&'static str),
+    Shape(&'static str),
+    Text(&'static str),
+    /// A text that is too long to be written here.
+    Made(fn() -> String),
+}
+use Example::{Descr, Made, Shape, Text};
+
+fn any(_: &str) -> bool {
+    true
+}
+
+fn has_adjacent_strings(text: &str) -> bool {
+    let text: String = text.split_whitespace().collect();
+    ["''", "\"\"", "'\"", "\"'"].iter().any(|quotes| text.contains(quotes))
+}
+
+/// Of all these, NumPy's own writers write none.
+#[rustfmt::skip]
+const CLASSES: [Class; 26] = [
+    Class {
+        reason: "NumPy takes an indented line after the dictionary for wrong indentation",
+        error: "ValueError: Cannot parse header", text: |text| text.contains(['\n', '\r']),
+        example: Text("{'descr': '<f8', 'fortran_order': False, 'shape': ()}\n  "),
+    },
+    Class {
+        reason: "NumPy takes the last of several entries with one key",
+        error: "each key once", text: any,
+        example: Text("{'shape': (2,), 'descr': '<f8', 'fortran_order': False, 'shape': ()}"),
+    },
+    Class {
+        reason: "NumPy counts characters of the header, we bytes",
+        error: "`header_cap` lifts the limit", text: |text| !text.is_ascii(),
+        example: Made(|| dictionary(&format!("[('{}', '|u1')]", "π".repeat(6000)), 'C', "()")),
+    },
+    Class {
+        reason: "Python skips comments",
+        error: "expected", text: |text| text.contains('#'),
+        example: Text("{'descr': '<f8', 'fortran_order': False, 'shape': ()} # a comment"),
+    },
+    Class {
+        reason: "Python joins adjacent strings, and has strings between three quotes",
+        error: "expected a co", text: has_adjacent_strings,
+        example: Descr("'<f' '8'"),
+    },
+    Class {
+        reason: "Python has prefixes of strings",
+        error: "expected a literal", text: |text| ["u'", "r'", "u\"", "r\""].iter().any(|prefix| text.contains(prefix)),
+        example: Descr("u'<f8'"),
+    },
+    Class {
+        reason: "Python has octal and named characters, and strings over several lines",
+        error: "a string without such an escape", text: |text| text.contains('\\'),
+        example: Descr("'\\74f8'"),
+    },
+    Class {
+        reason: "Python has signs of positive numbers",
+        error: "expected a literal", text: |text| text.contains('+'),
+        example: Shape("(+3,)"),
+    },
+    Class {
+        reason: "Python has `_` between digits",
+        error: "a comma or a closing bracket", text: |text| text.contains('_'),
+        example: Shape("(1_000,)"),
+    },
+    Class {
+        reason: "Python has several zeros for zero",
+        error: "a number without leading zeros", text: |text| text.contains("00"),
+        example: Shape("(00,)"),
+    },
+    Class {
+        reason: "Python has hexadecimal, octal and binary numbers",
+        error: "the end of a number", text: |text| ["0x", "0o", "0b"].iter().any(|base| text.contains(base)),
+        example: Shape("(0x10,)"),
+    },
+    Class {
+        reason: "truth is a number to Python",
+        error: "is not a tuple of whole numbers", text: |text| text.matches("True").count() + text.matches("False").count() > 1,
+        example: Shape("(True,)"),
+    },
+    Class {
+        reason: "NumPy reads negative lengths before it fails on them",
+        error: "has a negative length", text: |text| text.contains('-'),
+        example: Shape("(-3,)"),
+    },
+    Class {
+        reason: "NumPy reads lengths that no array can have before it fails on them",
+        error: "the array is too large", text: any,
+        example: Shape("(18446744073709551616, 0)"),
+    },
+    Class {
+        reason: "elements of no bytes cannot be mapped",
+        error: "elements of zero size", text: any,
+        example: Descr("'|S0'"),
+    },
+    Class {
+        reason: "objects cannot be mapped",
+        error: "the elements are Python objects", text: |text| text.contains('O') || text.contains("object"),
+        example: Descr("'|O'"),
+    },
+    Class {
+        reason: "a type without a byte order means another on another machine",
+        error: "it does not begin with a byte order", text: any,
+        example: Descr("'f8'"),
+    },
+    Class {
+        reason: "NumPy has short names of types, and old ones",
+        error: "NumPy has no such type", text: any,
+        example: Descr("'<f'"),
+    },
+    Class {
+        reason: "NumPy has fractions of units of time, and other names of them",
+        error: "NumPy has no such type", text: any,
+        example: Descr("'<M8[s/2]'"),
+    },
+    Class {
+        reason: "NumPy has descriptions of types that are no lists",
+        error: "it is neither a string nor a list of fields", text: |text| text.contains(['(', '{']),
+        example: Descr("('<f8', (3,))"),
+    },
+    Class {
+        reason: "NumPy takes anything that is as long as a tuple for a field",
+        error: "a field is not a tuple", text: |text| text.contains('['),
+        example: Descr("[['x', '<f8']]"),
+    },
+    Class {
+        reason: "NumPy takes a number for the shape of a field",
+        error: "a field has no such shape", text: any,
+        example: Descr("[('x', '<f8', 3)]"),
+    },
+    Class {
+        reason: "NumPy takes anything for a title, and brackets around it with the name",
+        error: "the name of a field is not a string", text: |text| text.contains("(("),
+        example: Descr("[((1, 'x'), '<f8')]"),
+    },
+    Class {
+        reason: "records nest to 16 levels here",
+        error: "records are nested too deeply", text: any,
+        example: Made(|| dictionary(&format!("{}'<f8'{}", "[('x', ".repeat(17), ")]".repeat(17)), 'C', "()")),
+    },
+    Class {
+        reason: "brackets nest to 64 levels here",
+        error: "fewer nested brackets", text: any,
+        example: Made(|| dictionary("'<f8'", 'C', &format!("{}{}", "(".repeat(65), ")".repeat(65)))),
+    },
+    Class {
+        reason: "NumPy has longs of Python 2 apart from their `L`",
+        error: "a comma or a closing bracket", text: |text| text.contains(" L"),
+        example: Shape("(3 L,)"),
+    },
+];
+
+impl Class {
+    /// A header of the class; in version 1.0, in which NumPy tries harder, if that matters.
+    fn example(&self) -> Generated {
+        let text = match self.example {
+            Descr(descr) => dictionary(descr, 'C', "()"),
+            Shape(shape) => dictionary("'<f8'", 'C', shape),
+            Text(text) => text.to_owned(),
+            Made(made) => made(),
+        };
+        let major = if text.contains(" L") { 1 } else { 3 };
+        Generated { major, text: text.into_bytes(), is_changed: true }
+    }
+
+    fn contains(&self, header: &Generated, ours: &Value, theirs: &Value) -> bool {
+        let (ours, theirs) = (ours["error"].as_str(), theirs["error"].as_str());
+        let error = ours.xor(theirs).unwrap_or_default();
+        error.contains(self.error) && (self.text)(&String::from_utf8_lossy(&header.text))
+    }
+}
+
+fn ours(header: &Generated) -> Value {
+    match parse(header.major, &header.text) {
+        Ok(read) => {
+            let shape: Vec<_> = read.shape().iter().map(usize::to_string).collect();
+            json!({
+                "shape": shape,
+                "fortran_order": read.fortran_order(),
+                "descr": read.dtype().to_string(),
+                "size": read.dtype().size(),
+            })
+        }
+        Err(error) => json!({ "error": error.to_string() }),
+    }
+}
+
+fn theirs(peer: &mut Peer, header: &Generated) -> Value {
+    let bytes = raw(header.major, &header.text);
+    peer.ask(&json!({ "do": "header", "hex": hex(&bytes) }))
+}
+
+/// Compares what both make of the headers; returns how many both read and refuse.
+pub(crate) fn compare(peer: &mut Peer, count: usize, seed: u64) -> (usize, usize) {
+    let (mut read, mut refused) = (0, 0);
+    let mut counts = [0; CLASSES.len()];
+    for header in headers(count, seed) {
+        let (ours, theirs) = (ours(&header), theirs(peer, &header));
+        let text = String::from_utf8_lossy(&header.text);
+        if ours == theirs {
+            read += 1;
+            continue;
+        }
+        // All that is unchanged is read, and both read the same.
+        let is_refused = |side: &Value| header.is_changed && side["error"].is_string();
+        if is_refused(&ours) && is_refused(&theirs) {
+            refused += 1;
+            continue;
+        }
+        let is_known = is_refused(&ours) || is_refused(&theirs);
+        let class =
+            CLASSES.iter().position(|class| class.contains(&header, &ours, &theirs));
+        match class.filter(|_| is_known) {
+            Some(class) => counts[class] += 1,
+            None => panic!("{}.0 {text:?}: {ours}, but NumPy: {theirs}", header.major),
+        }
+    }
+    for (class, count) in CLASSES.iter().zip(counts).filter(|(_, count)| *count > 0) {
+        println!("{count:5} {}", class.reason);
+    }
+    (read, refused)
+}
+
+/// Sees to it that each class is still one.
+pub(crate) fn check_classes(peer: &mut Peer) {
+    for class in &CLASSES {
+        let header = class.example();
+        let (ours, theirs) = (ours(&header), theirs(peer, &header));
+        let reason = class.reason;
+        assert!(class.contains(&header, &ours, &theirs), "{reason}: {ours}, {theirs}");
+    }
+}

@@ -1,0 +1,284 @@
+//! NumPy itself at the other end of `.npy` files: headers, and files in both directions.
+//!
+//! Runs if `NUMPY_PYTHON` names a Python that has NumPy; `.ci/steps/numpy` sees to that.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "also in functions that tests call"
+)]
+
+#[path = "npy_common/generate.rs"]
+mod generate;
+mod npy_common;
+#[path = "live/npy_headers.rs"]
+mod npy_headers;
+#[path = "live/npy_peer.rs"]
+mod npy_peer;
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use bytemuck::{Pod, Zeroable, bytes_of, checked::pod_read_unaligned};
+use ndarray::IxDyn;
+use ndarray_memmap::npy::{self, DType, Header, NpyElement, Options, Version};
+use ndarray_memmap::{Be, Le, MmapArrayD, Mode};
+use npy_peer::{Peer, hex};
+use serde_json::{Value, json};
+
+/// A prime number of them, so that taking versions in turn each meets all else.
+const SHAPES: [&[usize]; 7] =
+    [&[], &[5], &[0], &[3, 4], &[2, 3, 4], &[3, 0, 2], &[2, 1, 3, 2, 2]];
+
+const VERSIONS: [Option<Version>; 4] =
+    [None, Some(Version::V1), Some(Version::V2), Some(Version::V3)];
+
+#[test]
+fn numpy_and_this_crate_read_each_others_npy_files() {
+    let Some(mut peer) = start() else { return };
+    let numpy = peer.ask(&json!({ "do": "version" }))["numpy"].take();
+    let dir = tempfile::tempdir().unwrap();
+    let mut files = Files { peer: &mut peer, dir: dir.path(), count: 0 };
+    every_type(&mut files);
+    let count = files.count;
+    peer.end();
+    println!("{count} .npy files agree with NumPy {}", numpy.as_str().unwrap());
+}
+
+#[test]
+fn numpy_and_this_crate_agree_on_2000_headers_but_for_the_classes_listed() {
+    let Some(mut peer) = start() else { return };
+    let (read, refused) = npy_headers::compare(&mut peer, 2000, 1);
+    npy_headers::check_classes(&mut peer);
+    peer.end();
+    println!("{read} headers are read and {refused} refused by NumPy too");
+    assert!(read > 1000 && refused > 500);
+}
+
+fn start() -> Option<Peer> {
+    let python = std::env::var_os("NUMPY_PYTHON");
+    if python.is_none() {
+        // Past the test runner, which keeps back what a passing test prints.
+        io::stderr().write_all(b"not run: NUMPY_PYTHON is not set\n").unwrap();
+    }
+    python.map(Peer::start)
+}
+
+/// A type of the given name, for which Rust has none.
+macro_rules! named {
+    ($($Type:ident($bytes:ty) = $descr:literal;)*) => {$(
+        #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+        #[repr(transparent)]
+        struct $Type($bytes);
+
+        impl NpyElement for $Type {
+            fn dtype() -> DType {
+                $descr.parse().unwrap()
+            }
+        }
+    )*};
+}
+
+named! {
+    Nanoseconds(Le<i64>) = "<M8[ns]";
+    Quarters(Be<i64>) = ">M8[3M]";
+    Span(Le<i64>) = "<m8[25us]";
+    Timeless(Le<i64>) = "<m8";
+    Text([u8; 20]) = "<U5";
+    BigText([u8; 12]) = ">U3";
+    Raw([u8; 7]) = "|V7";
+    Quadruple([u8; 16]) = "<f16";
+    LittleHalf([u8; 2]) = "<f2";
+    BigHalf([u8; 2]) = ">f2";
+    LittleComplex([u8; 8]) = "<c8";
+    BigComplex([u8; 16]) = ">c16";
+    Titled([u8; 9]) = "[(('a title', 'e\u{301}'), '<f8'), (('π', \"it's\"), '|u1')]";
+    Deep([u8; 22]) =
+        "[('a', [('b', [('c', '>i2', (2, 2)), ('', '|V1')], (2,)), ('d', '<f4')])]";
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+struct Particle {
+    x: Le<f64>,
+    id: Be<u32>,
+    flags: [u8; 2],
+    hole: [u8; 2],
+    at: [[Le<f32>; 2]; 3],
+}
+npy::record!(Particle { x: Le<f64>, id as "particle µ": Be<u32>, flags: [u8; 2], at: [[Le<f32>; 2]; 3] });
+
+#[rustfmt::skip]
+fn every_type(files: &mut Files) {
+    const WHOLE: &[u8] = &[255];
+    files.every_way::<bool>(&[1]);
+    files.every_way::<i8>(WHOLE);
+    files.every_way::<u8>(WHOLE);
+    files.every_way::<Le<i16>>(WHOLE);
+    files.every_way::<Be<u16>>(WHOLE);
+    files.every_way::<Be<i32>>(WHOLE);
+    files.every_way::<Le<u32>>(WHOLE);
+    files.every_way::<Le<i64>>(WHOLE);
+    files.every_way::<Be<u64>>(WHOLE);
+    files.every_way::<Le<f32>>(WHOLE);
+    files.every_way::<Be<f32>>(WHOLE);
+    files.every_way::<Le<f64>>(WHOLE);
+    files.every_way::<Be<f64>>(WHOLE);
+    files.every_way::<LittleHalf>(WHOLE);
+    files.every_way::<BigHalf>(WHOLE);
+    files.every_way::<LittleComplex>(WHOLE);
+    files.every_way::<BigComplex>(WHOLE);
+    files.every_way::<[u8; 5]>(WHOLE);
+    files.every_way::<Raw>(WHOLE);
+    files.every_way::<Nanoseconds>(WHOLE);
+    files.every_way::<Quarters>(WHOLE);
+    files.every_way::<Span>(WHOLE);
+    files.every_way::<Timeless>(WHOLE);
+    files.every_way::<Text>(&[255, 0, 0, 0]);
+    files.every_way::<BigText>(&[0, 0, 0, 255]);
+    // NumPy does not copy padding.
+    files.every_way::<Particle>(&[[255; 14].as_slice(), &[0; 2], &[255; 24]].concat());
+    files.every_way::<Deep>(&[[255; 8].as_slice(), &[0], &[255; 8], &[0], &[255; 4]].concat());
+    files.every_way::<Titled>(WHOLE);
+    if cfg!(all(target_arch = "x86_64", target_os = "linux")) {
+        // Of the sixteen bytes ten are the number.
+        files.every_way::<Quadruple>(&[[255; 10].as_slice(), &[0; 6]].concat());
+    }
+
+    #[cfg(feature = "half")]
+    files.every_way::<Be<half::f16>>(WHOLE);
+    #[cfg(feature = "num-complex")]
+    files.every_way::<num_complex::Complex<Le<f64>>>(WHOLE);
+}
+
+/// The other side, and a place for files.
+struct Files<'a> {
+    peer: &'a mut Peer,
+    dir: &'a Path,
+    count: usize,
+}
+
+/// One array in one file.
+struct Case {
+    shape: &'static [usize],
+    is_fortran: bool,
+    version: Option<Version>,
+    /// The elements in C order.
+    elements: Vec<u8>,
+}
+
+impl Files<'_> {
+    /// `mask` says which bits of an element can be anything; over and over again.
+    fn every_way<A: NpyElement + PartialEq>(&mut self, mask: &[u8]) {
+        for (shape, is_fortran) in
+            SHAPES.into_iter().flat_map(|s| [(s, false), (s, true)])
+        {
+            for is_mapped in [false, true] {
+                self.count += 1;
+                let version = VERSIONS[self.count / 2 % 4];
+                // Other versions cannot have all names.
+                let fits = Header::new(A::dtype(), shape, is_fortran).unwrap();
+                let version = version.filter(|v| fits.clone().with_version(*v).is_ok());
+                let len = shape.iter().product::<usize>() * size_of::<A>();
+                let noise = noise(self.count, len).into_iter().zip(mask.iter().cycle());
+                let elements = noise.map(|(byte, mask)| byte & mask).collect();
+                let case = Case { shape, is_fortran, version, elements };
+                let theirs = self.numpy_writes::<A>(&case, is_mapped);
+                let ours = self.we_write::<A>(&case, is_mapped);
+                if is_mapped {
+                    assert!(theirs == ours, "{} {shape:?}: the files differ", A::dtype());
+                }
+            }
+        }
+    }
+
+    fn numpy_writes<A: NpyElement + PartialEq>(
+        &mut self,
+        case: &Case,
+        is_mapped: bool,
+    ) -> Vec<u8> {
+        let Case { shape, is_fortran, version, elements } = case;
+        let path = self.dir.join("theirs.npy");
+        self.peer.ask(&json!({
+            "do": "create", "path": path, "mapped": is_mapped, "shape": shape,
+            "descr": A::dtype().to_string(), "order": if *is_fortran { "F" } else { "C" },
+            "version": version.map(|version| [major(version), 0]), "hex": hex(elements),
+        }));
+        let header = Header::read(&File::open(&path).unwrap()).unwrap();
+        // Saved arrays are in C order if they are in both.
+        let both =
+            shape.contains(&0) || shape.iter().filter(|&&length| length > 1).count() < 2;
+        let is_fortran = *is_fortran && (is_mapped || !both);
+        let mut expected = Header::new(A::dtype(), shape, is_fortran).unwrap();
+        if let Some(version) = version {
+            expected = expected.with_version(*version).unwrap();
+        }
+        assert_eq!(header, expected);
+
+        let array = npy_common::open(&Options::new(Mode::ReadWrite), &path).unwrap();
+        assert_array::<A>(&array, case);
+        drop(array);
+        assert_array::<A>(&npy::load(&path).unwrap(), case);
+        fs::read(path).unwrap()
+    }
+
+    fn we_write<A: NpyElement + PartialEq>(
+        &mut self,
+        case: &Case,
+        is_mapped: bool,
+    ) -> Vec<u8> {
+        let Case { shape, is_fortran, version, elements } = case;
+        let path = self.dir.join("ours.npy");
+        let mut options = Options::new(Mode::Create).fortran_order(*is_fortran);
+        if let Some(version) = version {
+            options = options.version(*version);
+        }
+        let mut array =
+            npy_common::create::<A, _>(&options, &path, IxDyn(shape)).unwrap();
+        let mut view = array.view_mut().unwrap();
+        for (to, from) in view.iter_mut().zip(elements.chunks(size_of::<A>())) {
+            *to = pod_read_unaligned(from);
+        }
+        assert_array(&array, case);
+        array.close().unwrap();
+        let header = Header::read(&File::open(&path).unwrap()).unwrap();
+        assert!(version.is_none_or(|version| header.version() == version));
+
+        let answer =
+            self.peer.ask(&json!({ "do": "load", "path": path, "mapped": is_mapped }));
+        let expected: Value = json!({
+            "shape": shape, "descr": A::dtype().to_string(), "fortran_order": is_fortran,
+            "version": major(header.version()), "hex": hex(elements),
+        });
+        assert_eq!(answer, expected);
+        fs::read(path).unwrap()
+    }
+}
+
+#[track_caller]
+fn assert_array<A: NpyElement>(array: &MmapArrayD<A>, case: &Case) {
+    assert_eq!(array.shape(), case.shape);
+    let elements: Vec<u8> = array.iter().flat_map(bytes_of).copied().collect();
+    assert_eq!(hex(&elements), hex(&case.elements), "{} {:?}", A::dtype(), case.shape);
+}
+
+fn major(version: Version) -> u8 {
+    match version {
+        Version::V1 => 1,
+        Version::V2 => 2,
+        Version::V3 => 3,
+    }
+}
+
+/// The same `len` bytes for the same seed.
+fn noise(seed: usize, len: usize) -> Vec<u8> {
+    let mut state = u64::try_from(seed).unwrap().wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    std::iter::repeat_with(next).take(len).collect()
+}
