@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod common;
+#[path = "common/twelve.rs"]
+mod twelve;
 
 use std::path::Path;
 
@@ -13,23 +15,9 @@ use ndarray::{
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::{
     Layout, MapOptions, MmapArray, MmapArray1, MmapArray2, MmapArray3, MmapArray4,
-    MmapArray5, MmapArray6, MmapArrayD, Mode, SyncToDisk,
+    MmapArray5, MmapArray6, MmapArrayD, SyncToDisk,
 };
-
-/// A file of the numbers from 1 to 12, in the machine's byte order.
-fn twelve() -> Place {
-    let numbers: Vec<f64> = (1..=12).map(f64::from).collect();
-    Place::of(bytemuck::cast_slice(&numbers))
-}
-
-fn open_twelve(place: &Place, mode: Mode) -> MmapArray2<f64> {
-    open(&MapOptions::new(mode).shape((3, 4)), place).unwrap()
-}
-
-fn numbers(place: &Place) -> Vec<f64> {
-    let bytes = place.bytes().unwrap();
-    bytes.chunks_exact(8).map(|b| f64::from_ne_bytes(b.try_into().unwrap())).collect()
-}
+use twelve::{numbers, open_twelve, twelve};
 
 #[test]
 fn it_is_indexed_sliced_and_reduced_like_an_array() {

@@ -2,33 +2,18 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod common;
+#[path = "common/twelve.rs"]
+mod twelve;
 
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::{Arc, MutexGuard};
 use std::thread;
 
-use common::{Place, open};
 use ndarray::{Ix2, IxDyn, array};
 use ndarray_memmap::Mode::{CopyOnWrite, ReadOnly, ReadWrite};
-use ndarray_memmap::{
-    Error, Layout, MapOptions, MmapArray, MmapArray2, MmapArray3, MmapArrayD, Mode,
-};
-
-/// A file of the numbers from 1 to 12, in the machine's byte order.
-fn twelve() -> Place {
-    let numbers: Vec<f64> = (1..=12).map(f64::from).collect();
-    Place::of(bytemuck::cast_slice(&numbers))
-}
-
-fn open_twelve(place: &Place, mode: Mode) -> MmapArray2<f64> {
-    open(&MapOptions::new(mode).shape((3, 4)), place).unwrap()
-}
-
-fn numbers(place: &Place) -> Vec<f64> {
-    let bytes = place.bytes().unwrap();
-    bytes.chunks_exact(8).map(|b| f64::from_ne_bytes(b.try_into().unwrap())).collect()
-}
+use ndarray_memmap::{Error, Layout, MapOptions, MmapArray, MmapArray3, MmapArrayD};
+use twelve::{numbers, open_twelve, twelve};
 
 const fn is_send_and_sync<T: Send + Sync>() {}
 
