@@ -94,10 +94,7 @@ impl<D: Dimension> MapOptions<D> {
         array
     }
 
-    /// Maps an open file known as `path`.
-    ///
-    /// Whatever can fail is done before contents are destroyed: a file that `Create`
-    /// replaces is locked, given its space and mapped before it is cleared.
+    /// Locks an open file known as `path` if asked to, and maps it.
     ///
     /// # Safety
     ///
@@ -108,6 +105,24 @@ impl<D: Dimension> MapOptions<D> {
         path: &Path,
     ) -> Result<MmapArray<A, D>> {
         let len = file::locked_len(file, self.mode, self.lock, path)?;
+        // SAFETY: the caller vouches for the file.
+        unsafe { self.map_sized(file, len, path) }
+    }
+
+    /// Maps an open file of `len` bytes, which is locked if it is to be.
+    ///
+    /// Whatever can fail is done before contents are destroyed: a file that `Create`
+    /// replaces is locked, given its space and mapped before it is cleared.
+    ///
+    /// # Safety
+    ///
+    /// That of [`open`](Self::open).
+    pub(crate) unsafe fn map_sized<A: Element>(
+        &self,
+        file: &File,
+        len: u64,
+        path: &Path,
+    ) -> Result<MmapArray<A, D>> {
         if self.mode == Mode::CreateNew && len > 0 {
             let exists = io::ErrorKind::AlreadyExists.into();
             return Err(Error::io("create", path)(exists));

@@ -156,16 +156,17 @@ impl<D: Dimension> MapOptions<D> {
         let path = path.as_ref();
         self.require(&[Mode::ReadOnly, Mode::CopyOnWrite], "load a file")?;
         let file = file::open(path, self.mode)?.file;
-        self.load_named(&file, path)
+        let len = file::locked_len(&file, self.mode, self.lock, path)?;
+        self.load_sized(&file, len, path)
     }
 
-    /// Reads an open file known as `path` into memory.
-    pub(crate) fn load_named<A: Element>(
+    /// Reads an open file of `len` bytes into memory.
+    pub(crate) fn load_sized<A: Element>(
         &self,
         file: &File,
+        len: u64,
         path: &Path,
     ) -> Result<MmapArray<A, D>> {
-        let len = file::locked_len(file, self.mode, self.lock, path)?;
         let layout = self.resolve_at::<A>(len, 1)?;
         let memory = read(file, path, &layout)?;
         check::<A, D>(&layout, &memory)?;

@@ -36,12 +36,12 @@ macro_rules! dynamic {
             ///
             /// That of [`open`](crate::npy::open).
             unsafe fn map(options: &Options, path: &Path) -> Result<Self> {
-                let (file, header) = options.read_header(path)?;
+                let (file, len, header) = options.read_header(path)?;
                 $($(#[$meta])* {
                     if allows::<$A>(&header) {
                         let options = options.options_for::<$A, IxDyn>(&header)?;
                         // SAFETY: the caller vouches for the file.
-                        let array = unsafe { options.map_named(&file, path)? };
+                        let array = unsafe { options.map_sized(&file, len, path)? };
                         return Ok(Self::$Variant(array));
                     }
                 })*

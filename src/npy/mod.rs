@@ -189,9 +189,9 @@ impl Options {
         path: impl AsRef<Path>,
     ) -> Result<MmapArray<A, D>> {
         let path = path.as_ref();
-        let (file, header) = self.read_header(path)?;
+        let (file, len, header) = self.read_header(path)?;
         // SAFETY: the caller vouches for the file.
-        unsafe { self.options_for::<A, D>(&header)?.map_named(&file, path) }
+        unsafe { self.options_for::<A, D>(&header)?.map_sized(&file, len, path) }
     }
 
     /// Reads the array of a `.npy` file into memory, in mode `r`, or in `c` to change it.
@@ -206,8 +206,8 @@ impl Options {
     ) -> Result<MmapArray<A, D>> {
         self.map.require(&[Mode::ReadOnly, Mode::CopyOnWrite], "load a file")?;
         let path = path.as_ref();
-        let (file, header) = self.read_header(path)?;
-        self.options_for::<A, D>(&header)?.load_named(&file, path)
+        let (file, len, header) = self.read_header(path)?;
+        self.options_for::<A, D>(&header)?.load_sized(&file, len, path)
     }
 
     /// Creates a `.npy` file of zeros, in mode `w+` or `x+`, and maps its array.
@@ -246,16 +246,16 @@ impl Options {
         unsafe { options.open_then(path.as_ref(), finish) }
     }
 
-    /// Opens a file for reading its array and reads its header.
-    fn read_header(&self, path: &Path) -> Result<(File, Header)> {
+    /// Opens, locks and measures a file, and reads its header.
+    fn read_header(&self, path: &Path) -> Result<(File, u64, Header)> {
         if self.map.mode.creates() {
             let (mode, action) = (self.map.mode, "open a `.npy` file");
             return Err(Error::UnsupportedMode { mode, action });
         }
         let file = file::open(path, self.map.mode)?.file;
-        file::locked_len(&file, self.map.mode, self.map.lock, path)?;
+        let len = file::locked_len(&file, self.map.mode, self.map.lock, path)?;
         let header = header::read(&file, path, self.header_cap)?;
-        Ok((file, header))
+        Ok((file, len, header))
     }
 
     /// Checks elements and axes, and says where the array lies.
