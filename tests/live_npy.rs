@@ -8,23 +8,25 @@
     reason = "also in functions that tests call"
 )]
 
+#[path = "live/elements.rs"]
+mod elements;
 #[path = "npy_common/generate.rs"]
 mod generate;
 mod npy_common;
 #[path = "live/npy_headers.rs"]
 mod npy_headers;
-#[path = "live/npy_peer.rs"]
-mod npy_peer;
+#[path = "live/python.rs"]
+mod python;
 
 use std::fs::{self, File};
-use std::io::{self, Write};
 use std::path::Path;
 
 use bytemuck::{Pod, Zeroable, bytes_of, checked::pod_read_unaligned};
+use elements::{hex, noise};
 use ndarray::IxDyn;
 use ndarray_memmap::npy::{self, DType, Header, NpyElement, Options, Version};
 use ndarray_memmap::{Be, Le, MmapArrayD, Mode};
-use npy_peer::{Peer, hex};
+use python::Python;
 use serde_json::{Value, json};
 
 /// A prime number of them, so that taking versions in turn each meets all else.
@@ -56,13 +58,8 @@ fn numpy_and_this_crate_agree_on_2000_headers_but_for_the_classes_listed() {
     assert!(read > 1000 && refused > 500);
 }
 
-fn start() -> Option<Peer> {
-    let python = std::env::var_os("NUMPY_PYTHON");
-    if python.is_none() {
-        // Past the test runner, which keeps back what a passing test prints.
-        io::stderr().write_all(b"not run: NUMPY_PYTHON is not set\n").unwrap();
-    }
-    python.map(Peer::start)
+fn start() -> Option<Python> {
+    Python::start(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/live/npy_peer.py"))
 }
 
 /// A type of the given name, for which Rust has none.
@@ -154,7 +151,7 @@ fn every_type(files: &mut Files) {
 
 /// The other side, and a place for files.
 struct Files<'a> {
-    peer: &'a mut Peer,
+    peer: &'a mut Python,
     dir: &'a Path,
     count: usize,
 }
@@ -269,16 +266,4 @@ fn major(version: Version) -> u8 {
         Version::V2 => 2,
         Version::V3 => 3,
     }
-}
-
-/// The same `len` bytes for the same seed.
-fn noise(seed: usize, len: usize) -> Vec<u8> {
-    let mut state = u64::try_from(seed).unwrap().wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[3]
-    };
-    std::iter::repeat_with(next).take(len).collect()
 }

@@ -4,6 +4,7 @@ use std::any::TypeId;
 use std::fmt;
 use std::path::Path;
 
+use crate::elements::{hex, noise};
 use ndarray::{IxDyn, ShapeBuilder};
 use ndarray_memmap::{Element, MapOptions, MmapArrayD, Mode};
 use serde_json::{Value, json};
@@ -90,20 +91,4 @@ impl fmt::Display for Case {
         let Self { dtype, order, offset, shape, .. } = self;
         write!(f, "{dtype}, {shape:?} in {order} order at byte {offset}")
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The same `len` bytes for the same seed.
-fn noise(seed: usize, len: usize) -> Vec<u8> {
-    let mut state = u64::try_from(seed).unwrap().wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[3]
-    };
-    std::iter::repeat_with(next).take(len).collect()
 }

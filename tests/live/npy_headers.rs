@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::elements::hex;
 use crate::generate::{Generated, headers};
 use crate::npy_common::{dictionary, parse, raw};
-use crate::npy_peer::{Peer, hex};
+use crate::python::Python;
 
 /// Headers that one side reads and the other refuses, by intention or by its nature.
 struct Class {
@@ -207,13 +208,13 @@ fn ours(header: &Generated) -> Value {
     }
 }
 
-fn theirs(peer: &mut Peer, header: &Generated) -> Value {
+fn theirs(peer: &mut Python, header: &Generated) -> Value {
     let bytes = raw(header.major, &header.text);
     peer.ask(&json!({ "do": "header", "hex": hex(&bytes) }))
 }
 
 /// Compares what both make of the headers; returns how many both read and refuse.
-pub(crate) fn compare(peer: &mut Peer, count: usize, seed: u64) -> (usize, usize) {
+pub(crate) fn compare(peer: &mut Python, count: usize, seed: u64) -> (usize, usize) {
     let (mut read, mut refused) = (0, 0);
     let mut counts = [0; CLASSES.len()];
     for header in headers(count, seed) {
@@ -244,7 +245,7 @@ pub(crate) fn compare(peer: &mut Peer, count: usize, seed: u64) -> (usize, usize
 }
 
 /// Sees to it that each class is still one.
-pub(crate) fn check_classes(peer: &mut Peer) {
+pub(crate) fn check_classes(peer: &mut Python) {
     for class in &CLASSES {
         let header = class.example();
         let (ours, theirs) = (ours(&header), theirs(peer, &header));
