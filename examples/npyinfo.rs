@@ -44,7 +44,9 @@ fn example() -> Result<(), Box<dyn Error>> {
 fn inform(path: &str, head: usize) -> Result<(), Box<dyn Error>> {
     let header = Header::read(&File::open(path)?)?;
     let order = if header.fortran_order() { "Fortran" } else { "C" };
-    let count: usize = header.shape().iter().product();
+    let mut lengths = header.shape().iter();
+    let count = lengths.try_fold(1_usize, |count, &length| count.checked_mul(length));
+    let count = count.map_or("more than fit".to_owned(), |count| count.to_string());
     println!("{path}");
     println!("  format    {:?}, data at byte {}", header.version(), header.data_offset());
     println!("  elements  {} of {} bytes", header.dtype(), header.dtype().size());
