@@ -11,6 +11,7 @@ mod files;
 #[path = "mapped_vs_loaded/report.rs"]
 mod report;
 #[path = "mapped_vs_loaded/rounds.rs"]
+#[expect(dead_code, reason = "other benchmarks have other paces")]
 mod rounds;
 #[path = "mapped_vs_loaded/run.rs"]
 mod run;

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 /// How long the slowest way of a section takes, and so how often it is repeated.
 #[derive(Clone, Copy)]
 pub(crate) enum Pace {
+    /// Microseconds, each of which is to count: one run in a round, in cold caches.
+    Single,
     /// Up to a millisecond.
     Micro,
     /// Tens of milliseconds.
@@ -19,6 +21,7 @@ pub(crate) enum Pace {
 impl Pace {
     fn rounds(self) -> usize {
         match self {
+            Self::Single => 501,
             Self::Micro => 201,
             Self::Milli => 41,
             Self::Slow => 11,
@@ -29,6 +32,7 @@ impl Pace {
     /// The time that short runs are repeated for within a round.
     fn batch(self) -> Duration {
         Duration::from_millis(match self {
+            Self::Single => 0,
             Self::Micro => 1,
             Self::Milli => 20,
             Self::Slow | Self::Once => 60,
@@ -48,11 +52,24 @@ pub(crate) enum Target {
 pub(crate) struct Way<'a> {
     pub(crate) name: &'a str,
     pub(crate) target: Target,
-    pub(crate) run: Box<dyn Fn() -> f64 + 'a>,
+    /// Goes this way so many times; returns the last result and the seconds of all.
+    run: Box<dyn Fn(u32) -> (f64, f64) + 'a>,
 }
 
 impl<'a> Way<'a> {
     pub(crate) fn new(name: &'a str, run: impl Fn() -> f64 + 'a) -> Self {
+        Self::timing_itself(name, move |runs| {
+            let start = Instant::now();
+            let result = (0..runs).fold(f64::NAN, |_, _| black_box(run()));
+            (result, start.elapsed().as_secs_f64())
+        })
+    }
+
+    /// A way that knows itself which of its time counts.
+    pub(crate) fn timing_itself(
+        name: &'a str,
+        run: impl Fn(u32) -> (f64, f64) + 'a,
+    ) -> Self {
         Self { name, target: Target::Unset, run: Box::new(run) }
     }
 
@@ -60,12 +77,22 @@ impl<'a> Way<'a> {
         Self { target, ..self }
     }
 
+    fn result(&self) -> f64 {
+        let (result, _) = (self.run)(1);
+        result
+    }
+
+    /// Returns the seconds of one run, of so many.
     fn time(&self, batch: u32) -> f64 {
-        let start = Instant::now();
-        for _ in 0..batch {
-            black_box((self.run)());
-        }
-        start.elapsed().as_secs_f64() / f64::from(batch)
+        let (_, seconds) = (self.run)(batch);
+        seconds / f64::from(batch)
+    }
+
+    /// Returns the time of so many runs, for criterion.
+    pub(crate) fn time_all(&self, runs: u64) -> Duration {
+        let runs = u32::try_from(runs).expect("criterion asks for less");
+        let (_, seconds) = (self.run)(runs);
+        Duration::from_secs_f64(seconds)
     }
 
     /// Finds how many runs take long enough to be timed at a pace.
@@ -92,7 +119,7 @@ pub(crate) struct Outcome {
 impl Section<'_> {
     /// Panics if the ways differ in their result.
     pub(crate) fn check(&self) {
-        let mut results = self.ways.iter().map(|way| (way.name, (way.run)()));
+        let mut results = self.ways.iter().map(|way| (way.name, way.result()));
         let (_, expected) = results.next().expect("a section has ways");
         for (name, result) in results {
             assert_eq!(result, expected, "{}: {name}", self.name);
@@ -128,7 +155,7 @@ impl Section<'_> {
 fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
     values.sort_by(f64::total_cmp);
     [1, 2, 3].map(|quarter| {
-        let at = values.len() * quarter / 4;
-        values.get(at).copied().unwrap_or(f64::NAN)
+        let at = values.len().saturating_mul(quarter).checked_div(4);
+        values.get(at.unwrap_or(0)).copied().unwrap_or(f64::NAN)
     })
 }

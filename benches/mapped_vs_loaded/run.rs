@@ -30,7 +30,7 @@ pub(crate) fn run(sections: &[Section<'_>], dir: &Path) {
 
 fn time(criterion: &mut Criterion, section: &Section<'_>) {
     let samples = match section.pace {
-        Pace::Micro => 50,
+        Pace::Single | Pace::Micro => 50,
         Pace::Milli | Pace::Slow => 10,
         Pace::Once => return,
     };
@@ -39,7 +39,7 @@ fn time(criterion: &mut Criterion, section: &Section<'_>) {
     group.warm_up_time(Duration::from_millis(200));
     group.measurement_time(Duration::from_millis(600));
     for way in &section.ways {
-        group.bench_function(way.name, |b| b.iter(&way.run));
+        group.bench_function(way.name, |b| b.iter_custom(|runs| way.time_all(runs)));
     }
     group.finish();
 }
