@@ -189,7 +189,7 @@ fn read_name(reader: &mut Reader<'_>) -> Result<String> {
 
 /// Parses a text such as `<f8`, found at a position.
 fn parse_scalar(text: &str, at: usize) -> Result<DType> {
-    let unknown = || fault(at, "NumPy has no such type");
+    let unknown = || fault(at, "NumPy writes no such type");
     if text.trim_start_matches(['<', '>', '|', '=']) == "O" || text == "object" {
         return Err(Error::Npy(NpyError::ObjectType));
     }

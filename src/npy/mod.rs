@@ -137,7 +137,10 @@ impl Options {
         Self { map, header_cap: header::DEFAULT_CAP, version: None, fortran_order: false }
     }
 
-    /// Sets how many bytes the header may have (default 10,000, as in NumPy).
+    /// Sets how many bytes the header of a file to read may have (default 10,000).
+    ///
+    /// A file of thousands of fields that was created here needs it to be opened, as it needs
+    /// `max_header_size` in NumPy.
     pub fn header_cap(self, header_cap: u64) -> Self {
         Self { header_cap, ..self }
     }

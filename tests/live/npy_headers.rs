@@ -128,12 +128,12 @@ const CLASSES: [Class; 26] = [
     },
     Class {
         reason: "NumPy has short names of types, and old ones",
-        error: "NumPy has no such type", text: any,
+        error: "NumPy writes no such type", text: any,
         example: Descr("'<f'"),
     },
     Class {
         reason: "NumPy has fractions of units of time, and other names of them",
-        error: "NumPy has no such type", text: any,
+        error: "NumPy writes no such type", text: any,
         example: Descr("'<M8[s/2]'"),
     },
     Class {
