@@ -8,27 +8,14 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{
     ArrayRef, ArrayView, ArrayViewMut, Dimension, Ix1, Ix2, Ix3, Ix4, Ix5, Ix6, IxDyn,
+    SliceArg,
 };
 
 use crate::pages::Pages;
+use crate::region::{Place, Region, SyncToDisk};
+use crate::span::Span;
 use crate::view::{view_at, view_mut_at};
 use crate::{Element, Error, Layout, Mode, Result};
-
-/// Brings changes to disk.
-pub trait SyncToDisk {
-    /// Writes changes to disk and returns once they are there.
-    ///
-    /// After that the changes and the length of the file survive a power cut.
-    ///
-    /// # Errors
-    ///
-    /// - [`Error::PrivateChanges`] in mode `c`, whose changes never reach the file. In mode
-    ///   `r` there is nothing to do, and the result is `Ok`.
-    /// - [`Error::Io`] if the disk does not take them. Some may be lost then, and the kernel
-    ///   says so only once: from there on every sync of this handle is
-    ///   [`Error::Poisoned`].
-    fn sync(&self) -> Result<()>;
-}
 
 /// An array in a file: owns the mapping, and is the array.
 ///
@@ -128,6 +115,18 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         Ok(unsafe { view_mut_at(&self.layout, self.pages.as_mut_ptr()) })
     }
 
+    /// Views the array for writing, beside the place of its elements.
+    pub(crate) fn view_and_place(
+        &mut self,
+    ) -> Result<(ArrayViewMut<'_, A, D>, Place<'_>)> {
+        if !self.mode.is_mutable() {
+            return Err(Error::ReadOnly);
+        }
+        // SAFETY: as in `view_mut`; the place gives no access to elements.
+        let view = unsafe { view_mut_at(&self.layout, self.pages.as_mut_ptr()) };
+        Ok((view, self.place()))
+    }
+
     /// Syncs, then unmaps: reports what dropping the handle would pass over in silence.
     ///
     /// # Errors
@@ -140,6 +139,24 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
 }
 
 impl<A, D: Dimension> MmapArray<A, D> {
+    /// Describes a part of the array as the pages it touches, to sync or read just those.
+    ///
+    /// `info` is what [`slice`](ArrayRef::slice) takes.
+    ///
+    /// # Panics
+    ///
+    /// Panics where `slice` does: if an index is out of bounds.
+    pub fn region<I: SliceArg<D>>(&self, info: I) -> Region<'_> {
+        let ranges = self.pages.touched(&Span::of(&self.view.slice(info)));
+        Region::new(self.place(), ranges)
+    }
+
+    /// Returns where the elements are, without them.
+    pub(crate) fn place(&self) -> Place<'_> {
+        let Self { pages, mode, path, .. } = self;
+        Place { pages, mode: *mode, offset: self.layout.offset(), path }
+    }
+
     /// Returns the mode that the array was opened in.
     pub fn mode(&self) -> Mode {
         self.mode
@@ -163,13 +180,7 @@ impl<A, D: Dimension> MmapArray<A, D> {
 
 impl<A: Element, D: Dimension> SyncToDisk for MmapArray<A, D> {
     fn sync(&self) -> Result<()> {
-        match self.mode {
-            Mode::ReadOnly => Ok(()),
-            Mode::CopyOnWrite => Err(Error::PrivateChanges),
-            Mode::ReadWrite | Mode::Create | Mode::CreateNew => {
-                self.pages.sync(&self.path)
-            }
-        }
+        Region::new(self.place(), std::iter::once(0..self.layout.len()).collect()).sync()
     }
 }
 

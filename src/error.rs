@@ -19,6 +19,40 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The array has no such axis.
+    #[error("there is no axis {axis} in an array of {ndim} axes")]
+    AxisOutOfBounds {
+        /// The axis asked for, counted from 0.
+        axis: usize,
+        /// The number of axes.
+        ndim: usize,
+    },
+    /// The axis has no such index.
+    #[error("index {index} is outside an axis of length {len}")]
+    IndexOutOfBounds {
+        /// The index asked for.
+        index: usize,
+        /// The length of the axis.
+        len: usize,
+    },
+    /// An array of another shape is needed.
+    #[error("an array of shape {expected:?} is needed, but it has shape {found:?}")]
+    ShapeMismatch {
+        /// The shape that fits.
+        expected: Vec<usize>,
+        /// The shape of the array given.
+        found: Vec<usize>,
+    },
+    /// The process may not lock so much memory.
+    #[error(
+        "cannot lock {needed} bytes in memory: the process may lock {limit} (RLIMIT_MEMLOCK)"
+    )]
+    MemoryLock {
+        /// How many bytes were to be locked.
+        needed: u64,
+        /// How many the process may lock in all.
+        limit: u64,
+    },
     /// The operating system refused; [`source`](std::error::Error::source) says why.
     #[error("cannot {action} {}: {source}", Name(.path))]
     Io {
@@ -208,6 +242,7 @@ impl From<Error> for io::Error {
         let kind = match &error {
             Error::Io { source, .. } => source.kind(),
             Error::NoSpace { .. } => io::ErrorKind::StorageFull,
+            Error::MemoryLock { .. } => io::ErrorKind::OutOfMemory,
             Error::ReadOnly | Error::PrivateChanges => io::ErrorKind::PermissionDenied,
             Error::Locked { .. } => io::ErrorKind::WouldBlock,
             Error::FileTooShort { .. } | Error::OffsetPastEnd { .. } => {

@@ -143,6 +143,40 @@ pub(crate) fn read_at_most(
     Ok(count)
 }
 
+/// How much is read at a time: enough to keep a disk busy, and to share among threads.
+const PIECE: usize = 8 << 20;
+
+/// Reads like [`read_at_most`], piece by piece, in parallel with the feature `rayon`.
+pub(crate) fn read_pieces(
+    file: &File,
+    buffer: &mut [u8],
+    offset: u64,
+) -> io::Result<usize> {
+    let read = |(number, piece): (usize, &mut [u8])| {
+        let start = u64::try_from(number.saturating_mul(PIECE)).unwrap_or(u64::MAX);
+        let count = read_at_most(file, piece, offset.saturating_add(start))?;
+        // Whatever follows an end of the file is not counted.
+        Ok((count, count == piece.len()))
+    };
+    let pieces: io::Result<Vec<(usize, bool)>> = {
+        #[cfg(feature = "rayon")]
+        {
+            use rayon::prelude::*;
+            buffer.par_chunks_mut(PIECE).enumerate().map(read).collect()
+        }
+        #[cfg(not(feature = "rayon"))]
+        buffer.chunks_mut(PIECE).enumerate().map(read).collect()
+    };
+    let mut total = 0_usize;
+    for (count, is_full) in pieces? {
+        total = total.saturating_add(count);
+        if !is_full {
+            break;
+        }
+    }
+    Ok(total)
+}
+
 #[cfg(unix)]
 fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buffer, offset)

@@ -115,9 +115,9 @@
 //!   and a file that `Create` replaces is lost if it cannot be mapped again.
 //! - The whole array is one mapping, so it has to fit into the address space, not into
 //!   memory. On Linux about 65,500 arrays can be open at a time.
-//! - An array keeps a descriptor open only where it cannot do without: if it is empty and
-//!   writable, on Apple systems if it is writable, elsewhere than on Linux if it is locked, and
-//!   on Windows always.
+//! - An array keeps a descriptor open only where it cannot do without: on Linux and Apple
+//!   systems if changes go to the file, elsewhere if it is empty and they do, elsewhere than
+//!   on Linux if it is locked, and on Windows always.
 //! - Files in `/proc` and the like have length 0, so that they are mapped as empty arrays.
 //! - A process over its limit of file size (`RLIMIT_FSIZE`) gets an error; one whose limit is
 //!   lowered during the call gets `SIGXFSZ`.
@@ -126,7 +126,7 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `rayon` | ndarray's parallel iterators and `par_for_each`; `a.into_par_iter()` |
+//! | `rayon` | ndarray's parallel iterators and `par_for_each`; `a.into_par_iter()`; parallel `load` |
 //! | `serde` | ndarray's serialisation, of `a.view()` |
 //! | `approx` | ndarray's comparison within a tolerance, of `*a` |
 //! | `half` | `half::f16` and `half::bf16` as elements and as numbers in `Be` and `Le` |
@@ -144,15 +144,20 @@ pub mod npy;
 mod npy_error;
 mod open;
 mod options;
+#[cfg(target_os = "linux")]
+mod pagemap;
 mod pages;
+mod paging;
+mod region;
 mod safe;
 mod space;
+mod span;
 mod traits;
 mod view;
 
 pub use array::{
     MmapArray, MmapArray1, MmapArray2, MmapArray3, MmapArray4, MmapArray5, MmapArray6,
-    MmapArrayD, SyncToDisk,
+    MmapArrayD,
 };
 pub use element::Element;
 pub use endian::{Be, Le, Number};
@@ -161,6 +166,7 @@ pub use layout::Layout;
 pub use mode::Mode;
 pub use npy_error::NpyError;
 pub use options::{Advice, MapOptions};
+pub use region::{Region, SyncToDisk};
 pub use {bytemuck, memmap2, ndarray};
 
 /// Runs the program of the README as a test.

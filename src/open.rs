@@ -161,8 +161,7 @@ impl<D: Dimension> MapOptions<D> {
         }
 
         if let Some(map) = &mapped {
-            pages::advise(map, self.advice);
-            let populated = if self.populate { pages::populate(map) } else { Ok(()) };
+            let populated = self.prepare(map);
             // The contents of a new file cannot fail to be read, and nothing may fail here.
             if !self.mode.creates() {
                 populated.map_err(Error::io("read", path))?;

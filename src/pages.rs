@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -10,14 +11,24 @@ use memmap2::{MmapMut, MmapOptions, MmapRaw};
 
 use crate::{Advice, Error, Mode, Result};
 
+/// Where the bytes of an array are.
+#[derive(Debug)]
+enum Bytes {
+    /// There are none: nothing is mapped.
+    None,
+    /// In a file.
+    Mapped(MmapRaw),
+    /// In memory that belongs to no file, from the byte `start` on.
+    Memory { map: MmapRaw, start: usize },
+}
+
 /// The bytes of an array, and what it takes to bring them to disk.
 ///
 /// Holds a `MmapRaw`, which makes no reference to its bytes, so that views made from its
 /// pointer stay valid when the handle moves.
 #[derive(Debug)]
 pub(crate) struct Pages {
-    /// `None` if there are no bytes: nothing is mapped then.
-    map: Option<MmapRaw>,
+    bytes: Bytes,
     /// Kept only where the mapping does not do what is asked; see [`needs_file`].
     file: Option<File>,
     /// Whether a sync has failed. Syncs take turns, so that none misses another's failure.
@@ -30,24 +41,52 @@ pub(crate) struct Pages {
 impl Pages {
     /// Wraps a mapping, or none, and the file if it has to stay open.
     pub(crate) fn new(map: Option<MmapRaw>, file: Option<File>) -> Self {
-        Self { map, file, failed: Box::default() }
+        let bytes = map.map_or(Bytes::None, Bytes::Mapped);
+        Self { bytes, file, failed: Box::default() }
+    }
+
+    /// Wraps memory whose first `start` bytes are not of the array.
+    pub(crate) fn loaded(memory: MmapMut, start: usize) -> Self {
+        let bytes = Bytes::Memory { map: memory.into(), start };
+        Self { bytes, file: None, failed: Box::default() }
     }
 
     /// Returns the address of the first byte; null if there is none.
     pub(crate) fn as_mut_ptr(&self) -> *mut u8 {
-        self.map.as_ref().map_or(std::ptr::null_mut(), MmapRaw::as_mut_ptr)
+        match &self.bytes {
+            Bytes::None => std::ptr::null_mut(),
+            Bytes::Mapped(map) => map.as_mut_ptr(),
+            Bytes::Memory { map, start } => map.as_mut_ptr().wrapping_add(*start),
+        }
     }
 
-    /// Brings all changes and the length of the file to disk.
+    /// Returns the mapping of a file, if that is where the bytes are.
+    pub(crate) fn mapping(&self) -> Option<&MmapRaw> {
+        match &self.bytes {
+            Bytes::Mapped(map) => Some(map),
+            Bytes::None | Bytes::Memory { .. } => None,
+        }
+    }
+
+    /// Returns the file of a shared mapping for writing, where it is kept.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn file(&self) -> Option<&File> {
+        self.file.as_ref()
+    }
+
+    /// Brings changes in some ranges, and the length of the file, to disk.
     ///
     /// The kernel reports a failed write once and drops the data, so that a second try may
     /// succeed over a loss. Therefore a failure is final.
-    pub(crate) fn sync(&self, path: &Path) -> Result<()> {
+    pub(crate) fn sync(&self, ranges: &[Range<usize>], path: &Path) -> Result<()> {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         if *failed {
             return Err(Error::Poisoned);
         }
-        let flushed = self.map.as_ref().map_or(Ok(()), MmapRaw::flush);
+        let flush = |map: &MmapRaw| {
+            ranges.iter().try_for_each(|range| map.flush_range(range.start, range.len()))
+        };
+        let flushed = self.mapping().map_or(Ok(()), flush);
         let synced =
             flushed.and_then(|()| self.file.as_ref().map_or(Ok(()), File::sync_all));
         *failed = synced.is_err();
@@ -59,9 +98,10 @@ impl Pages {
 ///
 /// - The length of a file without mapped bytes is brought to disk through the file.
 /// - On Apple systems only the file can order the drive to write its own cache.
+/// - On Linux only the file can begin to write pages, or change parts of them.
 /// - A lock lives as long as its open file. On Linux the mapping, if any, keeps that.
 pub(crate) fn needs_file(mode: Mode, is_empty: bool, lock: bool) -> bool {
-    let syncs = is_empty || cfg!(target_vendor = "apple");
+    let syncs = is_empty || cfg!(any(target_vendor = "apple", target_os = "linux"));
     let locks = is_empty || !cfg!(any(target_os = "linux", target_os = "android"));
     mode.writes_file() && syncs || lock && locks
 }
@@ -108,17 +148,20 @@ pub(crate) fn zero(map: &MmapRaw) -> io::Result<()> {
     map.flush()
 }
 
-/// Asks for `len` bytes of memory that belong to no file.
+/// Asks for `len` bytes of memory that belong to no file, in huge pages where there are.
 pub(crate) fn memory(len: usize) -> io::Result<MmapMut> {
-    MmapOptions::new().len(len).map_anon()
+    let memory = MmapOptions::new().len(len).map_anon()?;
+    #[cfg(target_os = "linux")]
+    let _ = memory.advise(memmap2::Advice::HugePage);
+    Ok(memory)
 }
 
-/// Brings all pages into memory, without copying those of a private mapping.
+/// Brings pages into memory, without copying those of a private mapping.
 #[cfg(target_os = "linux")]
-pub(crate) fn populate(map: &MmapRaw) -> io::Result<()> {
+pub(crate) fn populate(map: &MmapRaw, range: &Range<usize>) -> io::Result<()> {
     use io::ErrorKind::{InvalidInput, Unsupported};
 
-    match map.advise(memmap2::Advice::PopulateRead) {
+    match map.advise_range(memmap2::Advice::PopulateRead, range.start, range.len()) {
         // A kernel before 5.14, or built without advice.
         Err(e) if matches!(e.kind(), InvalidInput | Unsupported) => Ok(()),
         populated => populated,
@@ -126,29 +169,35 @@ pub(crate) fn populate(map: &MmapRaw) -> io::Result<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn populate(_: &MmapRaw) -> io::Result<()> {
+pub(crate) fn populate(_: &MmapRaw, _: &Range<usize>) -> io::Result<()> {
     Ok(())
 }
 
-/// Tells the kernel how a mapping will be used; it is free not to heed that.
+/// Tells the kernel how pages will be used; it is free not to heed that.
 #[cfg(unix)]
-pub(crate) fn advise(map: &MmapRaw, advice: Advice) {
+pub(crate) fn advise(
+    map: &MmapRaw,
+    range: &Range<usize>,
+    advice: Advice,
+) -> io::Result<()> {
     let advice = match advice {
-        Advice::Normal => return,
+        Advice::Normal => memmap2::Advice::Normal,
         Advice::Sequential => memmap2::Advice::Sequential,
         Advice::Random => memmap2::Advice::Random,
         Advice::WillNeed => memmap2::Advice::WillNeed,
         #[cfg(target_os = "linux")]
         Advice::HugePage => memmap2::Advice::HugePage,
         #[cfg(not(target_os = "linux"))]
-        Advice::HugePage => return,
+        Advice::HugePage => return Ok(()),
     };
-    let _ = map.advise(advice);
+    map.advise_range(advice, range.start, range.len())
 }
 
 /// Tells the system nothing: only Unix takes advice.
 #[cfg(not(unix))]
-pub(crate) fn advise(_: &MmapRaw, _: Advice) {}
+pub(crate) fn advise(_: &MmapRaw, _: &Range<usize>, _: Advice) -> io::Result<()> {
+    Ok(())
+}
 
 /// Recognises the file systems, most on networks, that cannot map shared.
 #[cfg(unix)]

@@ -11,7 +11,7 @@ use ndarray::{Dimension, StrideShape};
 use crate::file;
 use crate::pages::{self, Pages};
 use crate::view::check;
-use crate::{Element, Error, Layout, MapOptions, MmapArray, Mode, Result};
+use crate::{Advice, Element, Error, Layout, MapOptions, MmapArray, Mode, Result};
 
 impl MapOptions {
     /// Makes an array of zeros in a private file of the system's temporary folder.
@@ -118,10 +118,7 @@ impl<D: Dimension> MapOptions<D> {
         })?;
         check::<A, D>(&layout, &map)?;
         let map = MmapRaw::from(map);
-        pages::advise(&map, self.advice);
-        if self.populate {
-            pages::populate(&map).map_err(Error::io("read", path))?;
-        }
+        self.prepare(&map).map_err(Error::io("read", path))?;
         let keep = pages::needs_file(self.mode, layout.is_empty(), self.lock);
         let kept = keep.then(|| file.try_clone()).transpose();
         let pages = Pages::new(Some(map), kept.map_err(Error::io("keep open", path))?);
@@ -168,12 +165,21 @@ impl<D: Dimension> MapOptions<D> {
         path: &Path,
     ) -> Result<MmapArray<A, D>> {
         let layout = self.resolve_at::<A>(len, 1)?;
-        let memory = read(file, path, &layout)?;
-        check::<A, D>(&layout, &memory)?;
-        let pages = Pages::new(Some(memory.into()), None);
+        let (memory, start) = read(file, path, &layout, align_of::<A>())?;
+        check::<A, D>(&layout, memory.get(start..).unwrap_or_default())?;
+        let pages = Pages::loaded(memory, start);
         // SAFETY: the bytes are checked (1), the memory is the handle's own (2) and can be
         // written; `resolve_at` has seen to overlaps (3).
         Ok(unsafe { MmapArray::new(pages, layout, self.mode, PathBuf::from(path)) })
+    }
+
+    /// Gives the advice asked for, and reads what is to be in memory at once.
+    pub(crate) fn prepare(&self, map: &MmapRaw) -> io::Result<()> {
+        if self.advice != Advice::Normal {
+            // Advice changes speed only.
+            let _ = pages::advise(map, &(0..map.len()), self.advice);
+        }
+        if self.populate { pages::populate(map, &(0..map.len())) } else { Ok(()) }
     }
 
     pub(crate) fn require(&self, modes: &[Mode], action: &'static str) -> Result<()> {
@@ -208,16 +214,34 @@ fn prove_trusted(_: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads the bytes of a layout into memory that begins at a page.
-fn read<D: Dimension>(file: &File, path: &Path, layout: &Layout<D>) -> Result<MmapMut> {
-    let memory = pages::memory(layout.len());
-    let mut memory = memory.map_err(Error::io("find memory for", path))?;
-    let count = file::read_at_most(file, &mut memory, layout.offset());
+/// Reads the bytes of a layout into memory; returns where they begin in it.
+///
+/// They begin as far into a page as in the file, or half a page apart if the elements do not
+/// allow that: to copy between places a few bytes apart is several times slower.
+fn read<D: Dimension>(
+    file: &File,
+    path: &Path,
+    layout: &Layout<D>,
+    align: usize,
+) -> Result<(MmapMut, usize)> {
+    const PAGE: u64 = 4096;
+
+    let phase = layout.offset().checked_rem(PAGE).unwrap_or(0);
+    let phase = usize::try_from(phase).map_err(|_| Error::TooLarge)?;
+    let start = match phase.is_multiple_of(align) {
+        true => Some(phase),
+        false => phase.saturating_add(2048).checked_next_multiple_of(align),
+    };
+    let start = start.ok_or(Error::TooLarge)?;
+    let len = layout.len().checked_add(start).ok_or(Error::TooLarge)?;
+    let mut memory = pages::memory(len).map_err(Error::io("find memory for", path))?;
+    let bytes = memory.get_mut(start..).unwrap_or_default();
+    let count = file::read_pieces(file, bytes, layout.offset());
     let count = count.map_err(Error::io("read", path))?;
     if count < layout.len() {
         let read = u64::try_from(count).map_err(|_| Error::TooLarge)?;
         let found = layout.offset().saturating_add(read);
         return Err(Error::FileTooShort { needed: layout.end(), found });
     }
-    Ok(memory)
+    Ok((memory, start))
 }

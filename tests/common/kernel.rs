@@ -22,6 +22,7 @@ pub(crate) mod call {
     pub(crate) const FLOCK: i64 = 73;
     pub(crate) const FSYNC: i64 = 74;
     pub(crate) const FALLOCATE: i64 = 285;
+    pub(crate) const MLOCK: i64 = 149;
 }
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod call {
@@ -32,6 +33,7 @@ pub(crate) mod call {
     pub(crate) const FLOCK: i64 = 32;
     pub(crate) const FSYNC: i64 = 82;
     pub(crate) const FALLOCATE: i64 = 47;
+    pub(crate) const MLOCK: i64 = 228;
 }
 
 /// Bits of an argument of a system call, and the value that they must have.

@@ -1,5 +1,6 @@
 //! What several tests need: files in folders of their own, opening, child processes.
 #![allow(dead_code, reason = "each test takes the part that it needs")]
+#![allow(clippy::arithmetic_side_effects, reason = "the numbers are small")]
 #![expect(unsafe_code, reason = "mapping is unsafe; the one place where tests do it")]
 
 use std::env;
@@ -7,8 +8,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use ndarray::Dimension;
-use ndarray_memmap::{Element, MapOptions, MmapArray, Result};
+use ndarray::{Dimension, s};
+use ndarray_memmap::{Element, MapOptions, MmapArray, Mode, Result};
 use tempfile::TempDir;
 
 /// A path in a folder that nobody else uses, gone at the end of the test.
@@ -23,6 +24,56 @@ impl Place {
         let folder = tempfile::tempdir().expect("a folder for the test");
         let path = folder.path().join("array.bin");
         Self { folder, path }
+    }
+
+    /// A file that holds `bytes`, on the disk that is built on, written and out of memory.
+    ///
+    /// The folder for temporary files may itself be in memory.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn cold(bytes: &[u8]) -> Self {
+        let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let folder = tempfile::tempdir_in(parent).expect("a folder for the test");
+        let path = folder.path().join("array.bin");
+        fs::write(&path, bytes).expect("a file for the test");
+        let place = Self { folder, path };
+        place.chill();
+        place
+    }
+
+    /// Takes the file, which nobody has mapped, out of the page cache.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn chill(&self) {
+        use rustix::fs::{Advice, fadvise};
+
+        let file = self.file();
+        file.sync_all().expect("the file is written");
+        fadvise(&file, 0, None, Advice::DontNeed).expect("the page cache drops it");
+        let whole = open::<u8, _>(&MapOptions::new(Mode::ReadOnly), self);
+        let residency = whole.expect("it opens").region(s![..]).residency();
+        assert!(residency < 0.01, "{residency} of the file is still in memory");
+    }
+
+    /// Returns a field of all mappings of the file in `/proc/self/smaps`, in KiB.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn mapped(&self, field: &str) -> u64 {
+        let maps =
+            fs::read_to_string("/proc/self/smaps").expect("this process's mappings");
+        let path = self.path.to_str().expect("a path of plain letters");
+        let mut is_ours = false;
+        let mut sum = 0;
+        for line in maps.lines() {
+            let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
+            match name.strip_suffix(':') {
+                None => is_ours = line.ends_with(path),
+                Some(name) if is_ours && name == field => {
+                    let number = rest.trim().split(' ').next();
+                    let number = number.and_then(|number| number.parse::<u64>().ok());
+                    sum += number.expect("a number of KiB");
+                }
+                Some(_) => {}
+            }
+        }
+        sum
     }
 
     /// A file that holds `bytes`.

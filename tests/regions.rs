@@ -1,0 +1,204 @@
+//! Parts of an array: their pages, and what can be done with those.
+#![cfg(target_os = "linux")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::single_range_in_vec_init,
+    clippy::unwrap_used,
+    reason = "the numbers are small; helpers of tests"
+)]
+
+mod common;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[path = "common/kernel.rs"]
+mod kernel;
+
+use common::{Place, open};
+use ndarray::{Axis, s};
+use ndarray_memmap::Mode::{CopyOnWrite, ReadOnly, ReadWrite};
+use ndarray_memmap::{Advice, Error, MapOptions, MmapArray2, Mode, SyncToDisk};
+use rustix::param::page_size;
+
+const ROWS: usize = 64;
+
+/// A cold file of `ROWS` pages, a row each, and its bytes.
+fn pages() -> (Place, Vec<u8>) {
+    let bytes = (0..ROWS * page_size()).map(|i| (i % 251) as u8).collect::<Vec<_>>();
+    (Place::cold(&bytes), bytes)
+}
+
+fn rows(mode: Mode, place: &Place) -> MmapArray2<u8> {
+    open(&MapOptions::new(mode).advice(Advice::Random).rows_of(page_size()), place)
+        .unwrap()
+}
+
+#[test]
+#[rustfmt::skip]
+fn the_ranges_are_those_of_the_pages_touched() {
+    let page = page_size() as u64;
+    let place = Place::sparse(10 * page);
+    let a: MmapArray2<u8> =
+        open(&MapOptions::new(ReadOnly).offset(100).shape((9, page_size())), &place).unwrap();
+    let end = 100 + 9 * page;
+    let ranges = |region: ndarray_memmap::Region<'_>| region.byte_ranges().collect::<Vec<_>>();
+    for (found, expected) in [
+        (ranges(a.region(s![.., ..])), vec![100..end]),
+        (ranges(a.region(s![0, 0])), vec![100..page]),
+        (ranges(a.region(s![1, ..])), vec![page..3 * page]),
+        (ranges(a.region(s![1..;4, 5])), vec![page..2 * page, 5 * page..6 * page]),
+        (ranges(a.region(s![..;-4, 5])), vec![100..page, 4 * page..5 * page, 8 * page..9 * page]),
+        (ranges(a.region(s![8, -1..])), vec![9 * page..end]),
+        (ranges(a.region(s![3..3, ..])), vec![]),
+    ] {
+        assert_eq!(found, expected);
+    }
+    let text = format!("{:?}", a.region(s![1, ..]));
+    assert!(text.contains("byte_ranges: [4096..12288]") || page != 4096, "{text}");
+}
+
+#[test]
+fn prefetch_reads_the_region_and_nothing_else() {
+    let (place, bytes) = pages();
+    let a = rows(ReadOnly, &place);
+    let (hot, cold) = (a.region(s![8..16, ..]), a.region(s![24.., ..]));
+    assert_eq!((hot.residency(), cold.residency()), (0.0, 0.0));
+    hot.prefetch().unwrap();
+    assert_eq!((hot.residency(), cold.residency()), (1.0, 0.0));
+    assert!(place.mapped("Rss") >= 8 * page_size() as u64 / 1024);
+    assert_eq!(a.region(s![12..20, ..]).residency(), 0.5);
+    assert_eq!(a.region(s![3..3, ..]).residency(), 1.0);
+    assert_eq!(a.as_slice(), Some(&bytes[..]));
+
+    drop(a);
+    place.chill();
+    let a = rows(ReadWrite, &place);
+    a.region(s![.., ..]).prefetch_async().unwrap();
+    let arrived = || a.region(s![.., ..]).residency() == 1.0;
+    let mut waits = 0..1000;
+    while !arrived() && waits.next().is_some() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert!(arrived(), "asked for pages arrive");
+    assert_eq!(place.mapped("Rss"), 0, "but not in the page table");
+}
+
+#[test]
+fn evict_gives_memory_back_and_loses_nothing() {
+    for mode in [ReadOnly, ReadWrite, CopyOnWrite] {
+        let (place, mut bytes) = pages();
+        let mut a = rows(mode, &place);
+        a.region(s![.., ..]).prefetch().unwrap();
+        if mode != ReadOnly {
+            let mut view = a.view_mut().unwrap();
+            for number in (0..ROWS).step_by(3) {
+                view[[number, 1]] = 255;
+                bytes[number * page_size() + 1] = 255;
+            }
+        }
+        let before = place.mapped("Rss");
+        assert_eq!(before, (ROWS * page_size()) as u64 / 1024, "{mode}");
+        a.region(s![..32, ..]).evict().unwrap();
+        let kept = if mode == CopyOnWrite { 32 + 11 } else { 32 };
+        assert_eq!(place.mapped("Rss"), kept * page_size() as u64 / 1024, "{mode}");
+        a.region(s![.., ..]).evict().unwrap();
+        let kept = if mode == CopyOnWrite { 22 } else { 0 };
+        assert_eq!(place.mapped("Rss"), kept * page_size() as u64 / 1024, "{mode}");
+        assert_eq!(a.region(s![.., ..]).residency(), 1.0, "the page cache has it");
+        assert_eq!(a.as_slice(), Some(&bytes[..]), "{mode}");
+        assert_eq!(place.bytes().unwrap() == bytes, mode != CopyOnWrite, "{mode}");
+    }
+}
+
+#[test]
+fn a_loaded_array_keeps_its_elements_whatever_is_asked() {
+    let place = Place::of(&[7; 10_000]);
+    for (mode, offset) in [(ReadOnly, 0), (CopyOnWrite, 5000), (CopyOnWrite, 1)] {
+        let options = MapOptions::new(mode).offset(offset).shape(5000);
+        let mut a = options.load::<u8>(&place).unwrap();
+        if mode == CopyOnWrite {
+            a.view_mut().unwrap()[3] = 8;
+        }
+        let before = a.to_owned();
+        let region = a.region(s![1..4000;3]);
+        for did in [
+            region.advise(Advice::WillNeed),
+            region.prefetch(),
+            region.prefetch_async(),
+            region.evict(),
+            region.lock(),
+            region.unlock(),
+        ] {
+            did.unwrap();
+        }
+        assert_eq!((region.residency(), region.byte_ranges().count()), (1.0, 0));
+        assert_eq!(a.sweep(Axis(0), 999).map(|b| u64::from(b[0])).sum::<u64>(), 42);
+        assert_eq!(a, before);
+    }
+}
+
+#[test]
+fn sync_of_a_region_is_that_of_the_mode() {
+    let (place, mut bytes) = pages();
+    assert!(rows(ReadOnly, &place).region(s![1, ..]).sync().is_ok());
+    assert!(rows(ReadOnly, &place).region(s![1, ..]).start_sync().is_ok());
+    let a = rows(CopyOnWrite, &place);
+    for did in [a.region(s![1, ..]).sync(), a.region(s![1, ..]).start_sync()] {
+        assert!(matches!(did, Err(Error::PrivateChanges)));
+    }
+    let mut a = rows(ReadWrite, &place);
+    a.view_mut().unwrap().column_mut(5).fill(9);
+    bytes.iter_mut().skip(5).step_by(page_size()).for_each(|byte| *byte = 9);
+    a.region(s![..;2, 5]).start_sync().unwrap();
+    a.region(s![..;2, 5]).sync().unwrap();
+    a.region(s![.., ..]).sync().unwrap();
+    place.assert_holds(&bytes);
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn a_failed_sync_of_a_region_poisons_the_array() {
+    use rustix::io::Errno;
+
+    let (place, _) = pages();
+    let mut a = rows(ReadWrite, &place);
+    a.view_mut().unwrap().fill(1);
+    let sync = || a.region(s![3, ..]).sync().unwrap_err();
+    let error = kernel::refusing(kernel::call::MSYNC, &[], Errno::IO, sync);
+    kernel::assert_io(&error, "sync", Errno::IO);
+    assert!(matches!(a.sync(), Err(Error::Poisoned)));
+    assert!(matches!(a.region(s![9, ..]).sync(), Err(Error::Poisoned)));
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn pages_are_locked_and_the_limit_is_named() {
+    use rustix::io::Errno;
+    use rustix::process::{Resource, getrlimit};
+
+    let (place, _) = pages();
+    let a = rows(ReadOnly, &place);
+    let region = a.region(s![4..8, ..]);
+    let size = 4 * page_size() as u64;
+    let limit = getrlimit(Resource::Memlock).current;
+    if limit.is_none_or(|limit| limit >= size) {
+        region.lock().unwrap();
+        assert_eq!((region.residency(), place.mapped("Locked")), (1.0, size / 1024));
+        let error = region.evict().unwrap_err();
+        assert!(matches!(error, Error::Io { action: "evict pages of", .. }), "{error:?}");
+        region.unlock().unwrap();
+        assert_eq!(place.mapped("Locked"), 0);
+        region.evict().unwrap();
+    }
+    let lock = || region.lock().unwrap_err();
+    let error = kernel::refusing(kernel::call::MLOCK, &[], Errno::NOMEM, lock);
+    match limit {
+        Some(limit) => {
+            let text = format!(
+                "cannot lock {size} bytes in memory: the process may lock {limit} \
+                 (RLIMIT_MEMLOCK)"
+            );
+            assert_eq!(error.to_string(), text);
+        }
+        None => kernel::assert_io(&error, "lock pages of", Errno::NOMEM),
+    }
+}
