@@ -88,6 +88,22 @@
 //!   value of theirs, so that a new file holds such.
 //! - Handles are `Send` and `Sync` if their elements are.
 //!
+//! # Larger than memory
+//!
+//! A mapping takes memory only for the pages that are looked at, and the system takes it back
+//! when it needs some. It does better if it is told what comes:
+//!
+//! | to do | with | instead of |
+//! |---|---|---|
+//! | one thing with every row | [`sweep`](MmapArray::sweep), [`sweep_mut`](MmapArray::sweep_mut) | `axis_iter`, `sum` |
+//! | one thing with the rows of several arrays | [`sweep_zip`] | `Zip` |
+//! | read rows in no order | [`gather`](MmapArray::gather) | `index_axis` in a loop |
+//! | change rows in no order | [`scatter`](MmapArray::scatter) | `index_axis_mut` in a loop |
+//! | read, write or drop a part | [`region`](MmapArray::region) | – |
+//!
+//! [`advice`](MapOptions::advice) and [`populate`](MapOptions::populate) at opening are for
+//! what none of these does.
+//!
 //! # When things go wrong
 //!
 //! - **A full disk.** A store into a page that has no space on disk cannot fail in any other
@@ -126,18 +142,20 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `rayon` | ndarray's parallel iterators and `par_for_each`; `a.into_par_iter()`; parallel `load` |
+//! | `rayon` | ndarray's parallel iterators and `par_for_each`; `a.into_par_iter()`; parallel sweeps, gathers and `load` |
 //! | `serde` | ndarray's serialisation, of `a.view()` |
 //! | `approx` | ndarray's comparison within a tolerance, of `*a` |
 //! | `half` | `half::f16` and `half::bf16` as elements and as numbers in `Be` and `Le` |
 //! | `num-complex` | `num_complex::Complex` as element |
 
+mod ahead;
 mod array;
 pub mod doc;
 mod element;
 mod endian;
 mod error;
 mod file;
+mod gather;
 mod layout;
 mod mode;
 pub mod npy;
@@ -148,10 +166,15 @@ mod options;
 mod pagemap;
 mod pages;
 mod paging;
+#[cfg(feature = "rayon")]
+mod parallel;
 mod region;
 mod safe;
 mod space;
 mod span;
+mod sweep;
+mod swept;
+mod tend;
 mod traits;
 mod view;
 
@@ -162,11 +185,16 @@ pub use array::{
 pub use element::Element;
 pub use endian::{Be, Le, Number};
 pub use error::{Error, Result};
+pub use gather::Gather;
 pub use layout::Layout;
 pub use mode::Mode;
 pub use npy_error::NpyError;
 pub use options::{Advice, MapOptions};
+#[cfg(feature = "rayon")]
+pub use parallel::Parallel;
 pub use region::{Region, SyncToDisk};
+pub use sweep::{Blocks, PageCache, Position, Sweep, SweepMut, sweep_zip};
+pub use swept::{Split, Sweepable};
 pub use {bytemuck, memmap2, ndarray};
 
 /// Runs the program of the README as a test.

@@ -1,0 +1,363 @@
+//! Sweeps: arrays block by block, in the memory of two blocks.
+
+use std::fmt;
+use std::ops::Range;
+
+use ndarray::{ArrayView, ArrayViewMut, Axis, Dimension};
+
+use crate::span::Span;
+use crate::swept::Whole;
+use crate::tend::{Part, Tender};
+use crate::{Element, MmapArray, Result, Split, Sweepable};
+
+/// What a sweep does with the page cache, the memory that all processes share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PageCache {
+    /// What the sweep had to read goes, what was there stays.
+    #[default]
+    AsFound,
+    /// What the sweep had to read stays.
+    Keep,
+    /// All pages of the array go.
+    Drop,
+}
+
+/// How far a sweep or gather has come, or how far it goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Position {
+    /// Rows, along the axis that is gone along.
+    pub rows: usize,
+    /// Bytes of the elements of these rows.
+    pub bytes: u64,
+}
+
+/// The blocks of one array, to read; see [`MmapArray::sweep`].
+pub type Sweep<'a, A, D> = Blocks<'a, ArrayView<'a, A, D>>;
+/// The blocks of one array, to change; see [`MmapArray::sweep_mut`].
+pub type SweepMut<'a, A, D> = Blocks<'a, ArrayViewMut<'a, A, D>>;
+
+/// An iterator of ordinary views over blocks of whole rows.
+///
+/// While a block is used, the next is read; when the next is asked for, the last leaves
+/// memory. A block that is kept beyond that stays valid, its pages are read anew when they
+/// are touched.
+///
+/// With the feature `rayon` it is a parallel iterator too (`into_par_iter`), whose threads
+/// each sweep a stretch of neighbouring blocks.
+#[must_use = "a sweep does nothing until it is iterated"]
+pub struct Blocks<'a, V> {
+    /// What has not been handed out; `None` only while a block is split off.
+    rest: Option<V>,
+    axis: Axis,
+    /// The rows of the array that are left.
+    left: Range<usize>,
+    all: Range<usize>,
+    rows_of_block: usize,
+    bytes_of_row: u64,
+    cache: PageCache,
+    arrays: Vec<Tender<'a>>,
+    front: Side,
+    back: Side,
+}
+
+/// One end of a sweep.
+#[derive(Debug, Default)]
+struct Side {
+    used: Option<Turn>,
+    ahead: Option<Turn>,
+}
+
+/// A block in the care of a sweep.
+#[derive(Debug)]
+struct Turn {
+    rows: Range<usize>,
+    /// Its pages in each array.
+    parts: Vec<Part>,
+}
+
+impl<A: Element, D: Dimension> MmapArray<A, D> {
+    /// Goes through the array in blocks of whole rows of at most `bytes`.
+    ///
+    /// For arrays larger than memory: the next block is read while one is used, the last one
+    /// is given back, and the page cache is left as it was found, so that a scan of a huge
+    /// file does not drive everything else out of memory; [`Blocks::cache`] has other
+    /// ways. In mode `c` private changes stay. A row larger than `bytes` is a block of its
+    /// own. Blocks of 16 MiB are a good choice.
+    ///
+    /// Rows are those of `axis`. Along another than the slowest (0 in C order, the last in
+    /// Fortran order) the pages of a block hold much else, so that far more has to be read
+    /// and blocks that touch many more pages than they fill are not read ahead.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is no such axis, as `axis_iter` does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ndarray::Axis;
+    /// use ndarray_memmap::MapOptions;
+    ///
+    /// let mut a = MapOptions::scratch::<f64, _>((1000, 512))?;
+    /// for mut block in a.sweep_mut(Axis(0), 1 << 20)? {
+    ///     block.fill(0.5);
+    /// }
+    /// let sum: f64 = a.sweep(Axis(0), 1 << 20).map(|block| block.sum()).sum();
+    /// assert_eq!(sum, 256_000.0);
+    /// # Ok::<(), ndarray_memmap::Error>(())
+    /// ```
+    pub fn sweep(&self, axis: Axis, bytes: usize) -> Sweep<'_, A, D> {
+        assert!(axis.index() < self.ndim(), "there is no axis {}", axis.index());
+        let whole = Whole::of(self, self.place(), axis, false);
+        Blocks::new(self.view(), whole, axis, bytes)
+    }
+
+    /// Goes through the array in blocks like [`sweep`](Self::sweep), to change them.
+    ///
+    /// Blocks that are done begin to be written at once and are waited for two blocks later,
+    /// so that memory with changes is bounded too. That makes nothing durable;
+    /// [`sync`](crate::SyncToDisk::sync) does, and reports what could not be written. In mode
+    /// `c` changed pages stay in memory.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::AxisOutOfBounds`](crate::Error::AxisOutOfBounds) if there is no such axis.
+    /// - [`Error::ReadOnly`](crate::Error::ReadOnly) in mode `r`.
+    pub fn sweep_mut(&mut self, axis: Axis, bytes: usize) -> Result<SweepMut<'_, A, D>> {
+        let (view, whole) = Sweepable::views(self, axis)?;
+        Ok(Blocks::new(view, whole, axis, bytes))
+    }
+}
+
+/// Goes through several arrays at once, in blocks of as many rows.
+///
+/// `arrays` is a tuple of two to four `&` and `&mut` handles whose `axis` is of one length;
+/// the elements and other axes may differ. A block has at most `bytes` in all arrays
+/// together. For the rest it is as with [`sweep`](MmapArray::sweep) and
+/// [`sweep_mut`](MmapArray::sweep_mut).
+///
+/// # Errors
+///
+/// - [`Error::AxisOutOfBounds`](crate::Error::AxisOutOfBounds) if one of them has no such axis.
+/// - [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if their axes differ in length.
+/// - [`Error::ReadOnly`](crate::Error::ReadOnly) for `&mut` of an array of mode `r`.
+///
+/// # Examples
+///
+/// ```
+/// use ndarray::{Axis, Zip};
+/// use ndarray_memmap::{MapOptions, sweep_zip};
+///
+/// let raw = MapOptions::scratch::<u16, _>((1000, 512))?;
+/// let mut scaled = MapOptions::scratch::<f32, _>((1000, 512))?;
+/// for (raw, scaled) in sweep_zip(Axis(0), 16 << 20, (&raw, &mut scaled))? {
+///     Zip::from(scaled).and(&raw).for_each(|s, &r| *s = f32::from(r) * 0.5 + 1.0);
+/// }
+/// assert_eq!(scaled.sum(), 512_000.0);
+/// # Ok::<(), ndarray_memmap::Error>(())
+/// ```
+pub fn sweep_zip<'a, T: Sweepable<'a>>(
+    axis: Axis,
+    bytes: usize,
+    arrays: T,
+) -> Result<Blocks<'a, T::Views>> {
+    let (views, whole) = arrays.views(axis)?;
+    Ok(Blocks::new(views, whole, axis, bytes))
+}
+
+impl<'a, V: Split> Blocks<'a, V> {
+    fn new(rest: V, whole: Whole<'a>, axis: Axis, bytes: usize) -> Self {
+        let (arrays, rows) = whole.into_parts();
+        let of_row = |span: &Span| span.part(axis, 0..1).len();
+        let row = arrays
+            .iter()
+            .fold(0, |sum: usize, (_, span, _)| sum.saturating_add(of_row(span)));
+        Self {
+            rest: Some(rest),
+            axis,
+            left: 0..rows,
+            all: 0..rows,
+            rows_of_block: bytes.checked_div(row).unwrap_or(rows).max(1),
+            bytes_of_row: u64::try_from(row).unwrap_or(u64::MAX),
+            cache: PageCache::default(),
+            arrays: arrays
+                .into_iter()
+                .map(|(place, span, writes)| Tender::new(place, span, axis, writes))
+                .collect(),
+            front: Side::default(),
+            back: Side::default(),
+        }
+    }
+
+    /// Sets what is done with the page cache (default: leave it as it was found).
+    pub fn cache(mut self, cache: PageCache) -> Self {
+        self.cache = cache;
+        self
+    }
+
+    /// Returns the next block's rows, from the front or the back.
+    fn block(&self, from_back: bool) -> Option<Range<usize>> {
+        let Range { start, end } = self.left.clone();
+        let last = end.checked_sub(1).filter(|last| start <= *last)?;
+        if !from_back {
+            return Some(start..start.saturating_add(self.rows_of_block).min(end));
+        }
+        let into = last.saturating_sub(self.all.start).checked_rem(self.rows_of_block)?;
+        Some(last.saturating_sub(into)..end)
+    }
+
+    /// Finds out which pages of a block are in memory, and begins to read the others.
+    fn begin(&self, rows: Range<usize>) -> Turn {
+        let begin = |array: &Tender<'_>| array.begin(rows.clone(), self.cache);
+        Turn { parts: self.arrays.iter().map(begin).collect(), rows }
+    }
+
+    fn take(&mut self, from_back: bool) -> Option<V> {
+        let rows = self.block(from_back);
+        let (near, far) = match from_back {
+            false => (&mut self.front, &mut self.back),
+            true => (&mut self.back, &mut self.front),
+        };
+        let used = near.used.take();
+        let is_it = |turn: &mut Turn| Some(&turn.rows) == rows.as_ref();
+        let ahead = near.ahead.take_if(is_it).or_else(|| far.ahead.take_if(is_it));
+        let mut turn = ahead.or_else(|| Some(self.begin(rows.clone()?)));
+        if let Some(used) = used {
+            self.finish(used, turn.as_mut());
+        }
+        let rows = rows?;
+        if from_back {
+            self.left.end = rows.start;
+        } else {
+            self.left.start = rows.end;
+        }
+        let is_begun = |turn: &Option<Turn>, rows: &Range<usize>| {
+            turn.as_ref().is_some_and(|turn| turn.rows == *rows)
+        };
+        let next = self.block(from_back).filter(|rows| {
+            !is_begun(&self.front.ahead, rows) && !is_begun(&self.back.ahead, rows)
+        });
+        let next = next.map(|rows| self.begin(rows));
+        if let Some(turn) = &turn {
+            let parts = self.arrays.iter().zip(&turn.parts);
+            parts.for_each(|(array, part)| array.populate(part));
+        }
+        let near = if from_back { &mut self.back } else { &mut self.front };
+        near.used = turn;
+        if next.is_some() {
+            near.ahead = next;
+        }
+
+        let rest = self.rest.take()?;
+        let (block, rest) = if from_back {
+            let (rest, block) = rest.split_rows(self.axis, self.left.len());
+            (block, rest)
+        } else {
+            rest.split_rows(self.axis, rows.len())
+        };
+        self.rest = Some(rest);
+        Some(block)
+    }
+
+    /// Divides into a sweep of the first `index` blocks and one of the others.
+    #[cfg(feature = "rayon")]
+    pub(crate) fn split_blocks(mut self, index: usize) -> (Self, Self) {
+        let rows = index.saturating_mul(self.rows_of_block).min(self.left.len());
+        let middle = self.left.start.saturating_add(rows);
+        let (first, second) = match self.rest.take() {
+            Some(rest) => {
+                let (first, second) = rest.split_rows(self.axis, rows);
+                (Some(first), Some(second))
+            }
+            None => (None, None),
+        };
+        let part = |rest, left: Range<usize>| Self {
+            rest,
+            axis: self.axis,
+            all: left.clone(),
+            left,
+            rows_of_block: self.rows_of_block,
+            bytes_of_row: self.bytes_of_row,
+            cache: self.cache,
+            arrays: self.arrays.clone(),
+            front: Side::default(),
+            back: Side::default(),
+        };
+        (part(first, self.left.start..middle), part(second, middle..self.left.end))
+    }
+}
+
+impl<V> Blocks<'_, V> {
+    /// Returns how much has been handed out.
+    pub fn position(&self) -> Position {
+        self.of_rows(self.all.len().saturating_sub(self.left.len()))
+    }
+
+    /// Returns how much there is in all.
+    pub fn total(&self) -> Position {
+        self.of_rows(self.all.len())
+    }
+
+    fn of_rows(&self, rows: usize) -> Position {
+        let count = u64::try_from(rows).unwrap_or(u64::MAX);
+        Position { rows, bytes: count.saturating_mul(self.bytes_of_row) }
+    }
+
+    /// Gives the pages of a block back, but for those that the next one shares.
+    fn finish(&mut self, turn: Turn, mut next: Option<&mut Turn>) {
+        for (number, (array, part)) in self.arrays.iter_mut().zip(turn.parts).enumerate()
+        {
+            let next = next.as_mut().and_then(|next| next.parts.get_mut(number));
+            array.finish(part, next);
+        }
+    }
+}
+
+impl<V: Split> Iterator for Blocks<'_, V> {
+    type Item = V;
+
+    fn next(&mut self) -> Option<V> {
+        self.take(false)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let count = self.left.len().div_ceil(self.rows_of_block.max(1));
+        (count, Some(count))
+    }
+}
+
+impl<V: Split> DoubleEndedIterator for Blocks<'_, V> {
+    fn next_back(&mut self) -> Option<V> {
+        self.take(true)
+    }
+}
+
+impl<V: Split> ExactSizeIterator for Blocks<'_, V> {}
+
+impl<V> Drop for Blocks<'_, V> {
+    fn drop(&mut self) {
+        let sides = [std::mem::take(&mut self.front), std::mem::take(&mut self.back)];
+        for Side { used, ahead } in sides {
+            if let Some(turn) = used {
+                self.finish(turn, None);
+            }
+            if let Some(turn) = ahead {
+                // Only pages in the page table can be dropped from the page cache.
+                let parts = self.arrays.iter().zip(&turn.parts);
+                parts.for_each(|(array, part)| array.populate_read(part));
+                self.finish(turn, None);
+            }
+        }
+        self.arrays.iter_mut().for_each(Tender::end);
+    }
+}
+
+impl<V> fmt::Debug for Blocks<'_, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Blocks")
+            .field("axis", &self.axis)
+            .field("position", &self.position())
+            .field("total", &self.total())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,150 @@
+//! What can be swept: one array or several, to read and to change.
+
+use ndarray::{ArrayRef, ArrayView, ArrayViewMut, Axis, Dimension};
+
+use crate::region::Place;
+use crate::span::Span;
+use crate::{Element, Error, MmapArray, Result};
+
+/// Views that a sweep can divide: of one array, or tuples of up to four.
+pub trait Split: sealed::Sealed + Sized {
+    /// Divides along an axis at an index.
+    #[doc(hidden)]
+    fn split_rows(self, axis: Axis, index: usize) -> (Self, Self);
+}
+
+/// Arrays that are swept together by [`sweep_zip`](crate::sweep_zip): tuples of `&` and `&mut` handles.
+pub trait Sweepable<'a>: sealed::Sealed {
+    /// The views of a block.
+    type Views: Split;
+
+    /// Views everything.
+    #[doc(hidden)]
+    fn views(self, axis: Axis) -> Result<(Self::Views, Whole<'a>)>;
+}
+
+/// What is known of the arrays of a sweep beside their views: where they are, and whether they
+/// are to be changed; the number of rows, and a shape that has it.
+#[doc(hidden)]
+#[derive(Debug)]
+#[expect(unnameable_types, reason = "only the traits here exchange it")]
+pub struct Whole<'a>(Vec<(Place<'a>, Span, bool)>, Option<(usize, Vec<usize>)>);
+
+mod sealed {
+    #[expect(unnameable_types, reason = "nobody else is to implement it")]
+    pub trait Sealed {}
+}
+
+impl<'a> Whole<'a> {
+    /// Describes one array, whose `axis` is there.
+    pub(crate) fn of<A: Element, D: Dimension>(
+        view: &ArrayRef<A, D>,
+        place: Place<'a>,
+        axis: Axis,
+        writes: bool,
+    ) -> Self {
+        let shape = view.shape();
+        let rows = shape.get(axis.index()).map(|&rows| (rows, shape.to_vec()));
+        Self(vec![(place, Span::of(view), writes)], rows)
+    }
+
+    fn and(mut self, other: Self, axis: Axis) -> Result<Self> {
+        if let (Some((rows, _)), Some((others, shape))) = (&self.1, &other.1)
+            && rows != others
+        {
+            let mut expected = shape.clone();
+            if let Some(len) = expected.get_mut(axis.index()) {
+                *len = *rows;
+            }
+            return Err(Error::ShapeMismatch { expected, found: shape.clone() });
+        }
+        self.0.extend(other.0);
+        Ok(self)
+    }
+
+    /// Returns place, span and whether it is changed of each array, and the number of rows.
+    pub(crate) fn into_parts(self) -> (Vec<(Place<'a>, Span, bool)>, usize) {
+        (self.0, self.1.map_or(0, |(rows, _)| rows))
+    }
+}
+
+impl<A, D> sealed::Sealed for ArrayView<'_, A, D> {}
+impl<A, D> sealed::Sealed for ArrayViewMut<'_, A, D> {}
+impl<A, D> sealed::Sealed for &MmapArray<A, D> {}
+impl<A, D> sealed::Sealed for &mut MmapArray<A, D> {}
+
+impl<A, D: Dimension> Split for ArrayView<'_, A, D> {
+    fn split_rows(self, axis: Axis, index: usize) -> (Self, Self) {
+        self.split_at(axis, index)
+    }
+}
+
+impl<A, D: Dimension> Split for ArrayViewMut<'_, A, D> {
+    fn split_rows(self, axis: Axis, index: usize) -> (Self, Self) {
+        self.split_at(axis, index)
+    }
+}
+
+impl<'a, A: Element, D: Dimension> Sweepable<'a> for &'a MmapArray<A, D> {
+    type Views = ArrayView<'a, A, D>;
+
+    fn views(self, axis: Axis) -> Result<(Self::Views, Whole<'a>)> {
+        check_axis(axis, self.ndim())?;
+        Ok((self.view(), Whole::of(self, self.place(), axis, false)))
+    }
+}
+
+impl<'a, A: Element, D: Dimension> Sweepable<'a> for &'a mut MmapArray<A, D> {
+    type Views = ArrayViewMut<'a, A, D>;
+
+    fn views(self, axis: Axis) -> Result<(Self::Views, Whole<'a>)> {
+        check_axis(axis, self.ndim())?;
+        let (view, place) = self.view_and_place()?;
+        let whole = Whole::of(&view, place, axis, true);
+        Ok((view, whole))
+    }
+}
+
+/// Makes sure that an array has an axis.
+pub(crate) fn check_axis(axis: Axis, ndim: usize) -> Result<()> {
+    if axis.index() < ndim {
+        return Ok(());
+    }
+    Err(Error::AxisOutOfBounds { axis: axis.index(), ndim })
+}
+
+macro_rules! tuples {
+    ($($first:ident $($other:ident)+;)+) => {$(
+        impl<$first, $($other),+> sealed::Sealed for ($first, $($other),+) {}
+
+        impl<$first: Split, $($other: Split),+> Split for ($first, $($other),+) {
+            #[expect(non_snake_case, reason = "a name for each type")]
+            fn split_rows(self, axis: Axis, index: usize) -> (Self, Self) {
+                let ($first, $($other),+) = self;
+                let $first = $first.split_rows(axis, index);
+                $(let $other = $other.split_rows(axis, index);)+
+                (($first.0, $($other.0),+), ($first.1, $($other.1),+))
+            }
+        }
+
+        impl<'a, $first: Sweepable<'a>, $($other: Sweepable<'a>),+> Sweepable<'a>
+            for ($first, $($other),+)
+        {
+            type Views = ($first::Views, $($other::Views),+);
+
+            #[expect(non_snake_case, reason = "a name for each type")]
+            fn views(self, axis: Axis) -> Result<(Self::Views, Whole<'a>)> {
+                let ($first, $($other),+) = self;
+                let ($first, whole) = $first.views(axis)?;
+                $(let ($other, other) = $other.views(axis)?; let whole = whole.and(other, axis)?;)+
+                Ok((($first, $($other),+), whole))
+            }
+        }
+    )+};
+}
+
+tuples! {
+    T U;
+    T U V;
+    T U V W;
+}
