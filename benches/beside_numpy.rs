@@ -6,6 +6,8 @@
 #![expect(clippy::arithmetic_side_effects, reason = "sizes are small and constant")]
 #![expect(unsafe_code, reason = "mapping a file is unsafe, whoever does it")]
 
+#[path = "mapped_vs_loaded/costs.rs"]
+mod costs;
 #[path = "../tests/live/python.rs"]
 mod python;
 #[path = "mapped_vs_loaded/report.rs"]

@@ -6,6 +6,8 @@
 //! alone. Before anything is timed, all ways of a section must give the same result.
 #![expect(clippy::arithmetic_side_effects, reason = "sizes are small and constant")]
 
+#[path = "mapped_vs_loaded/costs.rs"]
+mod costs;
 #[path = "mapped_vs_loaded/files.rs"]
 mod files;
 #[path = "mapped_vs_loaded/report.rs"]

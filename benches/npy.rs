@@ -6,6 +6,8 @@
 //! all ways of a section must give the same result.
 #![expect(clippy::arithmetic_side_effects, reason = "sizes are small and constant")]
 
+#[path = "mapped_vs_loaded/costs.rs"]
+mod costs;
 #[path = "npy/headers.rs"]
 mod headers;
 #[path = "npy/openings.rs"]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crate::rounds::{Outcome, Section, Target, Way};
+use crate::rounds::{Outcome, Pace, Section, Target, Way};
 
 /// Compares section by section and prints.
 pub(crate) fn print(sections: &[Section<'_>], dir: &Path) {
@@ -15,6 +15,11 @@ pub(crate) fn print(sections: &[Section<'_>], dir: &Path) {
         println!("\n{}", section.name);
         for (way, outcome) in section.ways.iter().zip(section.compare()) {
             println!("{}", line(way, &outcome));
+            if matches!(section.pace, Pace::Slow | Pace::Heavy | Pace::Once)
+                && let Some(cost) = way.cost()
+            {
+                println!("    {cost}");
+            }
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use crate::costs::Cost;
+
 /// How long the slowest way of a section takes, and so how often it is repeated.
 #[derive(Clone, Copy)]
 pub(crate) enum Pace {
@@ -14,7 +16,9 @@ pub(crate) enum Pace {
     Milli,
     /// Tenths of a second.
     Slow,
-    /// Seconds: compared in few rounds, and not by criterion.
+    /// Seconds, or what must be prepared for each run: not timed by criterion.
+    Heavy,
+    /// Many seconds: compared in few rounds, and not by criterion.
     Once,
 }
 
@@ -24,7 +28,7 @@ impl Pace {
             Self::Single => 501,
             Self::Micro => 201,
             Self::Milli => 41,
-            Self::Slow => 11,
+            Self::Slow | Self::Heavy => 11,
             Self::Once => 3,
         }
     }
@@ -32,7 +36,7 @@ impl Pace {
     /// The time that short runs are repeated for within a round.
     fn batch(self) -> Duration {
         Duration::from_millis(match self {
-            Self::Single => 0,
+            Self::Single | Self::Heavy => 0,
             Self::Micro => 1,
             Self::Milli => 20,
             Self::Slow | Self::Once => 60,
@@ -77,6 +81,13 @@ impl<'a> Way<'a> {
         Self { target, ..self }
     }
 
+    /// Goes this way once, and returns what that took beside time.
+    pub(crate) fn cost(&self) -> Option<Cost> {
+        Cost::of(|| {
+            self.result();
+        })
+    }
+
     fn result(&self) -> f64 {
         let (result, _) = (self.run)(1);
         result
@@ -98,6 +109,9 @@ impl<'a> Way<'a> {
     /// Finds how many runs take long enough to be timed at a pace.
     fn batch(&self, pace: Pace) -> u32 {
         let enough = pace.batch().as_secs_f64();
+        if enough == 0.0 {
+            return 1;
+        }
         let once = self.time(1).min(self.time(1));
         (1..100_000).find(|&runs| f64::from(runs) * once >= enough).unwrap_or(1)
     }

@@ -32,7 +32,7 @@ fn time(criterion: &mut Criterion, section: &Section<'_>) {
     let samples = match section.pace {
         Pace::Single | Pace::Micro => 50,
         Pace::Milli | Pace::Slow => 10,
-        Pace::Once => return,
+        Pace::Heavy | Pace::Once => return,
     };
     let mut group = criterion.benchmark_group(&section.name);
     group.sample_size(samples);

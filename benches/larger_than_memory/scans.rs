@@ -1,0 +1,239 @@
+//! Reading: sweeps, gathers, loads.
+#![expect(clippy::indexing_slicing, reason = "the sizes are known")]
+
+use std::fs::File;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::thread;
+
+use memmap2::MmapMut;
+use ndarray::{Array2, Axis};
+use ndarray_memmap::{MapOptions, Mode, PageCache};
+use rustix::fs::OFlags;
+
+use crate::rounds::{Pace, Section, Target};
+use crate::table::{ROW, ROW_LEN, Table, floats, indices, rows};
+
+const BLOCK: usize = 16 << 20;
+const PIECE: usize = 2 << 20;
+
+pub(crate) fn all<'a>(medium: &'a Table, large: &'a Table) -> Vec<Section<'a>> {
+    vec![
+        cold_sum(medium),
+        cold_sweep(large),
+        warm_sweep(large),
+        cold_gather(large),
+        warm_gather(medium),
+        loads(medium),
+        #[cfg(feature = "rayon")]
+        two_threads(medium),
+    ]
+}
+
+fn sweep(table: &Table, cache: PageCache) -> f64 {
+    let array = table.open(Mode::ReadOnly);
+    array.sweep(Axis(0), BLOCK).cache(cache).map(|block| block.sum()).sum()
+}
+
+fn cold_sum(table: &Table) -> Section<'_> {
+    let nearly = Target::AtLeast(0.9);
+    Section {
+        name: format!("cold sum of {}", table.name),
+        pace: Pace::Heavy,
+        ways: vec![
+            table.cold("sweep", || sweep(table, PageCache::AsFound)),
+            table.cold("sweep, cache kept", || sweep(table, PageCache::Keep)),
+            table.cold("bare mapping", || floats(&table.map()).sum()).target(nearly),
+            table
+                .cold("pread 2 MiB", || stream(table, OFlags::empty(), 1))
+                .target(nearly),
+            table.cold("pread, 2 threads", || stream(table, OFlags::empty(), 2)),
+            table.cold("O_DIRECT", || stream(table, OFlags::DIRECT, 1)).target(nearly),
+            table.cold("O_DIRECT, 2 threads", || stream(table, OFlags::DIRECT, 2)),
+        ],
+    }
+}
+
+/// Sums up by large reads into a buffer that begins at a page.
+fn stream(table: &Table, flags: OFlags, threads: usize) -> f64 {
+    let mut options = File::options();
+    options.read(true).custom_flags(flags.bits().cast_signed());
+    let file = options.open(&table.path).expect("it opens");
+    let share = table.len / threads;
+    let work = |number: usize| {
+        let mut buffer = MmapMut::map_anon(PIECE).expect("there is memory");
+        let mut sum = 0.0;
+        for start in (number * share..(number + 1) * share).step_by(PIECE) {
+            let at = u64::try_from(start).expect("an offset");
+            let len = PIECE.min((number + 1) * share - start);
+            file.read_exact_at(&mut buffer[..len], at).expect("it is read");
+            sum += floats(&buffer[..len]).sum();
+        }
+        sum
+    };
+    thread::scope(|scope| {
+        let others: Vec<_> =
+            (1..threads).map(|number| scope.spawn(move || work(number))).collect();
+        let first = work(0);
+        first
+            + others.into_iter().map(|other| other.join().expect("it sums")).sum::<f64>()
+    })
+}
+
+fn cold_sweep(table: &Table) -> Section<'_> {
+    Section {
+        name: format!("cold sum of {} in bounded memory", table.name),
+        pace: Pace::Heavy,
+        ways: vec![
+            table.cold("sweep", || sweep(table, PageCache::AsFound)),
+            table
+                .cold("bare mapping", || floats(&table.map()).sum())
+                .target(Target::AtLeast(1.4)),
+        ],
+    }
+}
+
+fn warm_sweep(table: &Table) -> Section<'_> {
+    Section {
+        name: format!("warm sum of {} in bounded memory", table.name),
+        pace: Pace::Heavy,
+        ways: vec![
+            table.warmed("sweep", || sweep(table, PageCache::AsFound)),
+            table
+                .warmed("bare mapping", || floats(&table.map()).sum())
+                .target(Target::AtLeast(0.97)),
+            table.warmed("handle", || table.open(Mode::ReadOnly).sum()),
+        ],
+    }
+}
+
+fn cold_gather(table: &Table) -> Section<'_> {
+    let indices = indices(5000, table.rows());
+    let (by_index, by_read) = (indices.clone(), indices.clone());
+    let gather = move || {
+        let array = table.open(Mode::ReadOnly);
+        let rows = array.gather(Axis(0), &indices).expect("rows of the table");
+        rows.map(|row| row.sum()).sum()
+    };
+    let index = move || {
+        let map = table.map();
+        let table = rows(&map);
+        by_index.iter().map(|&row| table.row(row).sum()).sum()
+    };
+    let read = move || {
+        let file = File::open(&table.path).expect("it opens");
+        let mut buffer = vec![0.0; ROW];
+        let row = |row: &usize| {
+            let at = u64::try_from(row * ROW_LEN).expect("an offset");
+            let bytes = bytemuck::cast_slice_mut(&mut buffer);
+            file.read_exact_at(bytes, at).expect("it is read");
+            buffer.iter().sum::<f64>()
+        };
+        by_read.iter().map(row).sum()
+    };
+    Section {
+        name: format!("5000 cold rows of {}", table.name),
+        pace: Pace::Heavy,
+        ways: vec![
+            table.cold("gather", gather),
+            table.cold("index, bare mapping", index).target(Target::AtLeast(30.0)),
+            table.cold("pread of each", read).target(Target::AtLeast(3.0)),
+        ],
+    }
+}
+
+fn warm_gather(table: &Table) -> Section<'_> {
+    let indices = indices(10_000, table.rows());
+    let by_index = indices.clone();
+    let index = move || {
+        let map = table.map();
+        let rows = rows(&map);
+        by_index.iter().map(|&row| rows.row(row).sum()).sum()
+    };
+    let gather = move || {
+        let array = table.open(Mode::ReadOnly);
+        let rows = array.gather(Axis(0), &indices).expect("rows of the table");
+        rows.map(|row| row.sum()).sum()
+    };
+    Section {
+        name: format!("10000 warm rows of {}", table.name),
+        pace: Pace::Heavy,
+        ways: vec![
+            table.warmed("index, bare mapping", index),
+            table.warmed("gather", gather).target(Target::AtMost(1.1)),
+        ],
+    }
+}
+
+fn loads(table: &Table) -> Section<'_> {
+    let npy = table.path.with_extension("npy");
+    let array = table.open(Mode::ReadOnly);
+    ndarray_npy::write_npy(&npy, &array.to_owned()).expect("it is written");
+    drop(array);
+    let by_npy = npy.clone();
+    let load = move || {
+        let array = ndarray_memmap::npy::load::<f64, ndarray::Ix2>(&npy);
+        array.expect("it loads").sum()
+    };
+    let read_npy = move || {
+        let array: Array2<f64> = ndarray_npy::read_npy(&by_npy).expect("it is read");
+        array.sum()
+    };
+    let fresh = || {
+        let bytes = std::fs::read(&table.path).expect("it is read");
+        floats(&bytes).sum()
+    };
+    let reused = std::cell::RefCell::new(MmapMut::map_anon(table.len).expect("memory"));
+    let reused = move || {
+        let file = File::open(&table.path).expect("it opens");
+        let mut buffer = reused.borrow_mut();
+        file.read_exact_at(&mut buffer, 0).expect("it is read");
+        floats(&buffer).sum()
+    };
+    let raw = || {
+        let options = MapOptions::new(Mode::ReadOnly).rows_of(ROW);
+        options.load::<f64>(&table.path).expect("it loads").sum()
+    };
+    Section {
+        name: format!("warm load and sum of {}", table.name),
+        pace: Pace::Heavy,
+        ways: vec![
+            table.warmed("npy::load", load),
+            table.warmed("MapOptions::load", raw),
+            table.warmed("read_npy", read_npy).target(Target::AtLeast(2.5)),
+            table.warmed("fs::read", fresh),
+            table.warmed("read, reused buffer", reused),
+            table.warmed("mapped handle", || table.open(Mode::ReadOnly).sum()),
+        ],
+    }
+}
+
+/// Sums on two threads, beside memory that is there.
+#[cfg(feature = "rayon")]
+fn two_threads(table: &Table) -> Section<'_> {
+    use rayon::prelude::*;
+
+    let resident = table.open(Mode::ReadOnly).to_owned();
+    let halves = move || {
+        let (first, second) = resident.view().split_at(Axis(0), resident.nrows() / 2);
+        let (first, second) = rayon::join(|| first.sum(), || second.sum());
+        first + second
+    };
+    let swept = |prepare: fn(&Table)| {
+        move || {
+            prepare(table);
+            let array = table.open(Mode::ReadOnly);
+            let blocks = array.sweep(Axis(0), 4 << 20).into_par_iter();
+            blocks.map(|block| block.sum()).sum::<f64>()
+        }
+    };
+    let nothing: fn(&Table) = |_| ();
+    Section {
+        name: format!("warm sum of {} on 2 threads", table.name),
+        pace: Pace::Heavy,
+        ways: vec![
+            table.warmed("resident memory", halves),
+            table.warmed("sweep", swept(nothing)).target(Target::AtMost(1.0 / 0.7)),
+            table.warmed("one thread, handle", || table.open(Mode::ReadOnly).sum()),
+        ],
+    }
+}
