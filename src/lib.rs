@@ -148,6 +148,7 @@
 //! | `half` | `half::f16` and `half::bf16` as elements and as numbers in `Be` and `Le` |
 //! | `num-complex` | `num_complex::Complex` as element |
 
+mod address;
 mod ahead;
 mod array;
 pub mod doc;
@@ -168,6 +169,7 @@ mod pages;
 mod paging;
 #[cfg(feature = "rayon")]
 mod parallel;
+mod reader;
 mod region;
 mod safe;
 mod space;
@@ -176,6 +178,7 @@ mod sweep;
 mod swept;
 mod tend;
 mod traits;
+mod turns;
 mod view;
 
 pub use array::{

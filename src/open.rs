@@ -167,7 +167,7 @@ impl<D: Dimension> MapOptions<D> {
                 populated.map_err(Error::io("read", path))?;
             }
         }
-        let pages = Pages::new(mapped, kept);
+        let pages = Pages::new(mapped, kept, self.advice);
         // The elements of a new file are zeros, which are valid.
         if !layout.is_empty() && !self.mode.creates() {
             // SAFETY: the pages have `len` bytes and live for longer than the reference; the

@@ -5,7 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-use crate::paging::page_size;
+use crate::address::page_size;
 
 /// The page is in memory.
 const PRESENT: u64 = 1 << 63;

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
@@ -31,24 +32,33 @@ pub(crate) struct Pages {
     bytes: Bytes,
     /// Kept only where the mapping does not do what is asked; see [`needs_file`].
     file: Option<File>,
-    /// Whether a sync has failed. Syncs take turns, so that none misses another's failure.
-    ///
+    /// How the kernel was told, at opening, that the pages will be used.
+    advice: Advice,
     /// Boxed: a cell within the handle would make the compiler load pointer and strides of
     /// the array anew for each element, which costs a quarter of the time of indexing.
-    failed: Box<Mutex<bool>>,
+    state: Box<State>,
+}
+
+/// What changes while the array is open.
+#[derive(Debug, Default)]
+struct State {
+    /// Whether a sync has failed. Syncs take turns, so that none misses another's failure.
+    failed: Mutex<bool>,
+    /// Whether pages have been locked in memory.
+    locked: AtomicBool,
 }
 
 impl Pages {
     /// Wraps a mapping, or none, and the file if it has to stay open.
-    pub(crate) fn new(map: Option<MmapRaw>, file: Option<File>) -> Self {
+    pub(crate) fn new(map: Option<MmapRaw>, file: Option<File>, advice: Advice) -> Self {
         let bytes = map.map_or(Bytes::None, Bytes::Mapped);
-        Self { bytes, file, failed: Box::default() }
+        Self { bytes, file, advice, state: Box::default() }
     }
 
     /// Wraps memory whose first `start` bytes are not of the array.
     pub(crate) fn loaded(memory: MmapMut, start: usize) -> Self {
         let bytes = Bytes::Memory { map: memory.into(), start };
-        Self { bytes, file: None, failed: Box::default() }
+        Self { bytes, file: None, advice: Advice::Normal, state: Box::default() }
     }
 
     /// Returns the address of the first byte; null if there is none.
@@ -68,6 +78,22 @@ impl Pages {
         }
     }
 
+    /// Returns the advice given at opening.
+    pub(crate) fn advice(&self) -> Advice {
+        self.advice
+    }
+
+    /// Tells whether pages may be locked in memory.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.state.locked.load(Ordering::Relaxed)
+    }
+
+    /// Notes that pages are about to be locked in memory.
+    #[cfg(unix)]
+    pub(crate) fn note_lock(&self) {
+        self.state.locked.store(true, Ordering::Relaxed);
+    }
+
     /// Returns the file of a shared mapping for writing, where it is kept.
     #[cfg(target_os = "linux")]
     pub(crate) fn file(&self) -> Option<&File> {
@@ -79,7 +105,7 @@ impl Pages {
     /// The kernel reports a failed write once and drops the data, so that a second try may
     /// succeed over a loss. Therefore a failure is final.
     pub(crate) fn sync(&self, ranges: &[Range<usize>], path: &Path) -> Result<()> {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failed = self.state.failed.lock().unwrap_or_else(PoisonError::into_inner);
         if *failed {
             return Err(Error::Poisoned);
         }
@@ -154,49 +180,6 @@ pub(crate) fn memory(len: usize) -> io::Result<MmapMut> {
     #[cfg(target_os = "linux")]
     let _ = memory.advise(memmap2::Advice::HugePage);
     Ok(memory)
-}
-
-/// Brings pages into memory, without copying those of a private mapping.
-#[cfg(target_os = "linux")]
-pub(crate) fn populate(map: &MmapRaw, range: &Range<usize>) -> io::Result<()> {
-    use io::ErrorKind::{InvalidInput, Unsupported};
-
-    match map.advise_range(memmap2::Advice::PopulateRead, range.start, range.len()) {
-        // A kernel before 5.14, or built without advice.
-        Err(e) if matches!(e.kind(), InvalidInput | Unsupported) => Ok(()),
-        populated => populated,
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn populate(_: &MmapRaw, _: &Range<usize>) -> io::Result<()> {
-    Ok(())
-}
-
-/// Tells the kernel how pages will be used; it is free not to heed that.
-#[cfg(unix)]
-pub(crate) fn advise(
-    map: &MmapRaw,
-    range: &Range<usize>,
-    advice: Advice,
-) -> io::Result<()> {
-    let advice = match advice {
-        Advice::Normal => memmap2::Advice::Normal,
-        Advice::Sequential => memmap2::Advice::Sequential,
-        Advice::Random => memmap2::Advice::Random,
-        Advice::WillNeed => memmap2::Advice::WillNeed,
-        #[cfg(target_os = "linux")]
-        Advice::HugePage => memmap2::Advice::HugePage,
-        #[cfg(not(target_os = "linux"))]
-        Advice::HugePage => return Ok(()),
-    };
-    map.advise_range(advice, range.start, range.len())
-}
-
-/// Tells the system nothing: only Unix takes advice.
-#[cfg(not(unix))]
-pub(crate) fn advise(_: &MmapRaw, _: &Range<usize>, _: Advice) -> io::Result<()> {
-    Ok(())
 }
 
 /// Recognises the file systems, most on networks, that cannot map shared.

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
 use ndarray::{Dimension, StrideShape};
 
-use crate::file;
 use crate::pages::{self, Pages};
 use crate::view::check;
 use crate::{Advice, Element, Error, Layout, MapOptions, MmapArray, Mode, Result};
+use crate::{address, file};
 
 impl MapOptions {
     /// Makes an array of zeros in a private file of the system's temporary folder.
@@ -121,7 +121,8 @@ impl<D: Dimension> MapOptions<D> {
         self.prepare(&map).map_err(Error::io("read", path))?;
         let keep = pages::needs_file(self.mode, layout.is_empty(), self.lock);
         let kept = keep.then(|| file.try_clone()).transpose();
-        let pages = Pages::new(Some(map), kept.map_err(Error::io("keep open", path))?);
+        let kept = kept.map_err(Error::io("keep open", path))?;
+        let pages = Pages::new(Some(map), kept, self.advice);
         // SAFETY: the bytes are checked (1), the kernel keeps everybody from changing them
         // and the file from shrinking (2), the mode is not mutable (3).
         Ok(unsafe { MmapArray::new(pages, layout, self.mode, path.to_owned()) })
@@ -175,11 +176,13 @@ impl<D: Dimension> MapOptions<D> {
 
     /// Gives the advice asked for, and reads what is to be in memory at once.
     pub(crate) fn prepare(&self, map: &MmapRaw) -> io::Result<()> {
+        let start = map.as_mut_ptr().addr();
+        let addresses = start..start.saturating_add(map.len());
         if self.advice != Advice::Normal {
             // Advice changes speed only.
-            let _ = pages::advise(map, &(0..map.len()), self.advice);
+            let _ = address::advise(&addresses, self.advice);
         }
-        if self.populate { pages::populate(map, &(0..map.len())) } else { Ok(()) }
+        if self.populate { address::populate(&addresses) } else { Ok(()) }
     }
 
     pub(crate) fn require(&self, modes: &[Mode], action: &'static str) -> Result<()> {

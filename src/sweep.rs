@@ -7,7 +7,8 @@ use ndarray::{ArrayView, ArrayViewMut, Axis, Dimension};
 
 use crate::span::Span;
 use crate::swept::Whole;
-use crate::tend::{Part, Tender};
+use crate::tend::Tender;
+use crate::turns::Turns;
 use crate::{Element, MmapArray, Result, Split, Sweepable};
 
 /// What a sweep does with the page cache, the memory that all processes share.
@@ -54,25 +55,7 @@ pub struct Blocks<'a, V> {
     all: Range<usize>,
     rows_of_block: usize,
     bytes_of_row: u64,
-    cache: PageCache,
-    arrays: Vec<Tender<'a>>,
-    front: Side,
-    back: Side,
-}
-
-/// One end of a sweep.
-#[derive(Debug, Default)]
-struct Side {
-    used: Option<Turn>,
-    ahead: Option<Turn>,
-}
-
-/// A block in the care of a sweep.
-#[derive(Debug)]
-struct Turn {
-    rows: Range<usize>,
-    /// Its pages in each array.
-    parts: Vec<Part>,
+    turns: Turns<'a>,
 }
 
 impl<A: Element, D: Dimension> MmapArray<A, D> {
@@ -172,26 +155,25 @@ impl<'a, V: Split> Blocks<'a, V> {
         let row = arrays
             .iter()
             .fold(0, |sum: usize, (_, span, _)| sum.saturating_add(of_row(span)));
+        let rows_of_block = bytes.checked_div(row).unwrap_or(rows).max(1);
+        let tenders = arrays
+            .into_iter()
+            .map(|(place, span, writes)| Tender::new(place, span, axis, writes))
+            .collect();
         Self {
             rest: Some(rest),
             axis,
             left: 0..rows,
             all: 0..rows,
-            rows_of_block: bytes.checked_div(row).unwrap_or(rows).max(1),
+            rows_of_block,
             bytes_of_row: u64::try_from(row).unwrap_or(u64::MAX),
-            cache: PageCache::default(),
-            arrays: arrays
-                .into_iter()
-                .map(|(place, span, writes)| Tender::new(place, span, axis, writes))
-                .collect(),
-            front: Side::default(),
-            back: Side::default(),
+            turns: Turns::new(tenders, 0..rows, rows_of_block, row),
         }
     }
 
     /// Sets what is done with the page cache (default: leave it as it was found).
     pub fn cache(mut self, cache: PageCache) -> Self {
-        self.cache = cache;
+        self.turns.cache = cache;
         self
     }
 
@@ -206,53 +188,19 @@ impl<'a, V: Split> Blocks<'a, V> {
         Some(last.saturating_sub(into)..end)
     }
 
-    /// Finds out which pages of a block are in memory, and begins to read the others.
-    fn begin(&self, rows: Range<usize>) -> Turn {
-        let begin = |array: &Tender<'_>| array.begin(rows.clone(), self.cache);
-        Turn { parts: self.arrays.iter().map(begin).collect(), rows }
-    }
-
     fn take(&mut self, from_back: bool) -> Option<V> {
-        let rows = self.block(from_back);
-        let (near, far) = match from_back {
-            false => (&mut self.front, &mut self.back),
-            true => (&mut self.back, &mut self.front),
+        let Some(rows) = self.block(from_back) else {
+            self.turns.finish_used();
+            return None;
         };
-        let used = near.used.take();
-        let is_it = |turn: &mut Turn| Some(&turn.rows) == rows.as_ref();
-        let ahead = near.ahead.take_if(is_it).or_else(|| far.ahead.take_if(is_it));
-        let mut turn = ahead.or_else(|| Some(self.begin(rows.clone()?)));
-        if let Some(used) = used {
-            self.finish(used, turn.as_mut());
-        }
-        let rows = rows?;
-        if from_back {
-            self.left.end = rows.start;
-        } else {
-            self.left.start = rows.end;
-        }
-        let is_begun = |turn: &Option<Turn>, rows: &Range<usize>| {
-            turn.as_ref().is_some_and(|turn| turn.rows == *rows)
-        };
-        let next = self.block(from_back).filter(|rows| {
-            !is_begun(&self.front.ahead, rows) && !is_begun(&self.back.ahead, rows)
-        });
-        let next = next.map(|rows| self.begin(rows));
-        if let Some(turn) = &turn {
-            let parts = self.arrays.iter().zip(&turn.parts);
-            parts.for_each(|(array, part)| array.populate(part));
-        }
-        let near = if from_back { &mut self.back } else { &mut self.front };
-        near.used = turn;
-        if next.is_some() {
-            near.ahead = next;
-        }
-
+        self.turns.tend(rows.start, &self.left, from_back);
         let rest = self.rest.take()?;
         let (block, rest) = if from_back {
+            self.left.end = rows.start;
             let (rest, block) = rest.split_rows(self.axis, self.left.len());
             (block, rest)
         } else {
+            self.left.start = rows.end;
             rest.split_rows(self.axis, rows.len())
         };
         self.rest = Some(rest);
@@ -275,13 +223,10 @@ impl<'a, V: Split> Blocks<'a, V> {
             rest,
             axis: self.axis,
             all: left.clone(),
-            left,
+            left: left.clone(),
             rows_of_block: self.rows_of_block,
             bytes_of_row: self.bytes_of_row,
-            cache: self.cache,
-            arrays: self.arrays.clone(),
-            front: Side::default(),
-            back: Side::default(),
+            turns: self.turns.part(left),
         };
         (part(first, self.left.start..middle), part(second, middle..self.left.end))
     }
@@ -301,15 +246,6 @@ impl<V> Blocks<'_, V> {
     fn of_rows(&self, rows: usize) -> Position {
         let count = u64::try_from(rows).unwrap_or(u64::MAX);
         Position { rows, bytes: count.saturating_mul(self.bytes_of_row) }
-    }
-
-    /// Gives the pages of a block back, but for those that the next one shares.
-    fn finish(&mut self, turn: Turn, mut next: Option<&mut Turn>) {
-        for (number, (array, part)) in self.arrays.iter_mut().zip(turn.parts).enumerate()
-        {
-            let next = next.as_mut().and_then(|next| next.parts.get_mut(number));
-            array.finish(part, next);
-        }
     }
 }
 
@@ -333,24 +269,6 @@ impl<V: Split> DoubleEndedIterator for Blocks<'_, V> {
 }
 
 impl<V: Split> ExactSizeIterator for Blocks<'_, V> {}
-
-impl<V> Drop for Blocks<'_, V> {
-    fn drop(&mut self) {
-        let sides = [std::mem::take(&mut self.front), std::mem::take(&mut self.back)];
-        for Side { used, ahead } in sides {
-            if let Some(turn) = used {
-                self.finish(turn, None);
-            }
-            if let Some(turn) = ahead {
-                // Only pages in the page table can be dropped from the page cache.
-                let parts = self.arrays.iter().zip(&turn.parts);
-                parts.for_each(|(array, part)| array.populate_read(part));
-                self.finish(turn, None);
-            }
-        }
-        self.arrays.iter_mut().for_each(Tender::end);
-    }
-}
 
 impl<V> fmt::Debug for Blocks<'_, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

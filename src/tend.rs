@@ -9,32 +9,36 @@ use std::ops::Range;
 use ndarray::Axis;
 
 use crate::PageCache;
+use crate::address::FOLIO;
+use crate::reader::{Ranges, Wanted};
 use crate::region::Place;
 use crate::span::Span;
 
 /// One array of a sweep.
 #[derive(Clone, Debug)]
 pub(crate) struct Tender<'a> {
-    place: Place<'a>,
+    pub(crate) place: Place<'a>,
     span: Span,
     axis: Axis,
     /// Whether blocks are handed out to be changed, and changes go to the file.
     writes: bool,
-    /// Blocks that are being written.
+    /// Turns that are being written.
     writing: VecDeque<Part>,
 }
 
-/// The pages of a block in one array.
+/// The pages of a turn in one array.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
-    pages: Vec<Range<usize>>,
+    pages: Ranges,
+    /// Those that may not be in memory, once that is known.
+    missing: Ranges,
     /// Those that are to leave the page cache.
-    passing: Vec<Range<usize>>,
-    /// Whether the pages hold more of other blocks than of this.
+    passing: Ranges,
+    /// Whether the pages hold more of other turns than of this.
     is_thin: bool,
 }
 
-/// How many blocks are being written before the first of them is waited for.
+/// How many turns are being written before the first of them is waited for.
 const WRITING: usize = 2;
 
 impl<'a> Tender<'a> {
@@ -43,57 +47,49 @@ impl<'a> Tender<'a> {
         Self { place, span, axis, writes, writing: VecDeque::new() }
     }
 
-    /// Finds out which pages are in memory, and begins to read the others.
-    pub(crate) fn begin(&self, rows: Range<usize>, cache: PageCache) -> Part {
+    /// Finds the pages of some rows.
+    pub(crate) fn plan(&self, rows: Range<usize>, cache: PageCache) -> Part {
         let span = self.span.part(self.axis, rows);
         let pages = self.place.pages.touched(&span);
         let len = pages.iter().fold(0, |len: usize, part| len.saturating_add(part.len()));
-        if len / 2 > span.len().saturating_add(1 << 14) {
-            return Part { pages, passing: Vec::new(), is_thin: true };
-        }
-        let mut absent = Vec::new();
-        for range in &pages {
-            let note = |run, is_in: bool| {
-                if !is_in {
-                    absent.push(run);
-                }
-            };
-            // Where nothing is known, nothing is asked for.
-            let _ = self.place.pages.residency(range, note);
-        }
-        for range in &absent {
-            let _ = self.place.pages.request(range);
-        }
-        let passing = match cache {
-            PageCache::AsFound => absent,
-            PageCache::Keep => Vec::new(),
-            PageCache::Drop => pages.clone(),
+        let is_thin = len / 2 > span.len().saturating_add(1 << 14);
+        let all = || if is_thin { Vec::new() } else { pages.clone() };
+        let (missing, passing) = match cache {
+            PageCache::AsFound => (Vec::new(), Vec::new()),
+            PageCache::Keep => (all(), Vec::new()),
+            PageCache::Drop => (all(), all()),
         };
-        Part { pages, passing, is_thin: false }
+        Part { pages, missing, passing, is_thin }
     }
 
-    /// Puts a block into the page table, when it is about to be used.
-    pub(crate) fn populate(&self, part: &Part) {
-        if !part.is_thin {
-            self.populate_all(&part.pages);
-        }
+    /// Returns how many bytes some rows have.
+    pub(crate) fn len(&self, rows: Range<usize>) -> usize {
+        self.span.part(self.axis, rows).len()
     }
 
-    /// Puts those pages of a block into the page table that are to leave the page cache.
-    pub(crate) fn populate_read(&self, part: &Part) {
-        self.populate_all(&part.passing);
+    /// Notes the answer: the addresses of pages that are not.
+    pub(crate) fn note(&self, part: &mut Part, absent: &[Range<usize>]) {
+        let start = self.place.pages.as_mut_ptr().addr();
+        let offset = |address: usize| address.saturating_sub(start);
+        let absent = absent.iter().map(|range| offset(range.start)..offset(range.end));
+        part.missing.extend(absent);
+        part.passing.clone_from(&part.missing);
     }
 
-    fn populate_all(&self, ranges: &[Range<usize>]) {
-        for range in ranges {
-            let _ = self.place.pages.populate(range);
-        }
+    /// Returns what is to be read before the rows are used.
+    pub(crate) fn wanted(&self, part: &Part) -> Wanted {
+        let pages = if part.is_thin { &[][..] } else { &part.pages };
+        Wanted { pages: self.addresses(pages), missing: self.addresses(&part.missing) }
     }
 
-    /// Gives a block back, but for the pages that the next one shares with it.
+    fn addresses(&self, ranges: &[Range<usize>]) -> Ranges {
+        ranges.iter().filter_map(|range| self.place.pages.addresses(range).ok()).collect()
+    }
+
+    /// Gives a turn back, but for what the next one shares with it.
     pub(crate) fn finish(&mut self, mut part: Part, next: Option<&mut Part>) {
         if let Some(next) = next {
-            share(&mut part, next);
+            self.share(&mut part, next);
         }
         let Place { pages, mode, offset, .. } = self.place;
         if self.writes {
@@ -114,12 +110,32 @@ impl<'a> Tender<'a> {
         }
     }
 
+    /// Gives a turn back that was asked about, and perhaps read, but not used.
+    pub(crate) fn abandon(&mut self, mut part: Part) {
+        let pages = self.place.pages;
+        let mut arrived = Vec::new();
+        for range in &part.passing {
+            let note = |run, is_in: bool| {
+                if is_in {
+                    arrived.push(run);
+                }
+            };
+            let _ = pages.residency(range, note);
+        }
+        for range in &arrived {
+            // Only pages in the page table can be taken out of memory.
+            let _ = pages.populate(range);
+        }
+        part.passing = arrived;
+        self.finish(part, None);
+    }
+
     /// Ends the sweep.
     pub(crate) fn end(&mut self) {
         self.wait(0);
     }
 
-    /// Waits until so many blocks are being written at most, and drops the others.
+    /// Waits until so many turns are being written at most, and drops the others.
     fn wait(&mut self, most: usize) {
         let Place { pages, offset, .. } = self.place;
         while self.writing.len() > most {
@@ -131,23 +147,63 @@ impl<'a> Tender<'a> {
             }
         }
     }
+
+    /// Leaves the folio that one turn ends and the next begins in to the next.
+    ///
+    /// The kernel reads and drops it as a whole, or has to divide it first.
+    fn share(&self, part: &mut Part, next: &mut Part) {
+        let ([mine], [theirs]) = (part.pages.as_slice(), next.pages.as_slice()) else {
+            return;
+        };
+        let (mine, theirs) = (mine.clone(), theirs.clone());
+        let Range { start, end } = self.folios(&theirs);
+        let common = start.max(mine.start)..end.min(mine.end);
+        if common.is_empty() {
+            return;
+        }
+        let is_forward = (mine.start, mine.end) < (theirs.start, theirs.end);
+        let keep = |range: &mut Range<usize>| {
+            let taken = common.start.max(range.start)..common.end.min(range.end);
+            if taken.is_empty() {
+                return None;
+            }
+            match is_forward {
+                true => range.end = taken.start,
+                false => range.start = taken.end,
+            }
+            Some(taken)
+        };
+        next.passing.extend(part.passing.iter_mut().filter_map(keep));
+        merge(&mut next.passing);
+        let rest = match is_forward {
+            true => mine.start..common.start,
+            false => common.end..mine.end,
+        };
+        let theirs = theirs.start.min(common.start)..theirs.end.max(common.end);
+        part.pages.fill(rest);
+        next.pages.fill(theirs);
+    }
+
+    /// Rounds a range of the array to multiples of 2 MiB of the file.
+    fn folios(&self, range: &Range<usize>) -> Range<usize> {
+        let folio = u64::try_from(FOLIO).unwrap_or(1);
+        let lead = self.place.offset.checked_rem(folio).unwrap_or(0);
+        let lead = usize::try_from(lead).unwrap_or(0);
+        let start = range.start.saturating_add(lead);
+        let start = start.saturating_sub(start.checked_rem(FOLIO).unwrap_or(0));
+        let end = range.end.saturating_add(lead).checked_next_multiple_of(FOLIO);
+        start.saturating_sub(lead)..end.unwrap_or(usize::MAX).saturating_sub(lead)
+    }
 }
 
-/// Leaves to the next block what both have: the page that one ends and the other begins in.
-fn share(part: &mut Part, next: &mut Part) {
-    let [theirs] = next.pages.as_slice() else { return };
-    let theirs = theirs.clone();
-    let mut common = Vec::new();
-    for range in &mut part.passing {
-        let start = range.start.max(theirs.start);
-        let end = range.end.min(theirs.end);
-        if start < end {
-            common.push(start..end);
-            *range = match range.start < theirs.start {
-                true => range.start..start,
-                false => end..range.end.max(end),
-            };
+/// Joins ranges that touch.
+fn merge(ranges: &mut Ranges) {
+    ranges.sort_unstable_by_key(|range| range.start);
+    ranges.dedup_by(|next, last| {
+        let touches = next.start <= last.end;
+        if touches {
+            last.end = last.end.max(next.end);
         }
-    }
-    next.passing.extend(common);
+        touches
+    });
 }

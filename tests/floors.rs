@@ -14,7 +14,7 @@ use std::path::Path;
 const FLOORS: [&[&str]; 7] = [
     &["mode", "element", "endian", "error", "npy_error"],
     &["layout", "options", "span"],
-    &["pages", "pagemap", "paging", "file", "space", "view"],
+    &["address", "pages", "pagemap", "paging", "file", "space", "view"],
     &["array", "region", "traits"],
     &["open", "safe"],
     &["npy"],
@@ -22,7 +22,9 @@ const FLOORS: [&[&str]; 7] = [
         "partition",
         "sweep",
         "swept",
+        "turns",
         "tend",
+        "reader",
         "ahead",
         "gather",
         "parallel",
@@ -32,7 +34,8 @@ const FLOORS: [&[&str]; 7] = [
 ];
 
 /// The files that may ask for pardon of the manifest's ban on unsafe code.
-const UNSAFE: [&str; 9] = [
+const UNSAFE: [&str; 10] = [
+    "address",
     "array",
     "endian",
     "npy/mod",

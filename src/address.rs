@@ -1,0 +1,276 @@
+//! Pages by their addresses: which are in memory, bringing them there, advice.
+//!
+//! Knows neither mappings nor arrays. Whatever lies at an address, nothing here changes a
+//! byte of it, so that nobody has to promise what lies there.
+#![expect(unsafe_code, reason = "the kernel is told of pages by their addresses")]
+
+use std::io;
+use std::ops::Range;
+
+use crate::Advice;
+
+/// How much the kernel is asked to map at a time; it looks for signals after each.
+const WINDOW: usize = 64 << 20;
+/// How much it is asked to read without saying so; of more it takes only the beginning.
+#[cfg(unix)]
+const REQUEST: usize = 128 << 10;
+/// The largest piece of a file that the page cache of Linux holds as one.
+pub(crate) const FOLIO: usize = 2 << 20;
+
+/// Tells the kernel how pages will be used; it is free not to heed that.
+#[cfg(unix)]
+pub(crate) fn advise(addresses: &Range<usize>, advice: Advice) -> io::Result<()> {
+    use rustix::mm::Advice as Kernel;
+
+    let advice = match advice {
+        Advice::Normal => Kernel::Normal,
+        Advice::Sequential => Kernel::Sequential,
+        Advice::Random => Kernel::Random,
+        Advice::WillNeed => Kernel::WillNeed,
+        #[cfg(target_os = "linux")]
+        Advice::HugePage => Kernel::LinuxHugepage,
+        #[cfg(not(target_os = "linux"))]
+        Advice::HugePage => return Ok(()),
+    };
+    tell(addresses, advice)
+}
+
+/// Tells the system nothing: only Unix takes advice.
+#[cfg(not(unix))]
+pub(crate) fn advise(_: &Range<usize>, _: Advice) -> io::Result<()> {
+    Ok(())
+}
+
+/// Begins to read pages that are not in memory, these and no others.
+#[cfg(unix)]
+pub(crate) fn request(addresses: &Range<usize>) -> io::Result<()> {
+    windows(addresses, REQUEST).try_for_each(|part| advise(&part, Advice::WillNeed))
+}
+
+/// Reads nothing.
+#[cfg(not(unix))]
+pub(crate) fn request(_: &Range<usize>) -> io::Result<()> {
+    Ok(())
+}
+
+/// Reads pages that are not in memory, and puts all into the page table.
+///
+/// Those of a private mapping are not copied.
+#[cfg(target_os = "linux")]
+pub(crate) fn populate(addresses: &Range<usize>) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, Unsupported};
+
+    let populate = |part| match tell(&part, rustix::mm::Advice::LinuxPopulateRead) {
+        // A kernel before 5.14, or built without advice.
+        Err(e) if matches!(e.kind(), InvalidInput | Unsupported) => Ok(()),
+        populated => populated,
+    };
+    windows(addresses, WINDOW).try_for_each(populate)
+}
+
+/// Leaves that to the first access.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn populate(_: &Range<usize>) -> io::Result<()> {
+    Ok(())
+}
+
+/// Calls `each` for every run of pages that are all in memory, or all not.
+///
+/// In the page cache, that is, whether or not in the page table. To those who may not write
+/// to a file, nor own it, all its pages are said to be in memory.
+#[cfg(target_os = "linux")]
+pub(crate) fn residency(
+    addresses: &Range<usize>,
+    mut each: impl FnMut(Range<usize>, bool),
+) -> io::Result<()> {
+    let page = page_size();
+    let mut states = Vec::new();
+    let mut run = addresses.start..addresses.start;
+    let mut was_in = false;
+    for part in windows(addresses, WINDOW) {
+        let start = page_of(part.start);
+        let len = part.end.saturating_sub(start);
+        states.resize(len.div_ceil(page.max(1)), 0_u8);
+        // SAFETY: `states` has a byte for each page; where there are none, it is an error.
+        let failed = unsafe { libc::mincore(at(start), len, states.as_mut_ptr().cast()) };
+        if failed != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let mut end = start;
+        for state in &states {
+            let is_in = state & 1 == 1;
+            if is_in != was_in && !run.is_empty() {
+                each(run.clone(), was_in);
+                run.start = run.end;
+            }
+            was_in = is_in;
+            end = end.saturating_add(page);
+            run.end = end.min(part.end);
+        }
+    }
+    if !run.is_empty() {
+        each(run, was_in);
+    }
+    Ok(())
+}
+
+/// Knows nothing.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn residency(
+    _: &Range<usize>,
+    _: impl FnMut(Range<usize>, bool),
+) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Takes unchanged pages out of memory altogether, also out of the page cache.
+///
+/// Those that other mappings have stay, as do those of a file that is neither the caller's
+/// own nor open to be written by them.
+#[cfg(target_os = "linux")]
+pub(crate) fn page_out(addresses: &Range<usize>) -> io::Result<()> {
+    tell(addresses, rustix::mm::Advice::LinuxPageOut)
+}
+
+/// Leaves the page cache to the system.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn page_out(_: &Range<usize>) -> io::Result<()> {
+    Ok(())
+}
+
+/// Gives one of those pieces of advice that change no byte.
+#[cfg(unix)]
+fn tell(addresses: &Range<usize>, advice: rustix::mm::Advice) -> io::Result<()> {
+    if addresses.is_empty() {
+        return Ok(());
+    }
+    let start = page_of(addresses.start);
+    let len = addresses.end.saturating_sub(start);
+    // SAFETY: no caller gives advice that drops or changes pages, so that memory is as it
+    // was, whatever lies there and if nothing does.
+    Ok(unsafe { rustix::mm::madvise(at(start), len, advice) }?)
+}
+
+/// Returns the address as the kernel takes it.
+#[cfg(unix)]
+fn at(address: usize) -> *mut std::ffi::c_void {
+    std::ptr::without_provenance_mut(address)
+}
+
+/// Returns the address of the page that an address lies in.
+pub(crate) fn page_of(address: usize) -> usize {
+    address.saturating_sub(address.checked_rem(page_size()).unwrap_or(0))
+}
+
+/// Returns the size of a page.
+#[cfg(unix)]
+pub(crate) fn page_size() -> usize {
+    rustix::param::page_size()
+}
+
+/// Returns the size of a page of every processor that Windows runs on.
+#[cfg(not(unix))]
+pub(crate) fn page_size() -> usize {
+    4096
+}
+
+/// Divides a range into parts of at most `len` bytes, all but the first at multiples of it.
+#[cfg(unix)]
+pub(crate) fn windows(
+    range: &Range<usize>,
+    len: usize,
+) -> impl Iterator<Item = Range<usize>> {
+    let mut rest = range.clone();
+    std::iter::from_fn(move || {
+        let next = rest.start.saturating_add(1).checked_next_multiple_of(len);
+        let part = rest.start..next.unwrap_or(rest.end).min(rest.end);
+        rest.start = part.end;
+        Some(part).filter(|part| !part.is_empty())
+    })
+}
+
+/// A second mapping of the pages of a shared one, by which they are read, and nothing else.
+///
+/// Each access to a page of it that is not in memory reads the 2 MiB of the file around it,
+/// into one folio where the file system can, and nothing beyond: the kernel is not to read
+/// ahead of it. So it is fast, whatever the machine's readahead, and known what is read. The
+/// first mapping, by which the array is used, knows nothing of such advice.
+#[derive(Debug)]
+pub(crate) struct Twin {
+    /// Where the pages are in the first mapping.
+    first: usize,
+    #[cfg(target_os = "linux")]
+    pages: Range<usize>,
+}
+
+impl Twin {
+    /// Maps the pages of a whole shared mapping a second time, without their file.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn of(addresses: &Range<usize>) -> Option<Self> {
+        use rustix::mm::{Advice, MremapFlags, mremap};
+
+        let first = page_of(addresses.start);
+        let len = addresses.end.saturating_sub(first);
+        if !reads_folios() || len < FOLIO {
+            return None;
+        }
+        // SAFETY: a mapping of length 0 is left as it is and, if it is shared, mapped once
+        // more where nothing is; else this is an error.
+        let twin = unsafe { mremap(at(first), 0, len, MremapFlags::MAYMOVE) }.ok()?;
+        let pages = twin.addr()..twin.addr().saturating_add(len);
+        let twin = Self { first, pages };
+        // Without the one, the other would read page by page.
+        tell(&twin.pages, Advice::LinuxHugepage).ok()?;
+        tell(&twin.pages, Advice::Random).ok()?;
+        Some(twin)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn of(_: &Range<usize>) -> Option<Self> {
+        None
+    }
+
+    /// Reads pages, given by their addresses in the first mapping, into the page cache.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn read(&self, addresses: &Range<usize>) -> io::Result<()> {
+        let here = |address: usize| {
+            let here = address.saturating_sub(self.first);
+            here.saturating_add(self.pages.start).clamp(self.pages.start, self.pages.end)
+        };
+        let pages = page_of(here(addresses.start))..here(addresses.end);
+        windows(&pages, FOLIO).try_for_each(|part| {
+            populate(&part)?;
+            // SAFETY: the pages are of the twin, which nobody else knows and whose bytes are
+            // the file's.
+            Ok(unsafe {
+                let advice = rustix::mm::Advice::LinuxDontNeed;
+                rustix::mm::madvise(at(part.start), part.len(), advice)
+            }?)
+        })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn read(&self, _: &Range<usize>) -> io::Result<()> {
+        let _ = self.first;
+        Ok(())
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Twin {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is the twin's own, and nobody has a reference into it.
+        let _ = unsafe { rustix::mm::munmap(at(self.pages.start), self.pages.len()) };
+    }
+}
+
+/// Tells whether the kernel reads as [`Twin`] says: Linux from 5.18 on.
+#[cfg(target_os = "linux")]
+fn reads_folios() -> bool {
+    let system = rustix::system::uname();
+    let release = system.release().to_str().unwrap_or_default();
+    let mut numbers = release.split(['.', '-']).map(|number| number.parse().unwrap_or(0));
+    let release: [u32; 2] =
+        [numbers.next(), numbers.next()].map(Option::unwrap_or_default);
+    release >= [5, 18]
+}
