@@ -175,7 +175,6 @@ pub(crate) fn page_size() -> usize {
 }
 
 /// Divides a range into parts of at most `len` bytes, all but the first at multiples of it.
-#[cfg(unix)]
 pub(crate) fn windows(
     range: &Range<usize>,
     len: usize,
@@ -187,6 +186,15 @@ pub(crate) fn windows(
         rest.start = part.end;
         Some(part).filter(|part| !part.is_empty())
     })
+}
+
+/// Divides a range into what is before, what are, and what is after whole pieces of `len`.
+pub(crate) fn whole(range: &Range<usize>, len: usize) -> [Range<usize>; 3] {
+    let end = range.end.saturating_sub(range.end.checked_rem(len).unwrap_or(0));
+    match range.start.checked_next_multiple_of(len) {
+        Some(start) if start < end => [range.start..start, start..end, end..range.end],
+        _ => [range.clone(), range.end..range.end, range.end..range.end],
+    }
 }
 
 /// A second mapping of the pages of a shared one, by which they are read, and nothing else.

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use memmap2::MmapRaw;
 
-use crate::address::{self, Twin};
+use crate::address::{self, FOLIO, Twin};
 #[cfg(target_os = "linux")]
 use crate::pagemap;
 use crate::pages::Pages;
@@ -70,6 +70,14 @@ impl Pages {
     pub(crate) fn twin(&self) -> Option<Twin> {
         let len = self.mapping().map_or(0, MmapRaw::len);
         if self.is_locked() { None } else { Twin::of(&self.addresses(&(0..len)).ok()?) }
+    }
+
+    /// Reads pages into the page cache, whole folios by the twin, and no others.
+    pub(crate) fn read_by(&self, twin: &Twin, range: &Range<usize>) -> io::Result<()> {
+        let [before, folios, after] = address::whole(&self.addresses(range)?, FOLIO);
+        address::request(&before)?;
+        address::request(&after)?;
+        twin.read(&folios)
     }
 
     /// Makes sure that the mapping holds a range, and returns where; nowhere if there is none.
@@ -215,6 +223,10 @@ fn write_back(
 ) -> io::Result<()> {
     use std::os::fd::AsRawFd;
 
+    if range.is_empty() {
+        // To the kernel, no length means to the end of the file.
+        return Ok(());
+    }
     let start = u64::try_from(range.start).unwrap_or(u64::MAX).saturating_add(offset);
     let start = i64::try_from(start).map_err(io::Error::other)?;
     let len = i64::try_from(range.len()).map_err(io::Error::other)?;

@@ -6,29 +6,18 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 
-use crate::Advice;
-use crate::address::{self, Twin};
+use crate::address::{self, FOLIO, Twin};
 use crate::region::Place;
+use crate::{Advice, PageCache};
 
 /// Addresses of pages.
 pub(crate) type Ranges = Vec<Range<usize>>;
 
-/// What to find out, then what to read.
-#[derive(Debug, Default)]
+/// The pages to read of each array, and for which treatment of the page cache.
+#[derive(Debug)]
 pub(crate) struct Order {
-    /// Of which pages to find out those that are not in memory.
-    pub(crate) ask: Vec<Ranges>,
-    /// What to read of each array.
-    pub(crate) read: Vec<Wanted>,
-}
-
-/// Pages of one array.
-#[derive(Clone, Debug)]
-pub(crate) struct Wanted {
-    /// Those to be mapped.
-    pub(crate) pages: Ranges,
-    /// Those of them that may not be in memory.
-    pub(crate) missing: Ranges,
+    pub(crate) pages: Vec<Ranges>,
+    pub(crate) cache: PageCache,
 }
 
 /// Carries out orders, at once or on its thread.
@@ -43,31 +32,35 @@ struct Thread {
     orders: Sender<Order>,
     answers: Receiver<Vec<Ranges>>,
     handle: JoinHandle<()>,
-    is_busy: bool,
 }
 
-/// The arrays, by what it takes to read their pages.
+/// The arrays that are read.
 #[derive(Debug)]
-struct Desk(Vec<(Option<Twin>, Advice)>);
+struct Desk(Vec<Array>);
+
+/// What it takes to read the pages of an array.
+#[derive(Debug)]
+struct Array {
+    twin: Option<Twin>,
+    /// Whether the kernel tells this process which pages are in memory.
+    is_told: bool,
+}
 
 impl Reader {
-    /// Prepares to read pages of arrays; ahead only on a thread, where it waits for them.
+    /// Prepares to read pages of arrays, on a thread if that is wanted and to be had.
     pub(crate) fn new<'a>(
         arrays: impl Iterator<Item = Place<'a>>,
         wants_thread: bool,
     ) -> Self {
-        let desk =
-            arrays.map(|place| (place.pages.twin(), place.pages.advice())).collect();
-        let desk = Arc::new(Desk(desk));
+        let array = |place: Place<'_>| Array {
+            twin: place.pages.twin(),
+            is_told: is_told(&place),
+        };
+        let desk = Arc::new(Desk(arrays.map(array).collect()));
         let thread = (cfg!(target_os = "linux") && wants_thread)
             .then(|| Thread::start(Arc::clone(&desk)).ok())
             .flatten();
         Self { desk, thread }
-    }
-
-    /// Carries out an order, and answers what it asks.
-    pub(crate) fn now(&self, order: &Order) -> Vec<Ranges> {
-        self.desk.carry_out(order)
     }
 
     /// Tells whether orders can be carried out while something else is done.
@@ -76,24 +69,23 @@ impl Reader {
         self.thread.is_some() || !cfg!(target_os = "linux")
     }
 
-    /// Begins to carry out an order; the last one must be settled.
-    pub(crate) fn begin(&mut self, order: Order) -> Option<Vec<Ranges>> {
-        let Some(thread) = &mut self.thread else {
-            return Some(self.desk.carry_out(&order));
-        };
-        match thread.orders.send(order) {
-            Ok(()) => {
-                thread.is_busy = true;
-                None
-            }
-            Err(order) => Some(self.desk.carry_out(&order.0)),
-        }
+    /// Reads pages, and returns of each array those that are to leave the page cache again.
+    ///
+    /// Until they are advised otherwise, the pages are such that a fault in one of them reads
+    /// nothing beyond.
+    pub(crate) fn read(&self, order: &Order) -> Vec<Ranges> {
+        self.desk.carry_out(order)
     }
 
-    /// Waits for the order that was begun, if one was, and answers what it asked.
-    pub(crate) fn settle(&mut self) -> Option<Vec<Ranges>> {
-        let thread = self.thread.as_mut()?;
-        std::mem::take(&mut thread.is_busy).then(|| thread.answers.recv().ok())?
+    /// Begins to read pages; the order before must have been waited for.
+    pub(crate) fn begin(&self, order: Order) -> Option<Vec<Ranges>> {
+        let Some(thread) = &self.thread else { return Some(self.read(&order)) };
+        thread.orders.send(order).err().map(|order| self.read(&order.0))
+    }
+
+    /// Waits for the pages of the order that was begun, and answers as `read` does.
+    pub(crate) fn wait(&self) -> Option<Vec<Ranges>> {
+        self.thread.as_ref()?.answers.recv().ok()
     }
 }
 
@@ -118,42 +110,48 @@ impl Thread {
                 }
             }
         };
-        // What is called takes less than a page of it.
         let thread = Builder::new().name("ndarray-memmap".to_owned()).stack_size(1 << 17);
-        Ok(Self { orders, answers, handle: thread.spawn(work)?, is_busy: false })
+        Ok(Self { orders, answers, handle: thread.spawn(work)? })
     }
 }
 
 impl Desk {
     /// What the kernel refuses costs speed only.
     fn carry_out(&self, order: &Order) -> Vec<Ranges> {
-        let answers = order.ask.iter().map(|pages| absent(pages)).collect();
-        for (wanted, (twin, advice)) in order.read.iter().zip(&self.0) {
-            for range in &wanted.missing {
-                let _ = match twin {
-                    Some(twin) => twin.read(range),
-                    None => address::request(range),
-                };
-            }
-            // Where all pages are in memory, or nobody tells, the kernel reads as it is wont
-            // to; else it has read what it should, and is not to read ahead of that.
-            let quiet = advice == &Advice::Normal || advice == &Advice::Sequential;
-            let quiet = quiet && !wanted.missing.is_empty();
-            for range in &wanted.pages {
-                if quiet {
-                    let _ = address::advise(range, Advice::Random);
-                }
-                let _ = address::populate(range);
-                if quiet {
-                    let _ = address::advise(range, *advice);
-                }
-            }
-        }
-        answers
+        let arrays = self.0.iter().zip(&order.pages);
+        arrays.map(|(array, pages)| array.read(pages, order.cache)).collect()
     }
 }
 
-/// Finds the pages that are not in memory; elsewhere than on Linux they all may not be.
+impl Array {
+    /// Reads pages, and returns those that are to leave the page cache again.
+    fn read(&self, pages: &[Range<usize>], cache: PageCache) -> Ranges {
+        let missing = match cache {
+            PageCache::AsFound => absent(pages),
+            PageCache::Keep => perhaps_absent(pages),
+            PageCache::Drop => pages.to_vec(),
+        };
+        for range in &missing {
+            let _ = match &self.twin {
+                Some(twin) => twin.read(range),
+                None => address::request(range),
+            };
+        }
+        // All pages are in memory or on their way: to read ahead of them would be to read
+        // what nobody has asked about yet.
+        let is_known = cfg!(target_os = "linux") && cache != PageCache::Keep;
+        let is_known = is_known && (self.is_told || !missing.is_empty());
+        for range in pages {
+            if is_known {
+                let _ = address::advise(range, Advice::Random);
+            }
+            let _ = address::populate(range);
+        }
+        if cache == PageCache::Keep { Vec::new() } else { missing }
+    }
+}
+
+/// Finds the pages that are not in memory; elsewhere than on Linux all may not be.
 fn absent(pages: &[Range<usize>]) -> Ranges {
     if !cfg!(target_os = "linux") {
         return pages.to_vec();
@@ -168,4 +166,32 @@ fn absent(pages: &[Range<usize>]) -> Ranges {
         let _ = address::residency(range, note);
     }
     absent
+}
+
+/// Finds pieces whose first page is not in memory, which is cheaper by far.
+fn perhaps_absent(pages: &[Range<usize>]) -> Ranges {
+    let pieces = pages.iter().flat_map(|range| address::windows(range, FOLIO));
+    let is_absent = |piece: &Range<usize>| {
+        let first = piece.start..piece.start.saturating_add(1).min(piece.end);
+        !absent(std::slice::from_ref(&first)).is_empty()
+    };
+    pieces.filter(is_absent).collect()
+}
+
+/// Tells whether the kernel tells this process which pages of a file are in memory: if it
+/// owns the file or may write to it.
+#[cfg(target_os = "linux")]
+fn is_told(place: &Place<'_>) -> bool {
+    use rustix::fs::{Access, access, stat};
+
+    let owns = || {
+        stat(place.path)
+            .is_ok_and(|file| file.st_uid == rustix::process::geteuid().as_raw())
+    };
+    place.mode.writes_file() || access(place.path, Access::WRITE_OK).is_ok() || owns()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_told(_: &Place<'_>) -> bool {
+    false
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
+use crate::address::FOLIO;
 use crate::pages::Pages;
 use crate::{Advice, Error, Mode, Result};
 
@@ -119,8 +120,15 @@ impl<'a> Region<'a> {
     ///
     /// [`Error::Io`] if they cannot be read.
     pub fn prefetch(&self) -> Result<()> {
-        self.prefetch_async()?;
-        self.each("read", |range| self.place.pages.populate(range))
+        let pages = self.place.pages;
+        let is_large = |range: &Range<usize>| range.len() >= FOLIO;
+        let twin = self.ranges.iter().any(is_large).then(|| pages.twin()).flatten();
+        // All small parts are on their way before the first is waited for.
+        self.each("read", |range| match &twin {
+            Some(twin) if is_large(range) => pages.read_by(twin, range),
+            _ => pages.request(range),
+        })?;
+        self.each("read", |range| pages.populate(range))
     }
 
     /// Begins to read the pages that are not in memory, and returns at once.

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
 use ndarray::{Dimension, StrideShape};
 
+use crate::address::{self, Twin};
+use crate::file;
 use crate::pages::{self, Pages};
 use crate::view::check;
 use crate::{Advice, Element, Error, Layout, MapOptions, MmapArray, Mode, Result};
-use crate::{address, file};
 
 impl MapOptions {
     /// Makes an array of zeros in a private file of the system's temporary folder.
@@ -182,7 +183,13 @@ impl<D: Dimension> MapOptions<D> {
             // Advice changes speed only.
             let _ = address::advise(&addresses, self.advice);
         }
-        if self.populate { address::populate(&addresses) } else { Ok(()) }
+        if !self.populate {
+            return Ok(());
+        }
+        if let Some(twin) = Twin::of(&addresses) {
+            twin.read(&addresses)?;
+        }
+        address::populate(&addresses)
     }
 
     pub(crate) fn require(&self, modes: &[Mode], action: &'static str) -> Result<()> {

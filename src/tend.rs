@@ -6,11 +6,12 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use memmap2::MmapRaw;
 use ndarray::Axis;
 
-use crate::PageCache;
+use crate::Advice;
 use crate::address::FOLIO;
-use crate::reader::{Ranges, Wanted};
+use crate::reader::Ranges;
 use crate::region::Place;
 use crate::span::Span;
 
@@ -30,8 +31,6 @@ pub(crate) struct Tender<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
     pages: Ranges,
-    /// Those that may not be in memory, once that is known.
-    missing: Ranges,
     /// Those that are to leave the page cache.
     passing: Ranges,
     /// Whether the pages hold more of other turns than of this.
@@ -48,38 +47,31 @@ impl<'a> Tender<'a> {
     }
 
     /// Finds the pages of some rows.
-    pub(crate) fn plan(&self, rows: Range<usize>, cache: PageCache) -> Part {
+    ///
+    /// If they lie together, the folios that they begin and end in are theirs as a whole:
+    /// so the kernel reads and drops them, and what a neighbour shares is left to it.
+    pub(crate) fn plan(&self, rows: Range<usize>) -> Part {
         let span = self.span.part(self.axis, rows);
-        let pages = self.place.pages.touched(&span);
+        let mut pages = self.place.pages.touched(&span);
         let len = pages.iter().fold(0, |len: usize, part| len.saturating_add(part.len()));
         let is_thin = len / 2 > span.len().saturating_add(1 << 14);
-        let all = || if is_thin { Vec::new() } else { pages.clone() };
-        let (missing, passing) = match cache {
-            PageCache::AsFound => (Vec::new(), Vec::new()),
-            PageCache::Keep => (all(), Vec::new()),
-            PageCache::Drop => (all(), all()),
-        };
-        Part { pages, missing, passing, is_thin }
+        if let [range] = pages.as_mut_slice() {
+            *range = self.folios(range);
+        }
+        Part { pages, passing: Vec::new(), is_thin }
     }
 
-    /// Returns how many bytes some rows have.
-    pub(crate) fn len(&self, rows: Range<usize>) -> usize {
-        self.span.part(self.axis, rows).len()
+    /// Returns the addresses of what is to be read before the rows are used.
+    pub(crate) fn wanted(&self, part: &Part) -> Ranges {
+        if part.is_thin { Vec::new() } else { self.addresses(&part.pages) }
     }
 
-    /// Notes the answer: the addresses of pages that are not.
-    pub(crate) fn note(&self, part: &mut Part, absent: &[Range<usize>]) {
+    /// Notes the addresses of pages that are to leave the page cache.
+    pub(crate) fn note(&self, part: &mut Part, passing: &[Range<usize>]) {
         let start = self.place.pages.as_mut_ptr().addr();
         let offset = |address: usize| address.saturating_sub(start);
-        let absent = absent.iter().map(|range| offset(range.start)..offset(range.end));
-        part.missing.extend(absent);
-        part.passing.clone_from(&part.missing);
-    }
-
-    /// Returns what is to be read before the rows are used.
-    pub(crate) fn wanted(&self, part: &Part) -> Wanted {
-        let pages = if part.is_thin { &[][..] } else { &part.pages };
-        Wanted { pages: self.addresses(pages), missing: self.addresses(&part.missing) }
+        part.passing =
+            passing.iter().map(|run| offset(run.start)..offset(run.end)).collect();
     }
 
     fn addresses(&self, ranges: &[Range<usize>]) -> Ranges {
@@ -89,7 +81,7 @@ impl<'a> Tender<'a> {
     /// Gives a turn back, but for what the next one shares with it.
     pub(crate) fn finish(&mut self, mut part: Part, next: Option<&mut Part>) {
         if let Some(next) = next {
-            self.share(&mut part, next);
+            Self::share(&mut part, next);
         }
         let Place { pages, mode, offset, .. } = self.place;
         if self.writes {
@@ -101,33 +93,22 @@ impl<'a> Tender<'a> {
                 let _ = pages.page_out(range);
             }
         }
+        // What the reader has advised ends here; the other advice is not undone by that.
+        let advice = match pages.advice() {
+            Advice::Random => Advice::Random,
+            Advice::Sequential => Advice::Sequential,
+            _ => Advice::Normal,
+        };
         for range in &part.pages {
             let _ = pages.unmap(range, mode);
+            if !part.is_thin {
+                let _ = pages.advise(range, advice);
+            }
         }
         if self.writes {
             self.writing.push_back(part);
             self.wait(WRITING);
         }
-    }
-
-    /// Gives a turn back that was asked about, and perhaps read, but not used.
-    pub(crate) fn abandon(&mut self, mut part: Part) {
-        let pages = self.place.pages;
-        let mut arrived = Vec::new();
-        for range in &part.passing {
-            let note = |run, is_in: bool| {
-                if is_in {
-                    arrived.push(run);
-                }
-            };
-            let _ = pages.residency(range, note);
-        }
-        for range in &arrived {
-            // Only pages in the page table can be taken out of memory.
-            let _ = pages.populate(range);
-        }
-        part.passing = arrived;
-        self.finish(part, None);
     }
 
     /// Ends the sweep.
@@ -148,16 +129,13 @@ impl<'a> Tender<'a> {
         }
     }
 
-    /// Leaves the folio that one turn ends and the next begins in to the next.
-    ///
-    /// The kernel reads and drops it as a whole, or has to divide it first.
-    fn share(&self, part: &mut Part, next: &mut Part) {
-        let ([mine], [theirs]) = (part.pages.as_slice(), next.pages.as_slice()) else {
+    /// Leaves to the next turn what it has too.
+    fn share(part: &mut Part, next: &mut Part) {
+        let ([mine], [theirs]) = (part.pages.as_mut_slice(), next.pages.as_slice())
+        else {
             return;
         };
-        let (mine, theirs) = (mine.clone(), theirs.clone());
-        let Range { start, end } = self.folios(&theirs);
-        let common = start.max(mine.start)..end.min(mine.end);
+        let common = mine.start.max(theirs.start)..mine.end.min(theirs.end);
         if common.is_empty() {
             return;
         }
@@ -175,16 +153,13 @@ impl<'a> Tender<'a> {
         };
         next.passing.extend(part.passing.iter_mut().filter_map(keep));
         merge(&mut next.passing);
-        let rest = match is_forward {
-            true => mine.start..common.start,
-            false => common.end..mine.end,
-        };
-        let theirs = theirs.start.min(common.start)..theirs.end.max(common.end);
-        part.pages.fill(rest);
-        next.pages.fill(theirs);
+        match is_forward {
+            true => mine.end = common.start,
+            false => mine.start = common.end,
+        }
     }
 
-    /// Rounds a range of the array to multiples of 2 MiB of the file.
+    /// Rounds a range of the array to multiples of 2 MiB of the file, as far as it is mapped.
     fn folios(&self, range: &Range<usize>) -> Range<usize> {
         let folio = u64::try_from(FOLIO).unwrap_or(1);
         let lead = self.place.offset.checked_rem(folio).unwrap_or(0);
@@ -192,7 +167,9 @@ impl<'a> Tender<'a> {
         let start = range.start.saturating_add(lead);
         let start = start.saturating_sub(start.checked_rem(FOLIO).unwrap_or(0));
         let end = range.end.saturating_add(lead).checked_next_multiple_of(FOLIO);
-        start.saturating_sub(lead)..end.unwrap_or(usize::MAX).saturating_sub(lead)
+        let len = self.place.pages.mapping().map_or(0, MmapRaw::len);
+        start.saturating_sub(lead)
+            ..end.map_or(len, |end| end.saturating_sub(lead).min(len))
     }
 }
 

@@ -1,13 +1,10 @@
-//! The turns of a sweep: which of its pages are asked about, read, used and given back when.
+//! The turns of a sweep: which pages are read, used and given back when.
 //!
 //! Knows rows and the pages of each array, and nothing of elements.
 
-use std::collections::BTreeMap;
-use std::iter;
 use std::ops::Range;
 
 use crate::PageCache;
-use crate::address::FOLIO;
 use crate::reader::{Order, Ranges, Reader};
 use crate::tend::{Part, Tender};
 
@@ -18,12 +15,10 @@ pub(crate) struct Turns<'a> {
     arrays: Vec<Tender<'a>>,
     rows: Range<usize>,
     rows_of_turn: usize,
-    /// The last turns of the two ends.
+    /// The last ones of the front and of the back.
     used: [Option<Turn>; 2],
-    /// Those that are not used yet, by number.
-    known: BTreeMap<usize, Turn>,
-    /// The numbers of those that the reader is asked about.
-    asked: Vec<usize>,
+    /// The one that is being read.
+    ahead: Option<Turn>,
     /// Begins with the first turn.
     reader: Option<Reader>,
     /// Whether only one of these is gone through at a time.
@@ -36,14 +31,12 @@ struct Turn {
     number: usize,
     /// Its pages in each array.
     parts: Vec<Part>,
-    /// Whether they are being read, or have been.
-    is_read: bool,
+    /// Whether the reader has not been waited for yet.
+    is_begun: bool,
 }
 
 /// The least that a turn has if there are more: to tend less costs more than it gains.
 const TURN: usize = 1 << 20;
-/// The most turns that are asked about ahead of the one that is read.
-const LEAD: usize = 64;
 
 impl<'a> Turns<'a> {
     /// Divides rows into turns of whole blocks.
@@ -61,8 +54,7 @@ impl<'a> Turns<'a> {
             rows,
             rows_of_turn: rows_of_block.saturating_mul(blocks).max(1),
             used: [None, None],
-            known: BTreeMap::new(),
-            asked: Vec::new(),
+            ahead: None,
             reader: None,
             is_alone: true,
         }
@@ -79,34 +71,45 @@ impl<'a> Turns<'a> {
 
     /// Sees to it that a row, the first or last of those left, can be used.
     ///
-    /// With the row its turn is there; the one used before at this end is given back, and the
-    /// one that comes next is read meanwhile.
+    /// With the row its turn is there; the one used before at this end is given back, and
+    /// the one that comes next is read meanwhile.
     pub(crate) fn tend(&mut self, row: usize, left: &Range<usize>, from_back: bool) {
         let number = self.number(row);
-        if self.used.iter().flatten().any(|turn| turn.number == number) {
+        if self.is_used(number) {
             return;
         }
         self.settle();
-        self.start_reader();
-        if !self.is_read(number) {
-            let order = self.order(number, left, from_back);
-            self.carry_out(&order);
+        let mut turn = match self.ahead.take_if(|turn| turn.number == number) {
+            Some(turn) => turn,
+            None => self.read(number),
+        };
+        let side = usize::from(from_back);
+        if let Some(used) = self.used.get_mut(side).and_then(Option::take) {
+            self.finish(used, Some(&mut turn));
         }
-        let mut turn = self.known.remove(&number);
-        let [front, back] = &mut self.used;
-        let used = if from_back { back } else { front };
-        if let Some(used) = used.take() {
-            self.finish(used, turn.as_mut());
+        if let Some(used) = self.used.get_mut(side) {
+            *used = Some(turn);
         }
-        let [front, back] = &mut self.used;
-        *(if from_back { back } else { front }) = turn;
-        self.read_ahead(number, left, from_back);
+        let next = match from_back {
+            true => number.checked_sub(1).filter(|next| *next >= self.number(left.start)),
+            false => {
+                number.checked_add(1).filter(|next| self.rows_of(*next).start < left.end)
+            }
+        };
+        if let Some(next) = next.filter(|next| !self.is_used(*next)) {
+            self.read_ahead(next);
+        }
     }
 
     /// Gives back what is used, at the end.
     pub(crate) fn finish_used(&mut self) {
-        for turn in std::mem::take(&mut self.used).into_iter().flatten() {
-            self.finish(turn, None);
+        let [front, back] = std::mem::take(&mut self.used);
+        let mut last = back;
+        if let Some(front) = front {
+            self.finish(front, last.as_mut());
+        }
+        if let Some(last) = last {
+            self.finish(last, None);
         }
     }
 
@@ -114,127 +117,68 @@ impl<'a> Turns<'a> {
         row.saturating_sub(self.rows.start).checked_div(self.rows_of_turn).unwrap_or(0)
     }
 
-    fn rows(&self, number: usize) -> Range<usize> {
+    fn rows_of(&self, number: usize) -> Range<usize> {
         let start =
             self.rows.start.saturating_add(number.saturating_mul(self.rows_of_turn));
         start..start.saturating_add(self.rows_of_turn).min(self.rows.end)
     }
 
-    fn is_read(&self, number: usize) -> bool {
-        self.known.get(&number).is_some_and(|turn| turn.is_read)
+    fn is_used(&self, number: usize) -> bool {
+        self.used.iter().flatten().any(|turn| turn.number == number)
     }
 
-    /// Returns the numbers of turns that come after one and have rows left.
-    fn after(
-        &self,
-        number: usize,
-        left: &Range<usize>,
-        from_back: bool,
-    ) -> impl Iterator<Item = usize> + use<> {
-        let end =
-            left.end.checked_sub(1).map_or(0, |last| self.number(last).saturating_add(1));
-        let mut ahead = number.saturating_add(1)..end;
-        let mut behind = self.number(left.start)..number;
-        let used = self.used.each_ref().map(|turn| turn.as_ref().map(|turn| turn.number));
-        iter::from_fn(move || if from_back { behind.next_back() } else { ahead.next() })
-            .filter(move |number| !used.contains(&Some(*number)))
+    fn plan(&self, number: usize) -> (Turn, Order) {
+        let rows = self.rows_of(number);
+        let parts: Vec<_> =
+            self.arrays.iter().map(|array| array.plan(rows.clone())).collect();
+        let pages =
+            self.arrays.iter().zip(&parts).map(|(array, part)| array.wanted(part));
+        let pages = pages.collect();
+        (Turn { number, parts, is_begun: false }, Order { pages, cache: self.cache })
     }
 
-    fn start_reader(&mut self) {
-        if self.reader.is_none() {
-            let has_next = self.rows.len() > self.rows_of_turn;
-            let places = self.arrays.iter().map(|array| array.place);
-            self.reader = Some(Reader::new(places, self.is_alone && has_next));
-        }
+    /// Reads a turn at once.
+    fn read(&mut self, number: usize) -> Turn {
+        let (mut turn, order) = self.plan(number);
+        let has_next = self.rows.len() > self.rows_of_turn;
+        let places = self.arrays.iter().map(|array| array.place);
+        let is_alone = self.is_alone;
+        let reader =
+            self.reader.get_or_insert_with(|| Reader::new(places, is_alone && has_next));
+        let passing = reader.read(&order);
+        self.note(&mut turn, &passing);
+        turn
     }
 
-    /// Begins to read the turn after one.
-    fn read_ahead(&mut self, number: usize, left: &Range<usize>, from_back: bool) {
-        let next = self.after(number, left, from_back).next();
-        let Some(next) = next.filter(|next| !self.is_read(*next)) else { return };
-        if !self.reader.as_ref().is_some_and(Reader::reads_ahead) {
+    /// Begins to read a turn.
+    fn read_ahead(&mut self, number: usize) {
+        let (mut turn, order) = self.plan(number);
+        let Some(reader) = self.reader.as_ref().filter(|reader| reader.reads_ahead())
+        else {
             return;
+        };
+        if let Some(passing) = reader.begin(order) {
+            self.note(&mut turn, &passing);
+        } else {
+            turn.is_begun = true;
         }
-        let order = self.order(next, left, from_back);
-        let answers = self.reader.as_mut().and_then(|reader| reader.begin(order));
-        if let Some(answers) = answers {
-            self.note(&answers);
-        }
+        self.ahead = Some(turn);
     }
 
-    /// Orders a turn to be read, and those after it to be asked about.
-    ///
-    /// With the last page of a turn the rest of its folio is read; to ask later would be to
-    /// take that for what was there before.
-    fn order(&mut self, number: usize, left: &Range<usize>, from_back: bool) -> Order {
-        let ask = self.ask(iter::once(number));
-        self.carry_out(&Order { ask, read: Vec::new() });
-        let after = self.after(number, left, from_back).take(self.lead());
-        let ask = self.ask(after);
-        let mut read = Vec::new();
-        if let Some(turn) = self.known.get_mut(&number) {
-            turn.is_read = true;
-            let parts = self.arrays.iter().zip(&turn.parts);
-            read.extend(parts.map(|(array, part)| array.wanted(part)));
-        }
-        Order { ask, read }
-    }
-
-    /// Returns how many turns have to be known ahead of the one that is read: those that a
-    /// folio reaches into.
-    fn lead(&self) -> usize {
-        let bytes = self.arrays.iter().map(|array| array.len(self.rows(0)));
-        FOLIO.div_ceil(bytes.min().unwrap_or(FOLIO).max(1)).min(LEAD)
-    }
-
-    /// Plans turns that are not known yet, and returns what to ask about them.
-    fn ask(&mut self, numbers: impl Iterator<Item = usize>) -> Vec<Ranges> {
-        let mut ask = Vec::new();
-        for number in numbers {
-            if self.known.contains_key(&number) {
-                continue;
-            }
-            let rows = self.rows(number);
-            let plan = |array: &Tender<'_>| array.plan(rows.clone(), self.cache);
-            let parts: Vec<_> = self.arrays.iter().map(plan).collect();
-            if self.cache == PageCache::AsFound {
-                let parts = self.arrays.iter().zip(&parts);
-                ask.extend(parts.map(|(array, part)| array.wanted(part).pages));
-                self.asked.push(number);
-            }
-            self.known.insert(number, Turn { number, parts, is_read: false });
-        }
-        ask
-    }
-
-    /// Has an order carried out at once.
-    fn carry_out(&mut self, order: &Order) {
-        if order.ask.is_empty() && order.read.is_empty() {
-            return;
-        }
-        let answers = self.reader.as_ref().map(|reader| reader.now(order));
-        self.note(&answers.unwrap_or_default());
-    }
-
-    /// Waits for the reader.
+    /// Waits for the turn that is being read.
     fn settle(&mut self) {
-        if let Some(answers) = self.reader.as_mut().and_then(Reader::settle) {
-            self.note(&answers);
+        let Some(mut turn) = self.ahead.take() else { return };
+        if std::mem::take(&mut turn.is_begun) {
+            let passing = self.reader.as_ref().and_then(Reader::wait);
+            self.note(&mut turn, &passing.unwrap_or_default());
         }
-        // Nothing is known of what was not answered.
-        self.asked.clear();
+        self.ahead = Some(turn);
     }
 
-    /// Notes what the reader has answered.
-    fn note(&mut self, answers: &[Ranges]) {
-        let mut answers = answers.iter();
-        for number in std::mem::take(&mut self.asked) {
-            let parts = self.known.get_mut(&number).map(|turn| &mut turn.parts);
-            let parts = self.arrays.iter().zip(parts.into_iter().flatten());
-            for ((array, part), absent) in parts.zip(&mut answers) {
-                array.note(part, absent);
-            }
-        }
+    /// Notes which pages of a turn are to leave the page cache.
+    fn note(&self, turn: &mut Turn, passing: &[Ranges]) {
+        let parts = self.arrays.iter().zip(&mut turn.parts).zip(passing);
+        parts.for_each(|((array, part), passing)| array.note(part, passing));
     }
 
     /// Gives the pages of a turn back, but for those that the next one shares.
@@ -250,11 +194,15 @@ impl<'a> Turns<'a> {
 impl Drop for Turns<'_> {
     fn drop(&mut self) {
         self.settle();
-        self.finish_used();
-        for turn in std::mem::take(&mut self.known).into_values() {
-            let parts = self.arrays.iter_mut().zip(turn.parts);
-            parts.for_each(|(array, part)| array.abandon(part));
+        if let Some(mut ahead) = self.ahead.take() {
+            // Its neighbour has what it shares with it.
+            let [front, back] = std::mem::take(&mut self.used);
+            for used in [front, back].into_iter().flatten() {
+                self.finish(used, Some(&mut ahead));
+            }
+            self.finish(ahead, None);
         }
+        self.finish_used();
         self.arrays.iter_mut().for_each(Tender::end);
     }
 }
