@@ -7,6 +7,9 @@
 use std::io;
 use std::ops::Range;
 
+#[cfg(target_os = "linux")]
+use memmap2::MmapRaw;
+
 use crate::Advice;
 
 /// How much the kernel is asked to map at a time; it looks for signals after each.
@@ -215,7 +218,7 @@ impl Twin {
     /// Maps the pages of a whole shared mapping a second time, without their file.
     #[cfg(target_os = "linux")]
     pub(crate) fn of(addresses: &Range<usize>) -> Option<Self> {
-        use rustix::mm::{Advice, MremapFlags, mremap};
+        use rustix::mm::{MremapFlags, mremap};
 
         let first = page_of(addresses.start);
         let len = addresses.end.saturating_sub(first);
@@ -225,12 +228,28 @@ impl Twin {
         // SAFETY: a mapping of length 0 is left as it is and, if it is shared, mapped once
         // more where nothing is; else this is an error.
         let twin = unsafe { mremap(at(first), 0, len, MremapFlags::MAYMOVE) }.ok()?;
-        let pages = twin.addr()..twin.addr().saturating_add(len);
-        let twin = Self { first, pages };
+        Self { first, pages: twin.addr()..twin.addr().saturating_add(len) }.advised()
+    }
+
+    /// Takes a shared mapping of the bytes that another mapping has at some addresses.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn from_mapping(map: MmapRaw, addresses: &Range<usize>) -> Option<Self> {
+        let start = page_of(map.as_mut_ptr().addr());
+        let pages = start..map.as_mut_ptr().addr().saturating_add(map.len());
+        // The twin unmaps them.
+        std::mem::forget(map);
+        let twin = Self { first: page_of(addresses.start), pages };
+        if reads_folios() { twin.advised() } else { None }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn advised(self) -> Option<Self> {
+        use rustix::mm::Advice;
+
         // Without the one, the other would read page by page.
-        tell(&twin.pages, Advice::LinuxHugepage).ok()?;
-        tell(&twin.pages, Advice::Random).ok()?;
-        Some(twin)
+        tell(&self.pages, Advice::LinuxHugepage).ok()?;
+        tell(&self.pages, Advice::Random).ok()?;
+        Some(self)
     }
 
     #[cfg(not(target_os = "linux"))]

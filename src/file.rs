@@ -1,8 +1,6 @@
 //! Files before they are mapped: opening, what they are, locks; changes no contents.
 
-#[cfg(unix)]
-use std::fs::Metadata;
-use std::fs::{self, File, FileType, OpenOptions, TryLockError};
+use std::fs::{self, File, FileType, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -91,12 +89,51 @@ fn refuse_special(path: &Path) -> Result<()> {
 
 /// Returns the length of a regular file and refuses all others.
 pub(crate) fn regular_len(file: &File, path: &Path) -> Result<u64> {
+    regular(file, path).map(|metadata| metadata.len())
+}
+
+/// Describes a regular file and refuses all others.
+pub(crate) fn regular(file: &File, path: &Path) -> Result<Metadata> {
     let metadata = file.metadata().map_err(Error::io("inspect", path))?;
     if metadata.is_file() {
-        return Ok(metadata.len());
+        return Ok(metadata);
     }
     let found = name_of(metadata.file_type());
     Err(Error::NotAFile { path: path.to_owned(), found })
+}
+
+/// What makes a file that one and no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    device: u64,
+    number: u64,
+}
+
+impl Identity {
+    #[cfg(unix)]
+    pub(crate) fn of(metadata: &Metadata) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+
+        Some(Self { device: metadata.dev(), number: metadata.ino() })
+    }
+
+    /// Returns nothing: the standard library does not tell yet.
+    #[cfg(not(unix))]
+    pub(crate) fn of(_: &Metadata) -> Option<Self> {
+        None
+    }
+}
+
+/// Opens the file that a path named before for reading, if it names it still.
+#[cfg(target_os = "linux")]
+pub(crate) fn open_again(path: &Path, identity: Option<Identity>) -> Option<File> {
+    let metadata = fs::metadata(path).ok()?;
+    if identity.is_none() || Identity::of(&metadata) != identity {
+        return None;
+    }
+    let Opened { file, .. } = open_as(path, Mode::ReadOnly, false).ok()?;
+    let found = Identity::of(&file.metadata().ok()?);
+    (found == identity).then_some(file)
 }
 
 /// Locks a regular file if asked to, then returns its length.
@@ -217,11 +254,10 @@ fn set_flags(_: &mut OpenOptions, _: bool) {}
 /// Tells whether a path names an open file.
 #[cfg(unix)]
 fn names(path: &Path, file: &File) -> bool {
-    use std::os::unix::fs::MetadataExt;
-
-    let id = |metadata: Metadata| (metadata.dev(), metadata.ino());
-    let named = fs::symlink_metadata(path).map(id);
-    matches!((named, file.metadata().map(id)), (Ok(named), Ok(open)) if named == open)
+    match (fs::symlink_metadata(path), file.metadata()) {
+        (Ok(named), Ok(open)) => Identity::of(&named) == Identity::of(&open),
+        _ => false,
+    }
 }
 
 /// A file that is open keeps its name elsewhere.

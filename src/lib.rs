@@ -151,6 +151,8 @@
 mod address;
 mod ahead;
 mod array;
+#[cfg(target_os = "linux")]
+mod cached;
 pub mod doc;
 mod element;
 mod endian;

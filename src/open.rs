@@ -8,7 +8,7 @@ use std::slice;
 
 use ndarray::Dimension;
 
-use crate::file;
+use crate::file::{self, Identity};
 use crate::pages::{self, Pages};
 use crate::space::{self, Room};
 use crate::view::check;
@@ -145,7 +145,8 @@ impl<D: Dimension> MapOptions<D> {
                 .map_err(Error::io("map", path))
         };
         let mut mapped = map()?;
-        let found = file::regular_len(file, path)?;
+        let metadata = file::regular(file, path)?;
+        let found = metadata.len();
         if found < end {
             return Err(Error::FileTooShort { needed: end, found });
         }
@@ -167,7 +168,7 @@ impl<D: Dimension> MapOptions<D> {
                 populated.map_err(Error::io("read", path))?;
             }
         }
-        let pages = Pages::new(mapped, kept, self.advice);
+        let pages = Pages::new(mapped, kept, self.advice, Identity::of(&metadata));
         // The elements of a new file are zeros, which are valid.
         if !layout.is_empty() && !self.mode.creates() {
             // SAFETY: the pages have `len` bytes and live for longer than the reference; the

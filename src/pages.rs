@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
 
+use crate::file::Identity;
 use crate::{Advice, Error, Mode, Result};
 
 /// Where the bytes of an array are.
@@ -32,6 +33,8 @@ pub(crate) struct Pages {
     bytes: Bytes,
     /// Kept only where the mapping does not do what is asked; see [`needs_file`].
     file: Option<File>,
+    /// Which file it is.
+    identity: Option<Identity>,
     /// How the kernel was told, at opening, that the pages will be used.
     advice: Advice,
     /// Boxed: a cell within the handle would make the compiler load pointer and strides of
@@ -50,15 +53,21 @@ struct State {
 
 impl Pages {
     /// Wraps a mapping, or none, and the file if it has to stay open.
-    pub(crate) fn new(map: Option<MmapRaw>, file: Option<File>, advice: Advice) -> Self {
+    pub(crate) fn new(
+        map: Option<MmapRaw>,
+        file: Option<File>,
+        advice: Advice,
+        identity: Option<Identity>,
+    ) -> Self {
         let bytes = map.map_or(Bytes::None, Bytes::Mapped);
-        Self { bytes, file, advice, state: Box::default() }
+        Self { bytes, file, identity, advice, state: Box::default() }
     }
 
     /// Wraps memory whose first `start` bytes are not of the array.
     pub(crate) fn loaded(memory: MmapMut, start: usize) -> Self {
         let bytes = Bytes::Memory { map: memory.into(), start };
-        Self { bytes, file: None, advice: Advice::Normal, state: Box::default() }
+        let advice = Advice::Normal;
+        Self { bytes, file: None, identity: None, advice, state: Box::default() }
     }
 
     /// Returns the address of the first byte; null if there is none.
@@ -81,6 +90,12 @@ impl Pages {
     /// Returns the advice given at opening.
     pub(crate) fn advice(&self) -> Advice {
         self.advice
+    }
+
+    /// Returns which file has the bytes.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        self.identity
     }
 
     /// Tells whether pages may be locked in memory.

@@ -67,9 +67,18 @@ impl Pages {
     }
 
     /// Maps all pages a second time, to read them by, unless some are to stay in memory.
-    pub(crate) fn twin(&self) -> Option<Twin> {
+    ///
+    /// A private mapping takes `map` for that, a shared one of so many bytes.
+    pub(crate) fn twin(
+        &self,
+        map: impl FnOnce(usize) -> Option<MmapRaw>,
+    ) -> Option<Twin> {
         let len = self.mapping().map_or(0, MmapRaw::len);
-        if self.is_locked() { None } else { Twin::of(&self.addresses(&(0..len)).ok()?) }
+        if len < FOLIO || self.is_locked() {
+            return None;
+        }
+        let addresses = self.addresses(&(0..len)).ok()?;
+        Twin::of(&addresses).or_else(|| Twin::from_mapping(map(len)?, &addresses))
     }
 
     /// Reads pages into the page cache, whole folios by the twin, and no others.

@@ -1,5 +1,7 @@
 //! Reads pages ahead of their use, on a thread of its own; knows addresses only.
 
+#[cfg(target_os = "linux")]
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,6 +11,8 @@ use std::thread::{Builder, JoinHandle};
 use crate::address::{self, FOLIO, Twin};
 use crate::region::Place;
 use crate::{Advice, PageCache};
+#[cfg(target_os = "linux")]
+use crate::{Mode, cached, file, pages};
 
 /// Addresses of pages.
 pub(crate) type Ranges = Vec<Range<usize>>;
@@ -42,6 +46,9 @@ struct Desk(Vec<Array>);
 #[derive(Debug)]
 struct Array {
     twin: Option<Twin>,
+    /// The file, and which of its bytes is at address 0, by wrapping arithmetic.
+    #[cfg(target_os = "linux")]
+    file: Option<(File, u64)>,
     /// Whether the kernel tells this process which pages are in memory.
     is_told: bool,
 }
@@ -52,11 +59,7 @@ impl Reader {
         arrays: impl Iterator<Item = Place<'a>>,
         wants_thread: bool,
     ) -> Self {
-        let array = |place: Place<'_>| Array {
-            twin: place.pages.twin(),
-            is_told: is_told(&place),
-        };
-        let desk = Arc::new(Desk(arrays.map(array).collect()));
+        let desk = Arc::new(Desk(arrays.map(|place| Array::new(&place)).collect()));
         let thread = (cfg!(target_os = "linux") && wants_thread)
             .then(|| Thread::start(Arc::clone(&desk)).ok())
             .flatten();
@@ -124,10 +127,67 @@ impl Desk {
 }
 
 impl Array {
+    #[cfg(target_os = "linux")]
+    fn new(place: &Place<'_>) -> Self {
+        let pages = place.pages;
+        let kept = pages.file().and_then(|file| file.try_clone().ok());
+        let file = kept.or_else(|| file::open_again(place.path, pages.identity()));
+        let twin = pages.twin(|len| {
+            let file = file.as_ref()?;
+            pages::map(file, place.offset, len, Mode::ReadOnly).ok()
+        });
+        let address = u64::try_from(pages.as_mut_ptr().addr()).unwrap_or(0);
+        let file = file.map(|file| (file, place.offset.wrapping_sub(address)));
+        Self { twin, file, is_told: is_told(place) }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn new(_: &Place<'_>) -> Self {
+        Self { twin: None, is_told: false }
+    }
+
+    /// Finds the pages that are not in memory; elsewhere than on Linux all may not be.
+    fn absent(&self, pages: &[Range<usize>]) -> Ranges {
+        match self.cached(pages) {
+            Some(true) => Vec::new(),
+            Some(false) => pages.to_vec(),
+            None => absent(pages),
+        }
+    }
+
+    /// Tells whether all pages are in memory, or none, if it is easy to tell.
+    #[cfg(target_os = "linux")]
+    fn cached(&self, pages: &[Range<usize>]) -> Option<bool> {
+        let (file, first) = self.file.as_ref()?;
+        let page = u64::try_from(address::page_size()).ok()?;
+        let (mut all, mut there) = (0_u64, 0_u64);
+        for range in pages {
+            let at =
+                |address: usize| u64::try_from(address).unwrap_or(0).wrapping_add(*first);
+            let start = at(address::page_of(range.start));
+            let bytes = start
+                ..start.saturating_add(
+                    at(range.end).saturating_sub(start).next_multiple_of(page),
+                );
+            all = all.saturating_add(bytes.end.saturating_sub(start).checked_div(page)?);
+            there = there.saturating_add(cached::count(file, &bytes).ok()?);
+        }
+        match there {
+            0 => Some(false),
+            there if there == all => Some(true),
+            _ => None,
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn cached(&self, _: &[Range<usize>]) -> Option<bool> {
+        None
+    }
+
     /// Reads pages, and returns those that are to leave the page cache again.
     fn read(&self, pages: &[Range<usize>], cache: PageCache) -> Ranges {
         let missing = match cache {
-            PageCache::AsFound => absent(pages),
+            PageCache::AsFound => self.absent(pages),
             PageCache::Keep => perhaps_absent(pages),
             PageCache::Drop => pages.to_vec(),
         };
@@ -189,9 +249,4 @@ fn is_told(place: &Place<'_>) -> bool {
             .is_ok_and(|file| file.st_uid == rustix::process::geteuid().as_raw())
     };
     place.mode.writes_file() || access(place.path, Access::WRITE_OK).is_ok() || owns()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_told(_: &Place<'_>) -> bool {
-    false
 }

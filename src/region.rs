@@ -122,7 +122,8 @@ impl<'a> Region<'a> {
     pub fn prefetch(&self) -> Result<()> {
         let pages = self.place.pages;
         let is_large = |range: &Range<usize>| range.len() >= FOLIO;
-        let twin = self.ranges.iter().any(is_large).then(|| pages.twin()).flatten();
+        let twin =
+            self.ranges.iter().any(is_large).then(|| pages.twin(|_| None)).flatten();
         // All small parts are on their way before the first is waited for.
         self.each("read", |range| match &twin {
             Some(twin) if is_large(range) => pages.read_by(twin, range),

@@ -14,7 +14,7 @@ use std::path::Path;
 const FLOORS: [&[&str]; 7] = [
     &["mode", "element", "endian", "error", "npy_error"],
     &["layout", "options", "span"],
-    &["address", "pages", "pagemap", "paging", "file", "space", "view"],
+    &["address", "cached", "pages", "pagemap", "paging", "file", "space", "view"],
     &["array", "region", "traits"],
     &["open", "safe"],
     &["npy"],
@@ -34,9 +34,10 @@ const FLOORS: [&[&str]; 7] = [
 ];
 
 /// The files that may ask for pardon of the manifest's ban on unsafe code.
-const UNSAFE: [&str; 10] = [
+const UNSAFE: [&str; 11] = [
     "address",
     "array",
+    "cached",
     "endian",
     "npy/mod",
     "npy/dynamic",
