@@ -8,6 +8,9 @@
 
 #[path = "mapped_vs_loaded/costs.rs"]
 mod costs;
+#[cfg(target_os = "linux")]
+#[path = "beside_numpy/large.rs"]
+mod large;
 #[path = "../tests/live/python.rs"]
 mod python;
 #[path = "mapped_vs_loaded/report.rs"]
@@ -17,6 +20,10 @@ mod report;
 mod rounds;
 #[path = "mapped_vs_loaded/run.rs"]
 mod run;
+#[cfg(target_os = "linux")]
+#[path = "larger_than_memory/table.rs"]
+#[expect(dead_code, reason = "another benchmark has other peers")]
+mod table;
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -46,12 +53,16 @@ fn main() -> Outcome {
         Sample::write(dir.path(), "1 KiB", 1 << 10)?,
         Sample::write(dir.path(), "1 GiB", len)?,
     ];
+    #[cfg(target_os = "linux")]
+    let large = large::Large::write(dir.path(), len)?;
     let mut sections = Vec::new();
     for sample in &samples {
         sections.extend(sample.openings(&python));
     }
-    let [_, large] = &samples;
-    sections.push(large.summing(&python));
+    let [_, sample] = &samples;
+    sections.push(sample.summing(&python));
+    #[cfg(target_os = "linux")]
+    sections.extend(large.sections(&sample.npy, &python));
     let numpy = python.borrow_mut().ask(&job("version", "", 1));
     println!("NumPy {}", numpy.get("result").and_then(|v| v.as_str()).unwrap_or("?"));
     run::run(&sections, dir.path());

@@ -13,6 +13,9 @@
 #[path = "mapped_vs_loaded/costs.rs"]
 mod costs;
 #[cfg(target_os = "linux")]
+#[path = "larger_than_memory/pressure.rs"]
+mod pressure;
+#[cfg(target_os = "linux")]
 #[path = "mapped_vs_loaded/report.rs"]
 mod report;
 #[cfg(target_os = "linux")]
@@ -44,7 +47,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         table::Table::write(dir.path(), "4 GiB", if small { 1 << 21 } else { 4 << 30 })?;
     let mut sections = scans::all(&medium, &large);
     sections.extend(stores::all(dir.path(), &medium));
+    for table in [&medium, &large] {
+        table.warm();
+        let share = 100.0 * table.huge_share();
+        println!("{}, read from end to end: {share:.0} % in pages of 2 MiB", table.name);
+    }
     run::run(&sections, dir.path());
+    drop(sections);
+    match pressure::Pressure::of(1 << 30) {
+        Some(_limit) => run::run(&scans::under_pressure(&large), dir.path()),
+        None => println!("SKIPPED: under memory pressure, which needs a control group"),
+    }
     Ok(())
 }
 

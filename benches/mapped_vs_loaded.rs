@@ -19,6 +19,10 @@ mod rounds;
 mod run;
 #[path = "mapped_vs_loaded/sections.rs"]
 mod sections;
+#[path = "mapped_vs_loaded/sums.rs"]
+mod sums;
+#[path = "mapped_vs_loaded/updates.rs"]
+mod updates;
 #[path = "mapped_vs_loaded/ways.rs"]
 mod ways;
 

@@ -191,15 +191,6 @@ pub(crate) fn windows(
     })
 }
 
-/// Divides a range into what is before, what are, and what is after whole pieces of `len`.
-pub(crate) fn whole(range: &Range<usize>, len: usize) -> [Range<usize>; 3] {
-    let end = range.end.saturating_sub(range.end.checked_rem(len).unwrap_or(0));
-    match range.start.checked_next_multiple_of(len) {
-        Some(start) if start < end => [range.start..start, start..end, end..range.end],
-        _ => [range.clone(), range.end..range.end, range.end..range.end],
-    }
-}
-
 /// A second mapping of the pages of a shared one, by which they are read, and nothing else.
 ///
 /// Each access to a page of it that is not in memory reads the 2 MiB of the file around it,
@@ -210,76 +201,101 @@ pub(crate) fn whole(range: &Range<usize>, len: usize) -> [Range<usize>; 3] {
 pub(crate) struct Twin {
     /// Where the pages are in the first mapping.
     first: usize,
+    /// How far the first page lies behind a multiple of 2 MiB of the file.
+    phase: usize,
     #[cfg(target_os = "linux")]
     pages: Range<usize>,
 }
 
+#[cfg(not(target_os = "linux"))]
+impl Twin {
+    pub(crate) fn of(_: &Range<usize>, _: u64) -> Option<Self> {
+        None
+    }
+
+    pub(crate) fn read(&self, addresses: &Range<usize>) -> io::Result<()> {
+        let _ = (self.first, self.phase);
+        request(addresses)
+    }
+}
+
+#[cfg(target_os = "linux")]
 impl Twin {
     /// Maps the pages of a whole shared mapping a second time, without their file.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn of(addresses: &Range<usize>) -> Option<Self> {
+    ///
+    /// The first address is that of the byte `offset` of the file.
+    pub(crate) fn of(addresses: &Range<usize>, offset: u64) -> Option<Self> {
         use rustix::mm::{MremapFlags, mremap};
 
-        let first = page_of(addresses.start);
-        let len = addresses.end.saturating_sub(first);
+        let start = page_of(addresses.start);
+        let len = addresses.end.saturating_sub(start);
         if !reads_folios() || len < FOLIO {
             return None;
         }
         // SAFETY: a mapping of length 0 is left as it is and, if it is shared, mapped once
         // more where nothing is; else this is an error.
-        let twin = unsafe { mremap(at(first), 0, len, MremapFlags::MAYMOVE) }.ok()?;
-        Self { first, pages: twin.addr()..twin.addr().saturating_add(len) }.advised()
+        let twin = unsafe { mremap(at(start), 0, len, MremapFlags::MAYMOVE) }.ok()?;
+        let pages = twin.addr()..twin.addr().saturating_add(len);
+        Self::new(pages, addresses, offset)
     }
 
     /// Takes a shared mapping of the bytes that another mapping has at some addresses.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn from_mapping(map: MmapRaw, addresses: &Range<usize>) -> Option<Self> {
-        let start = page_of(map.as_mut_ptr().addr());
-        let pages = start..map.as_mut_ptr().addr().saturating_add(map.len());
+    pub(crate) fn from_mapping(
+        map: MmapRaw,
+        addresses: &Range<usize>,
+        offset: u64,
+    ) -> Option<Self> {
+        let start = map.as_mut_ptr().addr();
+        let pages = page_of(start)..start.saturating_add(map.len());
         // The twin unmaps them.
         std::mem::forget(map);
-        let twin = Self { first: page_of(addresses.start), pages };
-        if reads_folios() { twin.advised() } else { None }
+        Self::new(pages, addresses, offset).filter(|_| reads_folios())
     }
 
-    #[cfg(target_os = "linux")]
-    fn advised(self) -> Option<Self> {
+    fn new(pages: Range<usize>, addresses: &Range<usize>, offset: u64) -> Option<Self> {
         use rustix::mm::Advice;
 
+        let first = page_of(addresses.start);
+        let lead = addresses.start.saturating_sub(first);
+        let phase = offset.checked_rem(u64::try_from(FOLIO).ok()?)?;
+        let phase = usize::try_from(phase).ok()?.saturating_sub(lead);
+        let twin = Self { first, phase, pages };
         // Without the one, the other would read page by page.
-        tell(&self.pages, Advice::LinuxHugepage).ok()?;
-        tell(&self.pages, Advice::Random).ok()?;
-        Some(self)
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(crate) fn of(_: &Range<usize>) -> Option<Self> {
-        None
+        tell(&twin.pages, Advice::LinuxHugepage).ok()?;
+        tell(&twin.pages, Advice::Random).ok()?;
+        Some(twin)
     }
 
     /// Reads pages, given by their addresses in the first mapping, into the page cache.
-    #[cfg(target_os = "linux")]
+    ///
+    /// These and no others: where they are no whole 2 MiB, one by one.
     pub(crate) fn read(&self, addresses: &Range<usize>) -> io::Result<()> {
-        let here = |address: usize| {
-            let here = address.saturating_sub(self.first);
-            here.saturating_add(self.pages.start).clamp(self.pages.start, self.pages.end)
+        let in_file = |address: usize| {
+            address.saturating_sub(self.first).saturating_add(self.phase)
         };
-        let pages = page_of(here(addresses.start))..here(addresses.end);
-        windows(&pages, FOLIO).try_for_each(|part| {
-            populate(&part)?;
+        let start = in_file(addresses.start).checked_next_multiple_of(FOLIO);
+        let end = in_file(addresses.end);
+        let end = end.saturating_sub(end.checked_rem(FOLIO).unwrap_or(0));
+        let Some(start) = start.filter(|start| *start < end) else {
+            return request(addresses);
+        };
+        let address = |in_file: usize| {
+            self.first.saturating_add(in_file.saturating_sub(self.phase))
+        };
+        request(&(addresses.start..address(start)))?;
+        request(&(address(end)..addresses.end))?;
+        windows(&(start..end), FOLIO).try_for_each(|folio| {
+            let here = folio.start.saturating_sub(self.phase);
+            let here = self.pages.start.saturating_add(here);
+            let here = here..here.saturating_add(folio.len()).min(self.pages.end);
+            populate(&here)?;
             // SAFETY: the pages are of the twin, which nobody else knows and whose bytes are
             // the file's.
             Ok(unsafe {
                 let advice = rustix::mm::Advice::LinuxDontNeed;
-                rustix::mm::madvise(at(part.start), part.len(), advice)
+                rustix::mm::madvise(at(here.start), here.len(), advice)
             }?)
         })
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(crate) fn read(&self, _: &Range<usize>) -> io::Result<()> {
-        let _ = self.first;
-        Ok(())
     }
 }
 

@@ -162,7 +162,7 @@ impl<D: Dimension> MapOptions<D> {
         }
 
         if let Some(map) = &mapped {
-            let populated = self.prepare(map);
+            let populated = self.prepare(map, layout.offset());
             // The contents of a new file cannot fail to be read, and nothing may fail here.
             if !self.mode.creates() {
                 populated.map_err(Error::io("read", path))?;

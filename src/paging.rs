@@ -68,9 +68,11 @@ impl Pages {
 
     /// Maps all pages a second time, to read them by, unless some are to stay in memory.
     ///
-    /// A private mapping takes `map` for that, a shared one of so many bytes.
+    /// The first byte is `offset` of the file. For a private mapping that takes `map`, by
+    /// which as many bytes are mapped shared.
     pub(crate) fn twin(
         &self,
+        offset: u64,
         map: impl FnOnce(usize) -> Option<MmapRaw>,
     ) -> Option<Twin> {
         let len = self.mapping().map_or(0, MmapRaw::len);
@@ -78,15 +80,8 @@ impl Pages {
             return None;
         }
         let addresses = self.addresses(&(0..len)).ok()?;
-        Twin::of(&addresses).or_else(|| Twin::from_mapping(map(len)?, &addresses))
-    }
-
-    /// Reads pages into the page cache, whole folios by the twin, and no others.
-    pub(crate) fn read_by(&self, twin: &Twin, range: &Range<usize>) -> io::Result<()> {
-        let [before, folios, after] = address::whole(&self.addresses(range)?, FOLIO);
-        address::request(&before)?;
-        address::request(&after)?;
-        twin.read(&folios)
+        Twin::of(&addresses, offset)
+            .or_else(|| Twin::from_mapping(map(len)?, &addresses, offset))
     }
 
     /// Makes sure that the mapping holds a range, and returns where; nowhere if there is none.

@@ -132,7 +132,7 @@ impl Array {
         let pages = place.pages;
         let kept = pages.file().and_then(|file| file.try_clone().ok());
         let file = kept.or_else(|| file::open_again(place.path, pages.identity()));
-        let twin = pages.twin(|len| {
+        let twin = pages.twin(place.offset, |len| {
             let file = file.as_ref()?;
             pages::map(file, place.offset, len, Mode::ReadOnly).ok()
         });

@@ -120,14 +120,13 @@ impl<'a> Region<'a> {
     ///
     /// [`Error::Io`] if they cannot be read.
     pub fn prefetch(&self) -> Result<()> {
-        let pages = self.place.pages;
-        let is_large = |range: &Range<usize>| range.len() >= FOLIO;
-        let twin =
-            self.ranges.iter().any(is_large).then(|| pages.twin(|_| None)).flatten();
+        let Place { pages, offset, .. } = self.place;
+        let is_large = self.ranges.iter().any(|range| range.len() >= FOLIO);
+        let twin = is_large.then(|| pages.twin(offset, |_| None)).flatten();
         // All small parts are on their way before the first is waited for.
         self.each("read", |range| match &twin {
-            Some(twin) if is_large(range) => pages.read_by(twin, range),
-            _ => pages.request(range),
+            Some(twin) => twin.read(&pages.addresses(range)?),
+            None => pages.request(range),
         })?;
         self.each("read", |range| pages.populate(range))
     }

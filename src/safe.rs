@@ -119,7 +119,7 @@ impl<D: Dimension> MapOptions<D> {
         })?;
         check::<A, D>(&layout, &map)?;
         let map = MmapRaw::from(map);
-        self.prepare(&map).map_err(Error::io("read", path))?;
+        self.prepare(&map, layout.offset()).map_err(Error::io("read", path))?;
         let keep = pages::needs_file(self.mode, layout.is_empty(), self.lock);
         let kept = keep.then(|| file.try_clone()).transpose();
         let kept = kept.map_err(Error::io("keep open", path))?;
@@ -177,7 +177,7 @@ impl<D: Dimension> MapOptions<D> {
     }
 
     /// Gives the advice asked for, and reads what is to be in memory at once.
-    pub(crate) fn prepare(&self, map: &MmapRaw) -> io::Result<()> {
+    pub(crate) fn prepare(&self, map: &MmapRaw, offset: u64) -> io::Result<()> {
         let start = map.as_mut_ptr().addr();
         let addresses = start..start.saturating_add(map.len());
         if self.advice != Advice::Normal {
@@ -187,7 +187,7 @@ impl<D: Dimension> MapOptions<D> {
         if !self.populate {
             return Ok(());
         }
-        if let Some(twin) = Twin::of(&addresses) {
+        if let Some(twin) = Twin::of(&addresses, offset) {
             twin.read(&addresses)?;
         }
         address::populate(&addresses)

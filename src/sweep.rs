@@ -190,7 +190,7 @@ impl<'a, V: Split> Blocks<'a, V> {
 
     fn take(&mut self, from_back: bool) -> Option<V> {
         let Some(rows) = self.block(from_back) else {
-            self.turns.finish_used();
+            self.turns.finish_all();
             return None;
         };
         self.turns.tend(rows.start, &self.left, from_back);

@@ -17,8 +17,8 @@ pub(crate) struct Turns<'a> {
     rows_of_turn: usize,
     /// The last ones of the front and of the back.
     used: [Option<Turn>; 2],
-    /// The one that is being read.
-    ahead: Option<Turn>,
+    /// Those that come next, and are being read or have been.
+    ahead: [Option<Turn>; 2],
     /// Begins with the first turn.
     reader: Option<Reader>,
     /// Whether only one of these is gone through at a time.
@@ -54,7 +54,7 @@ impl<'a> Turns<'a> {
             rows,
             rows_of_turn: rows_of_block.saturating_mul(blocks).max(1),
             used: [None, None],
-            ahead: None,
+            ahead: [None, None],
             reader: None,
             is_alone: true,
         }
@@ -79,10 +79,9 @@ impl<'a> Turns<'a> {
             return;
         }
         self.settle();
-        let mut turn = match self.ahead.take_if(|turn| turn.number == number) {
-            Some(turn) => turn,
-            None => self.read(number),
-        };
+        let mut ahead = self.ahead.iter_mut();
+        let ahead = ahead.find_map(|ahead| ahead.take_if(|turn| turn.number == number));
+        let mut turn = ahead.unwrap_or_else(|| self.read(number));
         let side = usize::from(from_back);
         if let Some(used) = self.used.get_mut(side).and_then(Option::take) {
             self.finish(used, Some(&mut turn));
@@ -97,19 +96,21 @@ impl<'a> Turns<'a> {
             }
         };
         if let Some(next) = next.filter(|next| !self.is_used(*next)) {
-            self.read_ahead(next);
+            self.read_ahead(next, side);
         }
     }
 
-    /// Gives back what is used, at the end.
-    pub(crate) fn finish_used(&mut self) {
-        let [front, back] = std::mem::take(&mut self.used);
-        let mut last = back;
-        if let Some(front) = front {
-            self.finish(front, last.as_mut());
-        }
-        if let Some(last) = last {
-            self.finish(last, None);
+    /// Gives back what is used and what was to come.
+    pub(crate) fn finish_all(&mut self) {
+        self.settle();
+        let used = std::mem::take(&mut self.used).into_iter();
+        let turns = used.chain(std::mem::take(&mut self.ahead)).flatten();
+        // In their order, so that each leaves what it shares to its neighbour.
+        let mut turns: Vec<_> = turns.collect();
+        turns.sort_unstable_by_key(|turn| turn.number);
+        let mut turns = turns.into_iter().peekable();
+        while let Some(turn) = turns.next() {
+            self.finish(turn, turns.peek_mut());
         }
     }
 
@@ -125,6 +126,10 @@ impl<'a> Turns<'a> {
 
     fn is_used(&self, number: usize) -> bool {
         self.used.iter().flatten().any(|turn| turn.number == number)
+    }
+
+    fn is_ahead(&self, number: usize) -> bool {
+        self.ahead.iter().flatten().any(|turn| turn.number == number)
     }
 
     fn plan(&self, number: usize) -> (Turn, Order) {
@@ -150,29 +155,30 @@ impl<'a> Turns<'a> {
         turn
     }
 
-    /// Begins to read a turn.
-    fn read_ahead(&mut self, number: usize) {
+    /// Begins to read a turn, for one of the sides.
+    fn read_ahead(&mut self, number: usize, side: usize) {
+        let reader = self.reader.as_ref().filter(|reader| reader.reads_ahead());
+        let Some(reader) = reader.filter(|_| !self.is_ahead(number)) else { return };
         let (mut turn, order) = self.plan(number);
-        let Some(reader) = self.reader.as_ref().filter(|reader| reader.reads_ahead())
-        else {
-            return;
-        };
-        if let Some(passing) = reader.begin(order) {
-            self.note(&mut turn, &passing);
-        } else {
-            turn.is_begun = true;
+        match reader.begin(order) {
+            Some(passing) => self.note(&mut turn, &passing),
+            None => turn.is_begun = true,
         }
-        self.ahead = Some(turn);
+        if let Some(ahead) = self.ahead.get_mut(side) {
+            *ahead = Some(turn);
+        }
     }
 
     /// Waits for the turn that is being read.
     fn settle(&mut self) {
-        let Some(mut turn) = self.ahead.take() else { return };
-        if std::mem::take(&mut turn.is_begun) {
-            let passing = self.reader.as_ref().and_then(Reader::wait);
-            self.note(&mut turn, &passing.unwrap_or_default());
+        let mut ahead = std::mem::take(&mut self.ahead);
+        for turn in ahead.iter_mut().flatten() {
+            if std::mem::take(&mut turn.is_begun) {
+                let passing = self.reader.as_ref().and_then(Reader::wait);
+                self.note(turn, &passing.unwrap_or_default());
+            }
         }
-        self.ahead = Some(turn);
+        self.ahead = ahead;
     }
 
     /// Notes which pages of a turn are to leave the page cache.
@@ -193,16 +199,7 @@ impl<'a> Turns<'a> {
 
 impl Drop for Turns<'_> {
     fn drop(&mut self) {
-        self.settle();
-        if let Some(mut ahead) = self.ahead.take() {
-            // Its neighbour has what it shares with it.
-            let [front, back] = std::mem::take(&mut self.used);
-            for used in [front, back].into_iter().flatten() {
-                self.finish(used, Some(&mut ahead));
-            }
-            self.finish(ahead, None);
-        }
-        self.finish_used();
+        self.finish_all();
         self.arrays.iter_mut().for_each(Tender::end);
     }
 }

@@ -154,6 +154,23 @@ fn sync_of_a_region_is_that_of_the_mode() {
     place.assert_holds(&bytes);
 }
 
+#[test]
+fn start_sync_begins_to_write_the_region_and_nothing_else() {
+    let (place, _) = pages();
+    let mut a = rows(ReadWrite, &place);
+    a.view_mut().unwrap().column_mut(5).fill(9);
+    let dirty = || place.mapped("Shared_Dirty") + place.mapped("Private_Dirty");
+    let all = (ROWS * page_size()) as u64 / 1024;
+    assert_eq!(dirty(), all);
+    a.region(s![..16, ..]).start_sync().unwrap();
+    // The system itself waits for 30 s before it writes.
+    let mut waits = 0..500;
+    while dirty() > all / 4 * 3 && waits.next().is_some() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert_eq!(dirty(), all / 4 * 3);
+}
+
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[test]
 fn a_failed_sync_of_a_region_poisons_the_array() {

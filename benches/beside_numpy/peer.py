@@ -5,6 +5,7 @@ the last run and the seconds of all, closing and freeing included.
 """
 
 import json
+import os
 import sys
 import time
 
@@ -37,6 +38,38 @@ def memmap_sum(path):
 
 def fromfile_sum(path):
     return float(np.fromfile(path, np.float64).sum())
+
+
+ROW = 512
+
+
+def memmap_pick(path):
+    array = np.memmap(path, np.float64, "r").reshape(-1, ROW)
+    rows = np.arange(1000) * 2_654_435_761 % len(array)
+    return float(array[rows, rows % ROW].sum())
+
+
+def memmap_fill(path):
+    if os.path.exists(path):
+        os.remove(path)
+    array = np.memmap(path, np.float64, "w+", shape=(1 << 18, ROW))
+    array[:] = 1.5
+    array.flush()
+    return float(array[7, 7])
+
+
+def change(array):
+    array = array.reshape(-1, ROW)
+    array[::100, 3] = -1.0
+    return float(array[0, 3])
+
+
+def load_change(path):
+    return change(np.load(path))
+
+
+def memmap_change(path):
+    return change(np.memmap(path, np.float64, "c"))
 
 
 def main():

@@ -1,12 +1,14 @@
 //! Reading: sweeps, gathers, loads.
 #![expect(clippy::indexing_slicing, reason = "the sizes are known")]
+#![expect(unsafe_code, reason = "mapping a file is unsafe, whoever does it")]
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::thread;
 
 use memmap2::MmapMut;
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayRef2, Axis, Ix2};
 use ndarray_memmap::{MapOptions, Mode, PageCache};
 use rustix::fs::OFlags;
 
@@ -24,6 +26,8 @@ pub(crate) fn all<'a>(medium: &'a Table, large: &'a Table) -> Vec<Section<'a>> {
         cold_gather(large),
         warm_gather(medium),
         loads(medium),
+        open_and_sum(medium),
+        open_and_pick(medium),
         #[cfg(feature = "rayon")]
         two_threads(medium),
     ]
@@ -32,6 +36,13 @@ pub(crate) fn all<'a>(medium: &'a Table, large: &'a Table) -> Vec<Section<'a>> {
 fn sweep(table: &Table, cache: PageCache) -> f64 {
     let array = table.open(Mode::ReadOnly);
     array.sweep(Axis(0), BLOCK).cache(cache).map(|block| block.sum()).sum()
+}
+
+/// Reading with little memory for the page cache.
+pub(crate) fn under_pressure(large: &Table) -> Vec<Section<'_>> {
+    let section = cold_sweep(large);
+    let name = format!("{}, 1 GiB of memory for the process", section.name);
+    vec![Section { name, ..section }]
 }
 
 fn cold_sum(table: &Table) -> Section<'_> {
@@ -182,13 +193,6 @@ fn loads(table: &Table) -> Section<'_> {
         let bytes = std::fs::read(&table.path).expect("it is read");
         floats(&bytes).sum()
     };
-    let reused = std::cell::RefCell::new(MmapMut::map_anon(table.len).expect("memory"));
-    let reused = move || {
-        let file = File::open(&table.path).expect("it opens");
-        let mut buffer = reused.borrow_mut();
-        file.read_exact_at(&mut buffer, 0).expect("it is read");
-        floats(&buffer).sum()
-    };
     let raw = || {
         let options = MapOptions::new(Mode::ReadOnly).rows_of(ROW);
         options.load::<f64>(&table.path).expect("it loads").sum()
@@ -201,8 +205,63 @@ fn loads(table: &Table) -> Section<'_> {
             table.warmed("MapOptions::load", raw),
             table.warmed("read_npy", read_npy).target(Target::AtLeast(2.5)),
             table.warmed("fs::read", fresh),
-            table.warmed("read, reused buffer", reused),
-            table.warmed("mapped handle", || table.open(Mode::ReadOnly).sum()),
+        ],
+    }
+}
+
+/// From the closed file to the sum, and back to nothing.
+fn open_and_sum(table: &Table) -> Section<'_> {
+    let npy = table.path.with_extension("npy");
+    let by_npy = npy.clone();
+    let handle = move || {
+        // SAFETY: the file is in a folder of this process alone, and is only read.
+        let array =
+            unsafe { ndarray_memmap::npy::open::<f64, Ix2>(&npy, Mode::ReadOnly) };
+        array.expect("it opens").sum()
+    };
+    let read_npy = move || {
+        let array: Array2<f64> = ndarray_npy::read_npy(&by_npy).expect("it is read");
+        array.sum()
+    };
+    let buffer = RefCell::new(MmapMut::map_anon(table.len).expect("memory"));
+    let reused = move || {
+        let file = File::open(&table.path).expect("it opens");
+        let mut buffer = buffer.borrow_mut();
+        file.read_exact_at(&mut buffer, 0).expect("it is read");
+        floats(&buffer).sum()
+    };
+    Section {
+        name: format!("open and sum of {}, warm", table.name),
+        pace: Pace::Heavy,
+        ways: vec![
+            table.warmed("MapOptions::open", || table.open(Mode::ReadOnly).sum()),
+            table.warmed("npy::open", handle),
+            table.warmed("bare mapping", || floats(&table.map()).sum()),
+            table.warmed("read_npy", read_npy).target(Target::AtLeast(10.0)),
+            table.warmed("read, reused buffer", reused).target(Target::AtLeast(2.5)),
+        ],
+    }
+}
+
+/// A few elements of a large file, as a reader of many files looks at each.
+fn open_and_pick(table: &Table) -> Section<'_> {
+    let npy = table.path.with_extension("npy");
+    let indices = indices(1000, table.rows());
+    let by_load = indices.clone();
+    let pick = |array: &ArrayRef2<f64>, indices: &[usize]| {
+        indices.iter().map(|&row| array[[row, row % ROW]]).sum()
+    };
+    let handle = move || pick(&table.open(Mode::ReadOnly), &indices);
+    let read_npy = move || {
+        let array: Array2<f64> = ndarray_npy::read_npy(&npy).expect("it is read");
+        pick(&array, &by_load)
+    };
+    Section {
+        name: format!("open and 1000 random elements of {}, warm", table.name),
+        pace: Pace::Heavy,
+        ways: vec![
+            table.warmed("MapOptions::open", handle),
+            table.warmed("read_npy", read_npy).target(Target::AtLeast(1000.0)),
         ],
     }
 }
@@ -212,27 +271,37 @@ fn loads(table: &Table) -> Section<'_> {
 fn two_threads(table: &Table) -> Section<'_> {
     use rayon::prelude::*;
 
+    table.warm();
+    let is_huge = table.huge_share() > 0.9;
+
     let resident = table.open(Mode::ReadOnly).to_owned();
     let halves = move || {
         let (first, second) = resident.view().split_at(Axis(0), resident.nrows() / 2);
         let (first, second) = rayon::join(|| first.sum(), || second.sum());
         first + second
     };
-    let swept = |prepare: fn(&Table)| {
+    let swept = move |cache| {
         move || {
-            prepare(table);
             let array = table.open(Mode::ReadOnly);
-            let blocks = array.sweep(Axis(0), 4 << 20).into_par_iter();
+            let blocks = array.sweep(Axis(0), BLOCK).cache(cache).into_par_iter();
             blocks.map(|block| block.sum()).sum::<f64>()
         }
     };
-    let nothing: fn(&Table) = |_| ();
+    let bare = || {
+        let map = table.map();
+        let (first, second) = floats(&map).split_at(Axis(0), table.len / 16);
+        let (first, second) = rayon::join(|| first.sum(), || second.sum());
+        first + second
+    };
+    let nearly = Target::AtMost(1.0 / if is_huge { 0.9 } else { 0.7 });
     Section {
         name: format!("warm sum of {} on 2 threads", table.name),
         pace: Pace::Heavy,
         ways: vec![
             table.warmed("resident memory", halves),
-            table.warmed("sweep", swept(nothing)).target(Target::AtMost(1.0 / 0.7)),
+            table.warmed("sweep", swept(PageCache::AsFound)).target(nearly),
+            table.warmed("sweep, cache kept", swept(PageCache::Keep)).target(nearly),
+            table.warmed("bare mapping", bare),
             table.warmed("one thread, handle", || table.open(Mode::ReadOnly).sum()),
         ],
     }

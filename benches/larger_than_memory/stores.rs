@@ -5,14 +5,20 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array1, Array2, Axis};
 use ndarray_memmap::{MapOptions, MmapArray2, Mode, SyncToDisk};
 
 use crate::rounds::{Pace, Section, Target, Way};
 use crate::table::{ROW, ROW_LEN, Table, indices};
 
 pub(crate) fn all<'a>(dir: &Path, table: &'a Table) -> Vec<Section<'a>> {
-    vec![fill(dir, table), scatter(table, true), scatter(table, false), private(table)]
+    vec![
+        fill(dir, table),
+        scatter(table, true),
+        scatter(table, false),
+        elements(table),
+        private(table),
+    ]
 }
 
 /// Makes a file as large as the table.
@@ -50,8 +56,8 @@ fn fill<'a>(dir: &Path, table: &'a Table) -> Section<'a> {
         name: format!("new file of {}, filled and durable", table.name),
         pace: Pace::Heavy,
         ways: vec![
-            Way::new("Create + sync", map),
             Way::new("Create, sweep_mut + sync", sweep),
+            Way::new("Create, fill + sync", map),
             Way::new("fs::write + fdatasync", write).target(Target::AtLeast(2.0)),
         ],
     }
@@ -109,6 +115,47 @@ fn scatter(table: &Table, is_cold: bool) -> Section<'_> {
         ),
         pace: Pace::Heavy,
         ways,
+    }
+}
+
+/// Changes 1000 single elements, whose pages are 3.9 MiB, and makes that durable.
+fn elements(table: &Table) -> Section<'_> {
+    let indices: Vec<usize> = indices(1000, table.rows())
+        .into_iter()
+        .map(|row| row * ROW + row % ROW)
+        .collect();
+    let by_map = indices.clone();
+    let changes = std::cell::Cell::new(0.0);
+    let next = move || {
+        changes.set(changes.get() + 1.0);
+        changes.get()
+    };
+    let mapped_next = next.clone();
+    let scatter = move || {
+        let values = Array1::from_elem(indices.len(), next());
+        let options = MapOptions::new(Mode::ReadWrite);
+        // SAFETY: the file is in a folder of this process alone.
+        let array = unsafe { options.open::<f64>(&table.path) };
+        let mut array = array.expect("it opens");
+        array.scatter(Axis(0), &indices, &values).expect("elements of the table");
+        array.sync().expect("it is written");
+        f64::from(u8::from(array[indices[7]] == values[7]))
+    };
+    let store = move || {
+        let value = mapped_next();
+        let mut map = table.map_mut();
+        let numbers: &mut [f64] = bytemuck::cast_slice_mut(&mut map);
+        by_map.iter().for_each(|&index| numbers[index] = value);
+        map.flush().expect("it is written");
+        1.0
+    };
+    Section {
+        name: format!("1000 scattered elements of {}, warm, durable", table.name),
+        pace: Pace::Heavy,
+        ways: vec![
+            table.warmed("scatter", scatter),
+            table.warmed("stores, bare mapping", store),
+        ],
     }
 }
 

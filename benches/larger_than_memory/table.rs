@@ -1,10 +1,9 @@
 //! A large table of numbers in a file: rows of 4 KiB.
 #![expect(unsafe_code, reason = "mapping a file is unsafe, whoever does it")]
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use memmap2::{Mmap, MmapMut};
 use ndarray::{ArrayView1, ArrayView2, s};
@@ -80,13 +79,26 @@ impl Table {
         assert!(residency > 0.999, "{residency} of {} is in memory", self.name);
     }
 
+    /// Returns which part of the file is mapped by pages of 2 MiB once it has been read.
+    pub(crate) fn huge_share(&self) -> f64 {
+        let map = self.map();
+        assert!(floats(&map).sum() > 0.0);
+        let maps = fs::read_to_string("/proc/self/smaps").expect("the mappings");
+        let path = self.path.to_str().expect("a plain path");
+        let ours = maps.lines().skip_while(|line| !line.ends_with(path));
+        let huge = ours.filter_map(|line| line.strip_prefix("FilePmdMapped:")).next();
+        let kib = huge.and_then(|text| text.trim().split(' ').next()?.parse().ok());
+        let len = u32::try_from(self.len >> 10).expect("not so large");
+        kib.map_or(f64::NAN, |kib: u32| f64::from(kib) / f64::from(len))
+    }
+
     /// A way whose runs each begin with a cold file.
     pub(crate) fn cold<'a>(
         &'a self,
         name: &'a str,
         work: impl Fn() -> f64 + 'a,
     ) -> Way<'a> {
-        self.prepared(name, || self.chill(), work)
+        Way::new(name, work).after(|| self.chill())
     }
 
     /// A way whose runs each begin with a warm file.
@@ -95,25 +107,7 @@ impl Table {
         name: &'a str,
         work: impl Fn() -> f64 + 'a,
     ) -> Way<'a> {
-        self.prepared(name, || self.warm(), work)
-    }
-
-    fn prepared<'a>(
-        &'a self,
-        name: &'a str,
-        prepare: impl Fn() + 'a,
-        work: impl Fn() -> f64 + 'a,
-    ) -> Way<'a> {
-        Way::timing_itself(name, move |runs| {
-            let (mut result, mut seconds) = (f64::NAN, 0.0);
-            for _ in 0..runs {
-                prepare();
-                let start = Instant::now();
-                result = work();
-                seconds += start.elapsed().as_secs_f64();
-            }
-            (result, seconds)
-        })
+        Way::new(name, work).after(|| self.warm())
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) struct Sizes {
     large: usize,
     huge: usize,
     matrix: [Ix; 2],
+    table: [Ix; 2],
     flags: usize,
 }
 
@@ -29,6 +30,7 @@ impl Sizes {
         // 1 TiB where an address has 64 bits.
         huge: 1 << (usize::BITS - 24),
         matrix: [4096, 8192],
+        table: [1 << 16, 512],
         flags: 1 << 28,
     };
 
@@ -38,6 +40,7 @@ impl Sizes {
         large: 1 << 16,
         huge: 1 << 20,
         matrix: [64, 128],
+        table: [1 << 7, 512],
         flags: 1 << 16,
     };
 }
@@ -60,8 +63,14 @@ pub(crate) struct Files {
     pub(crate) huge: Sample<Ix1>,
     pub(crate) dense: Sample<Ix1>,
     pub(crate) matrix: Sample<Ix2>,
+    /// Many short rows.
+    pub(crate) table: Sample<Ix2>,
+    /// Two files with the numbers of `table`, which are changed.
+    pub(crate) changed: [PathBuf; 2],
     /// The numbers of `matrix`, big-endian.
     pub(crate) swapped: PathBuf,
+    /// A byte, then the numbers of `matrix`, little-endian.
+    pub(crate) odd: PathBuf,
     /// As many `bool`s as bytes.
     pub(crate) flags: PathBuf,
 }
@@ -79,9 +88,16 @@ impl Files {
         };
         let matrix = Dim(sizes.matrix);
         let swapped = at.join("swapped");
-        write_words(&swapped, matrix.size(), |i| number(i).to_be_bytes())?;
+        write_words(&swapped, &[], matrix.size(), |i| number(i).to_be_bytes())?;
+        let odd = at.join("odd");
+        write_words(&odd, &[0], matrix.size(), |i| number(i).to_le_bytes())?;
+        let table = Dim(sizes.table);
+        let changed = ["in place", "rewritten"].map(|name| at.join(name));
+        for path in &changed {
+            write_words(path, &[], table.size(), |i| number(i).to_ne_bytes())?;
+        }
         let flags = at.join("flags");
-        write_words(&flags, sizes.flags / 8, |i| hash(i).map(|byte| byte & 1))?;
+        write_words(&flags, &[], sizes.flags / 8, |i| hash(i).map(|byte| byte & 1))?;
 
         Ok(Self {
             small: vector(sizes.small, "")?,
@@ -90,7 +106,14 @@ impl Files {
             huge: sparse(at, sizes.huge)?,
             dense: vector(sizes.large, " dense")?,
             matrix: sample(at, human(matrix.size() * size_of::<f64>()), matrix)?,
+            table: sample(
+                at,
+                format!("{} by 4 KiB", human(table.size() * size_of::<f64>())),
+                table,
+            )?,
+            changed,
             swapped,
+            odd,
             flags,
             dir,
         })
@@ -108,7 +131,7 @@ fn sample<D: Dimension>(
 ) -> Result<Sample<D>, Box<dyn Error>> {
     let raw = at.join(format!("{name}.raw"));
     let npy = raw.with_extension("npy");
-    write_words(&raw, dim.size(), |i| number(i).to_ne_bytes())?;
+    write_words(&raw, &[], dim.size(), |i| number(i).to_ne_bytes())?;
 
     let map = ways::map(&raw)?;
     let array: ArrayView<'_, f64, D> = ways::bare_view(&map, dim.clone());
@@ -123,7 +146,7 @@ fn sample<D: Dimension>(
 fn sparse(at: &Path, len: usize) -> Result<Sample<Ix1>, Box<dyn Error>> {
     let name = format!("{} sparse", human(len));
     let raw = at.join(&name);
-    write_words(&raw, 1, |i| number(i).to_ne_bytes())?;
+    write_words(&raw, &[], 1, |i| number(i).to_ne_bytes())?;
     File::options().write(true).open(&raw)?.set_len(u64::try_from(len)?)?;
     Ok(Sample { name, raw, npy: None, dim: Ix1(len / size_of::<f64>()) })
 }
@@ -131,15 +154,20 @@ fn sparse(at: &Path, len: usize) -> Result<Sample<Ix1>, Box<dyn Error>> {
 /// Writes and syncs, so that no writeback disturbs the measurements.
 fn write_words(
     path: &Path,
+    before: &[u8],
     count: usize,
     word: impl Fn(u64) -> [u8; 8],
 ) -> io::Result<()> {
     let mut file = BufWriter::with_capacity(1 << 20, File::create_new(path)?);
+    file.write_all(before)?;
     for i in (0_u64..).take(count) {
         file.write_all(&word(i))?;
     }
     file.into_inner()?.sync_all()
 }
+
+/// The largest number in a file.
+pub(crate) const LARGEST: f64 = 65535.0;
 
 /// Small whole numbers, whose sums are exact in every order.
 fn number(i: u64) -> f64 {

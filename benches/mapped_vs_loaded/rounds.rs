@@ -56,6 +56,8 @@ pub(crate) enum Target {
 pub(crate) struct Way<'a> {
     pub(crate) name: &'a str,
     pub(crate) target: Target,
+    /// What comes before each run and does not count.
+    prepare: Box<dyn Fn() + 'a>,
     /// Goes this way so many times; returns the last result and the seconds of all.
     run: Box<dyn Fn(u32) -> (f64, f64) + 'a>,
 }
@@ -74,7 +76,13 @@ impl<'a> Way<'a> {
         name: &'a str,
         run: impl Fn(u32) -> (f64, f64) + 'a,
     ) -> Self {
-        Self { name, target: Target::Unset, run: Box::new(run) }
+        Self { name, target: Target::Unset, prepare: Box::new(|| ()), run: Box::new(run) }
+    }
+
+    /// Has something done before each run of a section of `Pace::Heavy`.
+    #[allow(dead_code, reason = "not every benchmark prepares its runs")]
+    pub(crate) fn after(self, prepare: impl Fn() + 'a) -> Self {
+        Self { prepare: Box::new(prepare), ..self }
     }
 
     pub(crate) fn target(self, target: Target) -> Self {
@@ -83,18 +91,21 @@ impl<'a> Way<'a> {
 
     /// Goes this way once, and returns what that took beside time.
     pub(crate) fn cost(&self) -> Option<Cost> {
+        (self.prepare)();
         Cost::of(|| {
-            self.result();
+            (self.run)(1);
         })
     }
 
     fn result(&self) -> f64 {
+        (self.prepare)();
         let (result, _) = (self.run)(1);
         result
     }
 
     /// Returns the seconds of one run, of so many.
     fn time(&self, batch: u32) -> f64 {
+        (self.prepare)();
         let (_, seconds) = (self.run)(batch);
         seconds / f64::from(batch)
     }

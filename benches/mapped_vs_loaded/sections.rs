@@ -1,19 +1,22 @@
 //! What is compared with what, and with which target.
 
 use std::error::Error;
+use std::fs;
 use std::ops::Deref;
 
 use bytemuck::checked;
 use memmap2::Mmap;
-use ndarray::{ArrayRef, Dimension, Ix1, Ix2};
-use ndarray_memmap::{Be, Layout, MapOptions, MmapArray2, Mode};
+use ndarray::{ArrayRef, Ix1, Ix2};
+use ndarray_memmap::{Be, Layout, Le, MapOptions, MmapArray2, Mode};
 
-use crate::files::{Files, Sample, hash, human};
+use crate::files::{Files, Sample, human};
 use crate::rounds::{Pace, Section, Target, Way};
+use crate::sums::Sums;
+use crate::updates;
 use crate::ways::{self, Work};
 
-const OPENING: Target = Target::AtMost(1.25);
-const WORKING: Target = Target::AtMost(1.03);
+pub(crate) const OPENING: Target = Target::AtMost(1.25);
+pub(crate) const WORKING: Target = Target::AtMost(1.03);
 const CHECKING: Target = Target::AtLeast(3.0);
 /// One instruction swaps the bytes of a vector from SSSE3 on.
 const SWAPPING: Target =
@@ -31,43 +34,22 @@ impl Work<Ix1> for First {
     }
 }
 
-/// Adds up some elements.
-#[derive(Clone, Copy)]
-enum Sum<'a> {
-    Full,
-    Row(usize),
-    Column(usize),
-    Cells(&'a [[usize; 2]]),
-}
-
-impl Work<Ix2> for Sum<'_> {
-    fn run<V: Deref<Target = ArrayRef<f64, Ix2>>>(self, array: &V) -> f64 {
-        match self {
-            Self::Full => array.sum(),
-            Self::Row(row) => array.row(row).sum(),
-            Self::Column(column) => array.column(column).sum(),
-            Self::Cells(cells) => cells.iter().map(|&cell| array[cell]).sum(),
-        }
-    }
-}
-
 /// What stays open while it is worked on.
 pub(crate) struct Opened {
-    matrix: MmapArray2<f64>,
+    sums: Sums,
     swapped: MmapArray2<Be<f64>>,
-    bare: Mmap,
+    odd: MmapArray2<Le<f64>>,
+    odd_options: MapOptions<Ix2>,
     flags: Mmap,
     flags_layout: Layout<Ix1>,
-    cells: Vec<[usize; 2]>,
 }
 
 impl Opened {
     pub(crate) fn open(files: &Files) -> Result<Self, Box<dyn Error>> {
-        let Sample { raw, dim, .. } = &files.matrix;
-        let options = MapOptions::new(Mode::ReadOnly).shape(*dim);
-        let bare = ways::map(raw)?;
-        let matrix = ways::handle(&options, raw)?;
-        assert_eq!(matrix.view(), ways::bare_view::<f64, _>(&bare, *dim));
+        let options = MapOptions::new(Mode::ReadOnly).shape(files.matrix.dim);
+        let swapped = ways::handle(&options, &files.swapped)?;
+        let odd_options = options.offset(1);
+        let odd = ways::handle(&odd_options, &files.odd)?;
 
         let flags = ways::map(&files.flags)?;
         let flags_layout = MapOptions::new(Mode::ReadOnly)
@@ -75,34 +57,19 @@ impl Opened {
         let view = flags_layout.view::<bool>(&flags)?;
         assert_eq!(view.as_slice(), checked::try_cast_slice(&flags).ok());
 
-        let (rows, columns) = dim.into_pattern();
-        let cell = |i| {
-            let [a, b, c, d, ..] = hash(i).map(usize::from);
-            [(a << 8 | b) % rows, (c << 8 | d) % columns]
-        };
-        let cells = (0..1000).map(cell).collect();
-        let swapped = ways::handle(&options, &files.swapped)?;
-        Ok(Self { matrix, swapped, bare, flags, flags_layout, cells })
-    }
-
-    fn sums(&self) -> [(&'static str, Sum<'_>); 4] {
-        let (rows, columns) = self.matrix.dim();
-        [
-            ("full sum", Sum::Full),
-            ("one row", Sum::Row(rows / 2)),
-            ("one column", Sum::Column(columns / 2)),
-            ("1000 random elements", Sum::Cells(&self.cells)),
-        ]
+        let sums = Sums::open(files)?;
+        Ok(Self { sums, swapped, odd, odd_options, flags, flags_layout })
     }
 }
 
 /// Lists all comparisons.
 pub(crate) fn all<'a>(files: &'a Files, opened: &'a Opened) -> Vec<Section<'a>> {
     let mut sections = openings(files);
-    sections.extend(opened.sums().map(|(name, sum)| work_only(name, sum, files, opened)));
-    sections.extend(opened.sums().map(|(name, sum)| from_file(name, sum, files)));
+    sections.extend(opened.sums.sections(files));
     sections.extend(validations(files, opened));
     sections.push(byte_orders(files, opened));
+    sections.push(odd_offset(files, opened));
+    sections.push(updates::section(files));
     sections
 }
 
@@ -138,37 +105,6 @@ fn openings(files: &Files) -> Vec<Section<'_>> {
         },
         Section { name: format!("load {}", dense.name), pace: Pace::Once, ways: loads },
     ]
-}
-
-/// The work alone, on a view and a handle that are open.
-fn work_only<'a>(
-    name: &str,
-    sum: Sum<'a>,
-    files: &Files,
-    opened: &'a Opened,
-) -> Section<'a> {
-    let Opened { matrix, bare, .. } = opened;
-    let bare = ways::bare_view(bare, files.matrix.dim);
-    Section {
-        name: format!("{name}, open"),
-        pace: if matches!(sum, Sum::Full) { Pace::Milli } else { Pace::Micro },
-        ways: vec![
-            Way::new("bare view", move || sum.run(&bare)),
-            Way::new("handle", move || sum.run(matrix)).target(WORKING),
-        ],
-    }
-}
-
-/// The work with what comes before and after: opening or loading, unmapping or freeing.
-fn from_file<'a>(name: &str, sum: Sum<'a>, files: &'a Files) -> Section<'a> {
-    let options = MapOptions::new(Mode::ReadOnly).shape(files.matrix.dim);
-    // One row costs no more than opening.
-    let target = if matches!(sum, Sum::Row(_)) { OPENING } else { WORKING };
-    Section {
-        name: format!("{name} of {}", files.matrix.name),
-        pace: Pace::Slow,
-        ways: ways::from_file(&files.matrix, options, sum, target),
-    }
 }
 
 /// The check of `bool`s; the result is the last of them.
@@ -213,16 +149,47 @@ fn validations<'a>(files: &'a Files, opened: &'a Opened) -> [Section<'a>; 2] {
     ]
 }
 
-/// Sums of native and of big-endian numbers through handles.
+/// Sums of native and of other numbers through handles.
 fn byte_orders<'a>(files: &Files, opened: &'a Opened) -> Section<'a> {
-    let Opened { matrix, swapped, .. } = opened;
+    let Opened { sums, swapped, odd, .. } = opened;
     Section {
         name: format!("sum of {}, byte order", files.matrix.name),
         pace: Pace::Milli,
         ways: vec![
-            Way::new("f64", move || matrix.sum()),
+            Way::new("f64", move || sums.matrix().sum()),
             Way::new("Be<f64>", move || swapped.sum().get()).target(SWAPPING),
             Way::new("Be<f64>, mapv first", move || swapped.mapv(|x| x.get()).sum()),
+            Way::new("Le<f64> at offset 1", move || odd.sum().get()),
+        ],
+    }
+}
+
+/// Sums of numbers that begin at no multiple of their size.
+fn odd_offset<'a>(files: &'a Files, opened: &'a Opened) -> Section<'a> {
+    let Files { matrix, odd, .. } = files;
+    let options = MapOptions::new(Mode::ReadOnly).shape(matrix.dim);
+    let aligned = move || {
+        let array: MmapArray2<f64> = ways::handle(&options, &matrix.raw).expect(READY);
+        array.sum()
+    };
+    let shifted = move || {
+        let array: MmapArray2<Le<f64>> =
+            ways::handle(&opened.odd_options, odd).expect(READY);
+        array.sum().get()
+    };
+    let read = move || {
+        let bytes = fs::read(odd).expect("the file is read");
+        let (_, numbers) = bytes.split_first().expect(READY);
+        let (words, _) = numbers.as_chunks();
+        words.iter().map(|&word| f64::from_le_bytes(word)).sum()
+    };
+    Section {
+        name: format!("sum of {} at offset 1, from the file", matrix.name),
+        pace: Pace::Slow,
+        ways: vec![
+            Way::new("f64 at offset 0", aligned),
+            Way::new("Le<f64>", shifted),
+            Way::new("fs::read + from_le_bytes", read),
         ],
     }
 }

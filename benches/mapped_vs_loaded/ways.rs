@@ -1,15 +1,17 @@
 //! The ways to get at an array in a file.
 #![expect(unsafe_code, reason = "mapping a file is unsafe, whoever does it")]
 
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::ops::Deref;
 use std::path::Path;
 
 use memmap2::Mmap;
-use ndarray::{Array, ArrayRef, ArrayView, Dimension};
+use ndarray::{Array, ArrayRef, ArrayView, Dimension, StrideShape};
 use ndarray_memmap::{Element, MapOptions, MmapArray};
-use ndarray_npy::{ReadNpyError, read_npy};
+use ndarray_npy::{ReadNpyError, ViewNpyError, ViewNpyExt, read_npy};
+use npyz::NpyFile;
 
 use crate::files::Sample;
 use crate::rounds::{Target, Way};
@@ -53,6 +55,39 @@ pub(crate) fn from_file<'a, D: Dimension>(
     ways
 }
 
+/// Lists the ways by other libraries, and by a buffer that is there already.
+pub(crate) fn by_peers<'a, D: Dimension>(
+    sample: &'a Sample<D>,
+    work: impl Work<D> + 'a,
+) -> Vec<Way<'a>> {
+    let Sample { raw, npy: Some(npy), dim, .. } = sample else { return Vec::new() };
+    let view = move || {
+        let map = map(npy).expect("the file maps");
+        let array: Result<ArrayView<'_, f64, D>, ViewNpyError> =
+            ArrayView::view_npy(&map);
+        work.run(&array.expect("it is valid"))
+    };
+    let read = move || {
+        let file = BufReader::new(File::open(npy).expect("it opens"));
+        let file = NpyFile::new(file).expect("it is valid");
+        let numbers: Vec<f64> = file.into_vec().expect("it is read");
+        work.run(&ArrayView::from_shape(dim.clone(), &numbers).expect("the sizes match"))
+    };
+    let buffer = RefCell::new(Array::zeros(dim.clone()));
+    let reused = move || {
+        let mut array = buffer.borrow_mut();
+        let numbers = array.as_slice_mut().expect("it is contiguous");
+        let mut file = File::open(raw).expect("it opens");
+        file.read_exact(bytemuck::cast_slice_mut(numbers)).expect("it is read");
+        work.run(&*array)
+    };
+    vec![
+        Way::new("memmap2 + view_npy", view),
+        Way::new("npyz", read),
+        Way::new("read, reused buffer", reused),
+    ]
+}
+
 /// Opens the handle.
 pub(crate) fn handle<A: Element, D: Dimension>(
     options: &MapOptions<D>,
@@ -75,13 +110,14 @@ pub(crate) fn map(path: &Path) -> io::Result<Mmap> {
 /// Views a mapping as an array; the floor that the handle is measured against.
 pub(crate) fn bare_view<A: bytemuck::Pod, D: Dimension>(
     map: &Mmap,
-    dim: D,
+    shape: impl Into<StrideShape<D>>,
 ) -> ArrayView<'_, A, D> {
-    assert!(dim.size() * size_of::<A>() <= map.len(), "the mapping holds the array");
+    let shape = shape.into();
+    assert!(shape.size() * size_of::<A>() <= map.len(), "the mapping holds the array");
     // SAFETY: the mapping begins at a page, has the bytes of all elements, and is borrowed
     // for as long as the view lives; nobody changes the file (see `handle`), and `A` is
     // valid for all bytes.
-    unsafe { ArrayView::from_shape_ptr(dim, map.as_ptr().cast()) }
+    unsafe { ArrayView::from_shape_ptr(shape, map.as_ptr().cast()) }
 }
 
 /// Reads number by number.

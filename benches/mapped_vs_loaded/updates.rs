@@ -1,0 +1,95 @@
+//! Changing few rows of a file, until they are on the disk.
+#![expect(unsafe_code, reason = "mapping a file is unsafe, whoever does it")]
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use memmap2::MmapMut;
+use ndarray::{ArrayViewMut2, Dimension, Ix2};
+use ndarray_memmap::{MapOptions, MmapArray2, Mode, SyncToDisk};
+
+use crate::files::{Files, LARGEST};
+use crate::rounds::{Pace, Section, Target, Way};
+
+/// What the disk needs differs more from run to run than the work.
+const SYNCING: Target = Target::AtMost(1.25);
+/// One row of so many is changed.
+const STEP: usize = 100;
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+pub(crate) fn section(files: &Files) -> Section<'_> {
+    let dim = files.table.dim;
+    // After a rewrite a file may lie otherwise in the page cache: the others have their own.
+    let [in_place, rewritten] = &files.changed;
+    let way = |name, path, update: fn(&Path, Ix2) -> Outcome| {
+        Way::timing_itself(name, move |runs| {
+            let time = |(_, seconds), _| {
+                let before = changed_sum(path, dim).expect("it is read");
+                let start = Instant::now();
+                update(path, dim).expect("it can be changed");
+                let seconds = seconds + start.elapsed().as_secs_f64();
+                (before + changed_sum(path, dim).expect("it is read"), seconds)
+            };
+            (0..runs).fold((f64::NAN, 0.0), time)
+        })
+    };
+    Section {
+        name: format!("change and sync 1 % of {}", files.table.name),
+        pace: Pace::Heavy,
+        ways: vec![
+            way("bare map_mut + flush", in_place, by_map),
+            way("handle", in_place, by_handle).target(SYNCING),
+            way("read + rewrite", rewritten, by_rewrite),
+        ],
+    }
+}
+
+/// Mirrors numbers, so that each run changes them and sums before and after make a constant.
+fn change(mut array: ArrayViewMut2<'_, f64>) {
+    for row in (0..array.nrows()).step_by(STEP) {
+        array.row_mut(row).mapv_inplace(|number| LARGEST - number);
+    }
+}
+
+/// Adds up the rows that are changed, as they are in the file.
+fn changed_sum(path: &Path, dim: Ix2) -> io::Result<f64> {
+    let (rows, columns) = dim.into_pattern();
+    let mut file = File::open(path)?;
+    let mut numbers = vec![0.0; columns];
+    let mut sum = 0.0;
+    for row in (0..rows).step_by(STEP) {
+        let offset = row * columns * size_of::<f64>();
+        file.seek(SeekFrom::Start(offset.try_into().map_err(io::Error::other)?))?;
+        file.read_exact(bytemuck::cast_slice_mut(&mut numbers))?;
+        sum += numbers.iter().sum::<f64>();
+    }
+    Ok(sum)
+}
+
+fn by_map(path: &Path, dim: Ix2) -> Outcome {
+    let file = File::options().read(true).write(true).open(path)?;
+    // SAFETY: the file is in a folder of this process alone, which has no other mapping of
+    // it and does not change its length.
+    let mut map = unsafe { MmapMut::map_mut(&file) }?;
+    change(ArrayViewMut2::from_shape(dim, bytemuck::cast_slice_mut(&mut map))?);
+    Ok(map.flush()?)
+}
+
+fn by_handle(path: &Path, dim: Ix2) -> Outcome {
+    let options = MapOptions::new(Mode::ReadWrite).shape(dim);
+    // SAFETY: as in `by_map`.
+    let mut array: MmapArray2<f64> = unsafe { options.open(path) }?;
+    change(array.view_mut()?);
+    Ok(array.sync()?)
+}
+
+fn by_rewrite(path: &Path, dim: Ix2) -> Outcome {
+    let mut bytes = fs::read(path)?;
+    change(ArrayViewMut2::from_shape(dim, bytemuck::cast_slice_mut(&mut bytes))?);
+    let mut file = File::create(path)?;
+    file.write_all(&bytes)?;
+    Ok(file.sync_data()?)
+}

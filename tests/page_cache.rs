@@ -1,0 +1,226 @@
+//! A sweep leaves the page cache as it found it, wherever the array lies and however it ends.
+#![cfg(target_os = "linux")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "the numbers are small; helpers of tests"
+)]
+
+mod common;
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use common::{Place, open};
+use ndarray::{Array2, Axis, s};
+use ndarray_memmap::Mode::{CopyOnWrite, ReadOnly, ReadWrite};
+use ndarray_memmap::{MapOptions, MmapArray2, Mode, PageCache, SyncToDisk, sweep_zip};
+
+/// No multiple of a page, nor of 2 MiB.
+const ROW: usize = 5000;
+const ROWS: usize = 4500;
+const OFFSET: u64 = (3 << 20) + 123;
+
+fn bytes() -> Vec<u8> {
+    let len = usize::try_from(OFFSET).unwrap() + ROW * ROWS + 777;
+    (0..len).map(|i| (i % 251) as u8).collect()
+}
+
+fn array(mode: Mode, place: &Place) -> MmapArray2<u8> {
+    let options = MapOptions::new(mode).offset(OFFSET).shape((ROWS, ROW));
+    open(&options, place).unwrap()
+}
+
+/// Tells of each page of the whole file whether it is in memory.
+fn cached(place: &Place) -> Vec<bool> {
+    let page = rustix::param::page_size();
+    let all: ndarray_memmap::MmapArray1<u8> =
+        open(&MapOptions::new(ReadOnly), place).unwrap();
+    let pages = (0..all.len()).step_by(page);
+    pages.map(|start| all.region(s![start]).residency() == 1.0).collect()
+}
+
+/// Makes some parts of a cold file warm, as anybody's reading does: the kernel reads ahead.
+fn warm_some(place: &Place) {
+    place.chill();
+    let file = File::open(place).unwrap();
+    let mut buffer = vec![0; 300_000];
+    for at in [4 << 20, (9 << 20) + 5000] {
+        file.read_exact_at(&mut buffer, at).unwrap();
+    }
+    // What is being read ahead is to be there before anybody looks.
+    let before = (0..1000).map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        cached(place)
+    });
+    let mut last = Vec::new();
+    let settled =
+        before.into_iter().any(|now| std::mem::replace(&mut last, now.clone()) == now);
+    assert!(settled && last.contains(&true) && last.contains(&false));
+}
+
+fn sum(block: ndarray::ArrayView2<'_, u8>) -> u64 {
+    block.fold(0, |sum, byte| sum + u64::from(*byte))
+}
+
+#[track_caller]
+fn assert_as(before: &[bool], place: &Place, how: &str) {
+    let after = cached(place);
+    let number = |which: bool| {
+        let pairs = before.iter().zip(&after);
+        pairs.filter(|(before, after)| before != after && **after == which).count()
+    };
+    let all = before.len();
+    assert_eq!(
+        (number(true), number(false)),
+        (0, 0),
+        "come, gone, of {all} pages: {how}"
+    );
+}
+
+#[test]
+fn whatever_the_blocks_the_order_and_the_mode() {
+    let bytes = bytes();
+    let place = Place::cold(&bytes);
+    let start = usize::try_from(OFFSET).unwrap();
+    let expected =
+        bytes[start..][..ROW * ROWS].iter().map(|b| u64::from(*b)).sum::<u64>();
+    for mode in [ReadOnly, CopyOnWrite, ReadWrite] {
+        for block in [7 * ROW, 300_000, 1 << 20, 3 << 20, 64 << 20] {
+            warm_some(&place);
+            let before = cached(&place);
+            let a = array(mode, &place);
+            assert_eq!(a.sweep(Axis(0), block).map(sum).sum::<u64>(), expected);
+            assert_as(&before, &place, &format!("{mode} {block}"));
+            assert_eq!(a.sweep(Axis(0), block).rev().map(sum).sum::<u64>(), expected);
+            assert_as(&before, &place, &format!("{mode} {block}, from the back"));
+            let mut sweep = a.sweep(Axis(0), block);
+            let mut total = 0;
+            while let Some(front) = sweep.next() {
+                total += sum(front) + sweep.next_back().map_or(0, sum);
+            }
+            assert_eq!(total, expected);
+            drop(sweep);
+            assert_as(&before, &place, &format!("{mode} {block}, from both ends"));
+        }
+    }
+}
+
+#[test]
+fn when_it_is_broken_off() {
+    let place = Place::cold(&bytes());
+    for block in [7 * ROW, 1 << 20, 3 << 20] {
+        for blocks in [1, 2, 5] {
+            warm_some(&place);
+            let before = cached(&place);
+            let a = array(ReadOnly, &place);
+            assert!(a.sweep(Axis(0), block).take(blocks).map(sum).sum::<u64>() > 0);
+            assert_as(&before, &place, &format!("{blocks} of {block}"));
+            assert!(a.sweep(Axis(0), block).rev().take(blocks).map(sum).sum::<u64>() > 0);
+            assert_as(&before, &place, &format!("{blocks} of {block}, from the back"));
+        }
+    }
+}
+
+#[test]
+fn with_arrays_of_very_different_rows() {
+    let (wide, narrow) = (Place::cold(&bytes()), Place::cold(&vec![1; 3 * ROWS]));
+    warm_some(&wide);
+    let before = [cached(&wide), cached(&narrow)];
+    let a = array(ReadOnly, &wide);
+    let b: MmapArray2<u8> = open(&MapOptions::new(ReadOnly).rows_of(3), &narrow).unwrap();
+    let ones = sweep_zip(Axis(0), 500_000, (&a, &b)).unwrap().map(|(_, ones)| sum(ones));
+    assert_eq!(ones.sum::<u64>(), 3 * ROWS as u64);
+    assert_as(&before[0], &wide, "wide rows");
+    assert_as(&before[1], &narrow, "narrow rows");
+}
+
+#[test]
+fn a_sweep_that_changes_drops_what_it_read_once_it_is_written() {
+    let place = Place::cold(&bytes());
+    warm_some(&place);
+    let before = cached(&place);
+    let mut a = array(ReadWrite, &place);
+    for mut block in a.sweep_mut(Axis(0), 1 << 20).unwrap() {
+        block.mapv_inplace(|byte| byte ^ 1);
+    }
+    a.sync().unwrap();
+    let expected: u64 = array(ReadOnly, &place).iter().map(|byte| u64::from(*byte)).sum();
+    drop(a);
+    assert_ne!(expected, 0);
+    // Pages that were being written when it was their turn to go may stay.
+    warm_some(&place);
+    let mut a = array(ReadWrite, &place);
+    for mut block in a.sweep_mut(Axis(0), 1 << 20).unwrap() {
+        block.mapv_inplace(|byte| byte ^ 1);
+    }
+    let after = cached(&place);
+    let come = before.iter().zip(&after).filter(|(before, after)| !**before && **after);
+    let come = come.count();
+    assert!(come * 20 < before.len(), "{come} of {} pages", before.len());
+    a.sync().unwrap();
+    place.assert_holds(&bytes());
+}
+
+#[test]
+fn a_sweep_that_is_forgotten_does_no_harm() {
+    let place = Place::cold(&bytes());
+    for _ in 0..20 {
+        let a = array(ReadOnly, &place);
+        let mut sweep = a.sweep(Axis(0), 1 << 20);
+        assert!(sweep.next().is_some());
+        std::mem::forget(sweep);
+        // Its thread may be reading, and others map where the array was.
+        drop(a);
+        let mut b: MmapArray2<u8> = MapOptions::scratch((ROWS, ROW)).unwrap();
+        b.view_mut().unwrap().fill(3);
+        assert_eq!(
+            b.sweep(Axis(0), 1 << 20).map(sum).sum::<u64>(),
+            3 * (ROW * ROWS) as u64
+        );
+    }
+    place.assert_holds(&bytes());
+}
+
+#[test]
+fn blocks_outlive_their_sweep() {
+    let place = Place::cold(&bytes());
+    let a = array(ReadOnly, &place);
+    let blocks: Vec<_> = a.sweep(Axis(0), 300_000).cache(PageCache::Drop).collect();
+    let whole = a.sweep(Axis(0), 300_000).map(sum).sum::<u64>();
+    assert_eq!(blocks.into_iter().map(sum).sum::<u64>(), whole);
+}
+
+#[test]
+fn the_pages_are_read_ahead_of_as_before_a_sweep() {
+    let place = Place::cold(&bytes());
+    let a = array(ReadOnly, &place);
+    let flags = || {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let path = place.path().to_str().unwrap().to_owned();
+        let mut lines = maps.lines().skip_while(move |line| !line.ends_with(&path));
+        lines.find(|line| line.starts_with("VmFlags:")).unwrap().to_owned()
+    };
+    let before = flags();
+    a.sweep(Axis(0), 1 << 20).for_each(drop);
+    a.sweep(Axis(0), 1 << 20).take(3).for_each(drop);
+    a.sweep(Axis(0), 3 << 20).rev().take(2).for_each(drop);
+    assert_eq!(flags(), before, "`rr` is the advice not to read ahead");
+}
+
+#[test]
+fn private_changes_take_the_memory_of_their_pages() {
+    let page = rustix::param::page_size();
+    let place = Place::cold(&vec![7; 1000 * page]);
+    let options = MapOptions::new(CopyOnWrite).rows_of(page);
+    let mut a: MmapArray2<u8> = open(&options, &place).unwrap();
+    let mut view = a.view_mut().unwrap();
+    (0..1000).step_by(100).for_each(|row| view[[row, 3]] = 8);
+    let private = place.mapped("Anonymous");
+    assert_eq!(private, 10 * page as u64 / 1024, "KiB for 10 pages changed");
+    let expected = Array2::from_shape_fn((1000, page), |(row, column)| {
+        if row % 100 == 0 && column == 3 { 8 } else { 7 }
+    });
+    assert_eq!(a, expected);
+}
