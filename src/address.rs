@@ -2,17 +2,17 @@
 //!
 //! Knows neither mappings nor arrays. Whatever lies at an address, nothing here changes a
 //! byte of it, so that nobody has to promise what lies there.
-#![expect(unsafe_code, reason = "the kernel is told of pages by their addresses")]
+#![cfg_attr(unix, expect(unsafe_code, reason = "the kernel is told of addresses"))]
 
 use std::io;
 use std::ops::Range;
 
-#[cfg(target_os = "linux")]
 use memmap2::MmapRaw;
 
 use crate::Advice;
 
 /// How much the kernel is asked to map at a time; it looks for signals after each.
+#[cfg(target_os = "linux")]
 const WINDOW: usize = 64 << 20;
 /// How much it is asked to read without saying so; of more it takes only the beginning.
 #[cfg(unix)]
@@ -210,6 +210,10 @@ pub(crate) struct Twin {
 #[cfg(not(target_os = "linux"))]
 impl Twin {
     pub(crate) fn of(_: &Range<usize>, _: u64) -> Option<Self> {
+        None
+    }
+
+    pub(crate) fn from_mapping(_: MmapRaw, _: &Range<usize>, _: u64) -> Option<Self> {
         None
     }
 

@@ -1,10 +1,13 @@
-//! How much of a file is in the page cache, at a glance (Linux).
+//! The page cache of a file: how much is in it, and taking that out (Linux).
 #![expect(unsafe_code, reason = "no crate in use makes this system call")]
 
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
+
+use crate::address::page_size;
 
 /// The number of `cachestat`, the same for all processors that Linux got since it has one.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
@@ -51,4 +54,18 @@ pub(crate) fn count(file: &File, bytes: &Range<u64>) -> io::Result<u64> {
     let failed =
         unsafe { libc::syscall(CACHESTAT, fd, &raw const asked, &raw mut answer, 0) };
     if failed != 0 { Err(io::Error::last_os_error()) } else { Ok(answer.cached) }
+}
+
+/// Takes the pages of some bytes, written and not mapped, out of the page cache.
+///
+/// The first and the last page too, if only a part of them is meant.
+pub(crate) fn forget(file: &File, bytes: &Range<u64>) -> io::Result<()> {
+    let page = u64::try_from(page_size()).map_err(io::Error::other)?;
+    let start = bytes.start.saturating_sub(bytes.start.checked_rem(page).unwrap_or(0));
+    let end = bytes.end.checked_next_multiple_of(page).unwrap_or(u64::MAX);
+    let len = NonZeroU64::new(end.saturating_sub(start));
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    Ok(rustix::fs::fadvise(file, start, len, rustix::fs::Advice::DontNeed)?)
 }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::ops::Range;
 
-use bytemuck::cast_slice;
 use ndarray::{ArrayRef, ArrayView, Axis, Dimension, RemoveAxis};
 
 use crate::ahead::Ahead;
@@ -160,7 +159,7 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
             let at = at.saturating_add(place.offset);
             let row = if is_reversed { row.reversed_axes() } else { row };
             let row = row.as_standard_layout();
-            let bytes = cast_slice(row.as_slice().unwrap_or_default());
+            let bytes = bytemuck::cast_slice(row.as_slice().unwrap_or_default());
             file.write_all_at(bytes, at).map_err(Error::io("write", place.path))?;
         }
         Ok(true)

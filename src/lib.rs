@@ -122,7 +122,7 @@
 //! - **A disk or server that fails while mapped** is a `SIGBUS` at the next access to pages
 //!   that are not in memory. Use [`load`](MapOptions::load) for what is read over a network.
 //! - **`fork`** shares mappings with the child, where the contract holds as between any two
-//!   processes.
+//!   processes. Sweeps go on there without reading ahead.
 //!
 //! # Limits
 //!
@@ -134,6 +134,8 @@
 //! - An array keeps a descriptor open only where it cannot do without: on Linux and Apple
 //!   systems if changes go to the file, elsewhere if it is empty and they do, elsewhere than
 //!   on Linux if it is locked, and on Windows always.
+//! - To close any descriptor of a file ends the locks that the process holds on it by
+//!   `fcntl`; to open an array, and on Linux to sweep it, opens and closes one.
 //! - Files in `/proc` and the like have length 0, so that they are mapped as empty arrays.
 //! - A process over its limit of file size (`RLIMIT_FSIZE`) gets an error; one whose limit is
 //!   lowered during the call gets `SIGXFSZ`.

@@ -6,7 +6,7 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
 
@@ -34,6 +34,7 @@ pub(crate) struct Pages {
     /// Kept only where the mapping does not do what is asked; see [`needs_file`].
     file: Option<File>,
     /// Which file it is.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "not opened again"))]
     identity: Option<Identity>,
     /// How the kernel was told, at opening, that the pages will be used.
     advice: Advice,
@@ -42,11 +43,23 @@ pub(crate) struct Pages {
     state: Box<State>,
 }
 
+/// Whether all changes are in memory or on disk.
+#[derive(Debug, Default)]
+enum Health {
+    #[default]
+    Sound,
+    /// The kernel has said, and says no more, that some could not be written.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "sync alone writes"))]
+    Lost(io::Error),
+    /// Some sync has said so.
+    Failed,
+}
+
 /// What changes while the array is open.
 #[derive(Debug, Default)]
 struct State {
-    /// Whether a sync has failed. Syncs take turns, so that none misses another's failure.
-    failed: Mutex<bool>,
+    /// Syncs take turns, so that none misses another's failure.
+    health: Mutex<Health>,
     /// Whether pages have been locked in memory.
     locked: AtomicBool,
 }
@@ -110,7 +123,6 @@ impl Pages {
     }
 
     /// Returns the file of a shared mapping for writing, where it is kept.
-    #[cfg(target_os = "linux")]
     pub(crate) fn file(&self) -> Option<&File> {
         self.file.as_ref()
     }
@@ -120,18 +132,38 @@ impl Pages {
     /// The kernel reports a failed write once and drops the data, so that a second try may
     /// succeed over a loss. Therefore a failure is final.
     pub(crate) fn sync(&self, ranges: &[Range<usize>], path: &Path) -> Result<()> {
-        let mut failed = self.state.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        if *failed {
-            return Err(Error::Poisoned);
-        }
+        let mut health = self.health();
         let flush = |map: &MmapRaw| {
             ranges.iter().try_for_each(|range| map.flush_range(range.start, range.len()))
         };
-        let flushed = self.mapping().map_or(Ok(()), flush);
-        let synced =
-            flushed.and_then(|()| self.file.as_ref().map_or(Ok(()), File::sync_all));
-        *failed = synced.is_err();
+        let synced = match std::mem::take(&mut *health) {
+            Health::Sound => self
+                .mapping()
+                .map_or(Ok(()), flush)
+                .and_then(|()| self.file.as_ref().map_or(Ok(()), File::sync_all)),
+            Health::Lost(error) => Err(error),
+            Health::Failed => {
+                *health = Health::Failed;
+                return Err(Error::Poisoned);
+            }
+        };
+        if synced.is_err() {
+            *health = Health::Failed;
+        }
         synced.map_err(Error::io("sync", path))
+    }
+
+    /// Keeps an error of a write that was begun for the next sync, which would not see it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn note_loss(&self, error: &io::Error) {
+        let mut health = self.health();
+        if let (Health::Sound, Some(number)) = (&*health, error.raw_os_error()) {
+            *health = Health::Lost(io::Error::from_raw_os_error(number));
+        }
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.state.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

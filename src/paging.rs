@@ -2,7 +2,7 @@
 //!
 //! All ranges count bytes from the first of the array. They are compared with the mapping
 //! here, since neither memmap2 nor the kernel knows where the array ends.
-#![expect(unsafe_code, reason = "to drop, lock and write pages is unsafe")]
+#![cfg_attr(unix, expect(unsafe_code, reason = "to drop and lock pages is unsafe"))]
 
 use std::io;
 use std::ops::Range;
@@ -150,7 +150,8 @@ impl Pages {
     pub(crate) fn start_sync(&self, range: &Range<usize>, offset: u64) -> io::Result<()> {
         #[cfg(target_os = "linux")]
         if let Some(file) = self.file() {
-            return write_back(file, range, offset, libc::SYNC_FILE_RANGE_WRITE);
+            let flags = libc::SYNC_FILE_RANGE_WRITE;
+            return self.kept(write_back(file, range, offset, flags));
         }
         let _ = offset;
         let Some(map) = self.bounded(range)? else { return Ok(()) };
@@ -167,29 +168,24 @@ impl Pages {
         offset: u64,
     ) -> io::Result<()> {
         let Some(file) = self.file() else { return Ok(()) };
-        write_back(file, range, offset, libc::SYNC_FILE_RANGE_WAIT_BEFORE)
+        self.kept(write_back(file, range, offset, libc::SYNC_FILE_RANGE_WAIT_BEFORE))
+    }
+
+    /// Keeps what says that changes are lost for the next sync: the kernel says it once.
+    #[cfg(target_os = "linux")]
+    fn kept(&self, written: io::Result<()>) -> io::Result<()> {
+        use io::ErrorKind::{Interrupted, InvalidInput, Unsupported};
+
+        written.inspect_err(|e| {
+            if !matches!(e.kind(), Interrupted | InvalidInput | Unsupported) {
+                self.note_loss(e);
+            }
+        })
     }
 
     /// Leaves the pace of writing to the system.
     #[cfg(not(target_os = "linux"))]
     pub(crate) fn finish_write(&self, range: &Range<usize>, _: u64) -> io::Result<()> {
-        self.bounded(range).map(drop)
-    }
-
-    /// Takes written pages that nobody has mapped out of the page cache.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn forget(&self, range: &Range<usize>, offset: u64) -> io::Result<()> {
-        use std::num::NonZeroU64;
-
-        let (Some(file), false) = (self.file(), range.is_empty()) else { return Ok(()) };
-        let start = u64::try_from(range.start).unwrap_or(u64::MAX).saturating_add(offset);
-        let len = NonZeroU64::new(u64::try_from(range.len()).unwrap_or(u64::MAX));
-        Ok(rustix::fs::fadvise(file, start, len, rustix::fs::Advice::DontNeed)?)
-    }
-
-    /// Leaves the page cache to the system.
-    #[cfg(not(target_os = "linux"))]
-    pub(crate) fn forget(&self, range: &Range<usize>, _: u64) -> io::Result<()> {
         self.bounded(range).map(drop)
     }
 

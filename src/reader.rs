@@ -1,6 +1,5 @@
 //! Reads pages ahead of their use, on a thread of its own; knows addresses only.
 
-#[cfg(target_os = "linux")]
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -29,6 +28,8 @@ pub(crate) struct Order {
 pub(crate) struct Reader {
     desk: Arc<Desk>,
     thread: Option<Thread>,
+    /// The process that has the thread; a fork of it has none.
+    process: u32,
 }
 
 #[derive(Debug)]
@@ -63,13 +64,21 @@ impl Reader {
         let thread = (cfg!(target_os = "linux") && wants_thread)
             .then(|| Thread::start(Arc::clone(&desk)).ok())
             .flatten();
-        Self { desk, thread }
+        Self { desk, thread, process: std::process::id() }
+    }
+
+    /// Returns the file of one of the arrays, if it could be opened.
+    pub(crate) fn file(&self, number: usize) -> Option<&File> {
+        #[cfg(target_os = "linux")]
+        return self.desk.0.get(number)?.file.as_ref().map(|(file, _)| file);
+        #[cfg(not(target_os = "linux"))]
+        return self.desk.0.get(number).and(None);
     }
 
     /// Tells whether orders can be carried out while something else is done.
     pub(crate) fn reads_ahead(&self) -> bool {
         // Elsewhere than on Linux pages are only requested.
-        self.thread.is_some() || !cfg!(target_os = "linux")
+        self.thread().is_some() || !cfg!(target_os = "linux")
     }
 
     /// Reads pages, and returns of each array those that are to leave the page cache again.
@@ -82,21 +91,29 @@ impl Reader {
 
     /// Begins to read pages; the order before must have been waited for.
     pub(crate) fn begin(&self, order: Order) -> Option<Vec<Ranges>> {
-        let Some(thread) = &self.thread else { return Some(self.read(&order)) };
+        let Some(thread) = self.thread() else { return Some(self.read(&order)) };
         thread.orders.send(order).err().map(|order| self.read(&order.0))
     }
 
     /// Waits for the pages of the order that was begun, and answers as `read` does.
     pub(crate) fn wait(&self) -> Option<Vec<Ranges>> {
-        self.thread.as_ref()?.answers.recv().ok()
+        self.thread()?.answers.recv().ok()
+    }
+
+    fn thread(&self) -> Option<&Thread> {
+        self.thread.as_ref().filter(|_| self.process == std::process::id())
     }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        if let Some(Thread { orders, handle, .. }) = self.thread.take() {
-            drop(orders);
-            let _ = handle.join();
+        let is_here = self.thread().is_some();
+        match self.thread.take() {
+            Some(Thread { orders, handle, .. }) if is_here => {
+                drop(orders);
+                let _ = handle.join();
+            }
+            elsewhere => std::mem::forget(elsewhere),
         }
     }
 }

@@ -250,7 +250,7 @@ impl SyncToDisk for Region<'_> {
             return Ok(());
         }
         if self.ranges.len() > 1 {
-            // All are on their way before the first is waited for; `sync` reports failures.
+            // All are on their way before the first is waited for; failures are kept.
             let _ = self.start_sync();
         }
         self.place.pages.sync(&self.ranges, self.place.path)

@@ -64,12 +64,21 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// For arrays larger than memory: the next block is read while one is used, the last one
     /// is given back, and the page cache is left as it was found, so that a scan of a huge
     /// file does not drive everything else out of memory; [`Blocks::cache`] has other
-    /// ways. In mode `c` private changes stay. A row larger than `bytes` is a block of its
-    /// own. Blocks of 16 MiB are a good choice.
+    /// ways. A row larger than `bytes` is a block of its own. Blocks of 4 to 16 MiB are the
+    /// fastest; of smaller ones several are read and given back together, about 1 MiB.
+    ///
+    /// The process holds two blocks, each counted as 1 MiB at least, and up to 4 MiB, for the
+    /// pieces of 2 MiB that they begin and end in; as much again if blocks are taken from the
+    /// back as well, and as much for each thread. In mode `c` private changes stay.
+    ///
+    /// On Linux a thread reads ahead, whole pieces of 2 MiB at a time, whatever the readahead
+    /// of the disk is set to. What is in memory the kernel tells only those who own the file
+    /// or may write to it; others leave in the page cache what they read.
     ///
     /// Rows are those of `axis`. Along another than the slowest (0 in C order, the last in
-    /// Fortran order) the pages of a block hold much else, so that far more has to be read
-    /// and blocks that touch many more pages than they fill are not read ahead.
+    /// Fortran order) the pages of a block hold much else, so that far more has to be read.
+    /// Blocks that touch more than twice the pages they fill are neither read ahead nor taken
+    /// out of the page cache.
     ///
     /// # Panics
     ///
@@ -100,7 +109,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// Blocks that are done begin to be written at once and are waited for two blocks later,
     /// so that memory with changes is bounded too. That makes nothing durable;
     /// [`sync`](crate::SyncToDisk::sync) does, and reports what could not be written. In mode
-    /// `c` changed pages stay in memory.
+    /// `c` all pages stay until the system needs their memory, and changed ones longer.
     ///
     /// # Errors
     ///

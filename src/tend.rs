@@ -4,6 +4,7 @@
 //! and a page that cannot be written is reported by the next sync.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::ops::Range;
 
 use memmap2::MmapRaw;
@@ -11,6 +12,8 @@ use ndarray::Axis;
 
 use crate::Advice;
 use crate::address::FOLIO;
+#[cfg(target_os = "linux")]
+use crate::cached;
 use crate::reader::Ranges;
 use crate::region::Place;
 use crate::span::Span;
@@ -23,6 +26,8 @@ pub(crate) struct Tender<'a> {
     axis: Axis,
     /// Whether blocks are handed out to be changed, and changes go to the file.
     writes: bool,
+    /// Whether they are, and changes stay private.
+    is_private: bool,
     /// Turns that are being written.
     writing: VecDeque<Part>,
 }
@@ -42,8 +47,9 @@ const WRITING: usize = 2;
 
 impl<'a> Tender<'a> {
     pub(crate) fn new(place: Place<'a>, span: Span, axis: Axis, writes: bool) -> Self {
-        let writes = writes && place.mode.writes_file();
-        Self { place, span, axis, writes, writing: VecDeque::new() }
+        let [writes, is_private] =
+            [true, false].map(|shared| writes && place.mode.writes_file() == shared);
+        Self { place, span, axis, writes, is_private, writing: VecDeque::new() }
     }
 
     /// Finds the pages of some rows.
@@ -79,19 +85,23 @@ impl<'a> Tender<'a> {
     }
 
     /// Gives a turn back, but for what the next one shares with it.
-    pub(crate) fn finish(&mut self, mut part: Part, next: Option<&mut Part>) {
+    pub(crate) fn finish(
+        &mut self,
+        mut part: Part,
+        next: Option<&mut Part>,
+        file: Option<&File>,
+    ) {
         if let Some(next) = next {
             Self::share(&mut part, next);
         }
         let Place { pages, mode, offset, .. } = self.place;
-        if self.writes {
-            for range in &part.pages {
-                let _ = pages.start_sync(range, offset);
-            }
-        } else {
-            for range in &part.passing {
-                let _ = pages.page_out(range);
-            }
+        for range in part.pages.iter().filter(|_| self.writes) {
+            let _ = pages.start_sync(range, offset);
+        }
+        // Without its file, only what is in the page table can leave the page cache.
+        let pages_out = file.is_none() || self.is_private;
+        for range in part.passing.iter().filter(|_| pages_out) {
+            let _ = pages.page_out(range);
         }
         // What the reader has advised ends here; the other advice is not undone by that.
         let advice = match pages.advice() {
@@ -100,7 +110,10 @@ impl<'a> Tender<'a> {
             _ => Advice::Normal,
         };
         for range in &part.pages {
-            let _ = pages.unmap(range, mode);
+            // While one thread finds out which pages are unchanged, another may change them.
+            if !self.is_private {
+                let _ = pages.unmap(range, mode);
+            }
             if !part.is_thin {
                 let _ = pages.advise(range, advice);
             }
@@ -108,7 +121,22 @@ impl<'a> Tender<'a> {
         if self.writes {
             self.writing.push_back(part);
             self.wait(WRITING);
+        } else if let Some(file) = file {
+            self.forget(&part, file);
         }
+    }
+
+    /// Takes the passing pages of a turn, which are not mapped, out of the page cache.
+    fn forget(&self, part: &Part, file: &File) {
+        #[cfg(target_os = "linux")]
+        for range in &part.passing {
+            let at = |at: usize| {
+                u64::try_from(at).unwrap_or(u64::MAX).saturating_add(self.place.offset)
+            };
+            let _ = cached::forget(file, &(at(range.start)..at(range.end)));
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (part, file);
     }
 
     /// Ends the sweep.
@@ -122,9 +150,12 @@ impl<'a> Tender<'a> {
         while self.writing.len() > most {
             let Some(part) = self.writing.pop_front() else { break };
             // What is to stay in the page cache is left for the system to write.
-            for range in part.passing {
-                let _ = pages.finish_write(&range, offset);
-                let _ = pages.forget(&range, offset);
+            for range in &part.passing {
+                // A failure is kept for the next sync.
+                let _ = pages.finish_write(range, offset);
+            }
+            if let Some(file) = pages.file() {
+                self.forget(&part, file);
             }
         }
     }

@@ -192,7 +192,8 @@ impl<'a> Turns<'a> {
         let parts = self.arrays.iter_mut().zip(turn.parts);
         for (number, (array, part)) in parts.enumerate() {
             let next = next.as_mut().and_then(|next| next.parts.get_mut(number));
-            array.finish(part, next);
+            let file = self.reader.as_ref().and_then(|reader| reader.file(number));
+            array.finish(part, next, file);
         }
     }
 }

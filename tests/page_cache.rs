@@ -60,8 +60,9 @@ fn warm_some(place: &Place) {
     assert!(settled && last.contains(&true) && last.contains(&false));
 }
 
+/// Looks at a byte of each row, which is longer than a page.
 fn sum(block: ndarray::ArrayView2<'_, u8>) -> u64 {
-    block.fold(0, |sum, byte| sum + u64::from(*byte))
+    block.column(1).fold(0, |sum, byte| sum + u64::from(*byte))
 }
 
 #[track_caller]
@@ -84,8 +85,8 @@ fn whatever_the_blocks_the_order_and_the_mode() {
     let bytes = bytes();
     let place = Place::cold(&bytes);
     let start = usize::try_from(OFFSET).unwrap();
-    let expected =
-        bytes[start..][..ROW * ROWS].iter().map(|b| u64::from(*b)).sum::<u64>();
+    let second = bytes[start..][..ROW * ROWS].iter().skip(1).step_by(ROW);
+    let expected = second.map(|byte| u64::from(*byte)).sum::<u64>();
     for mode in [ReadOnly, CopyOnWrite, ReadWrite] {
         for block in [7 * ROW, 300_000, 1 << 20, 3 << 20, 64 << 20] {
             warm_some(&place);
@@ -131,7 +132,7 @@ fn with_arrays_of_very_different_rows() {
     let a = array(ReadOnly, &wide);
     let b: MmapArray2<u8> = open(&MapOptions::new(ReadOnly).rows_of(3), &narrow).unwrap();
     let ones = sweep_zip(Axis(0), 500_000, (&a, &b)).unwrap().map(|(_, ones)| sum(ones));
-    assert_eq!(ones.sum::<u64>(), 3 * ROWS as u64);
+    assert_eq!(ones.sum::<u64>(), ROWS as u64);
     assert_as(&before[0], &wide, "wide rows");
     assert_as(&before[1], &narrow, "narrow rows");
 }
@@ -146,9 +147,7 @@ fn a_sweep_that_changes_drops_what_it_read_once_it_is_written() {
         block.mapv_inplace(|byte| byte ^ 1);
     }
     a.sync().unwrap();
-    let expected: u64 = array(ReadOnly, &place).iter().map(|byte| u64::from(*byte)).sum();
     drop(a);
-    assert_ne!(expected, 0);
     // Pages that were being written when it was their turn to go may stay.
     warm_some(&place);
     let mut a = array(ReadWrite, &place);
@@ -175,10 +174,7 @@ fn a_sweep_that_is_forgotten_does_no_harm() {
         drop(a);
         let mut b: MmapArray2<u8> = MapOptions::scratch((ROWS, ROW)).unwrap();
         b.view_mut().unwrap().fill(3);
-        assert_eq!(
-            b.sweep(Axis(0), 1 << 20).map(sum).sum::<u64>(),
-            3 * (ROW * ROWS) as u64
-        );
+        assert_eq!(b.sweep(Axis(0), 1 << 20).map(sum).sum::<u64>(), 3 * ROWS as u64);
     }
     place.assert_holds(&bytes());
 }

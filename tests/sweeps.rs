@@ -8,6 +8,9 @@
 )]
 
 mod common;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[path = "common/kernel.rs"]
+mod kernel;
 
 use common::{Place, open};
 use ndarray::{Array2, Axis, ShapeBuilder, s};
@@ -246,6 +249,43 @@ fn what_cannot_be_changed_is_not_swept_to_be() {
     assert!(matches!(a.sweep_mut(Axis(0), 1), Err(Error::ReadOnly)));
     let axis = array(ReadWrite, &place).sweep_mut(Axis(2), 1).map(drop).unwrap_err();
     assert!(matches!(axis, Error::AxisOutOfBounds { axis: 2, ndim: 2 }));
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn what_a_sweep_could_not_write_the_next_sync_reports() {
+    use kernel::call::SYNC_FILE_RANGE;
+    use rustix::io::Errno;
+
+    let place = Place::cold(&numbers());
+    let mut a = array(ReadWrite, &place);
+    kernel::refusing(SYNC_FILE_RANGE, &[], Errno::IO, || {
+        a.sweep_mut(Axis(0), 1 << 20).unwrap().for_each(|mut block| block.fill(1.0));
+    });
+    kernel::assert_io(&a.sync().unwrap_err(), "sync", Errno::IO);
+    assert!(matches!(a.sync(), Err(Error::Poisoned)));
+}
+
+#[test]
+fn private_changes_of_other_threads_are_not_lost_meanwhile() {
+    let place = Place::cold(&numbers());
+    for _ in 0..10 {
+        let mut a = array(CopyOnWrite, &place);
+        let (sender, blocks) = std::sync::mpsc::sync_channel(8);
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for block in blocks {
+                    let mut block: ndarray::ArrayViewMut2<'_, f64> = block;
+                    block.fill(7.0);
+                }
+            });
+            let sweep = a.sweep_mut(Axis(0), 100_000).unwrap();
+            sweep.for_each(|block| sender.send(block).unwrap());
+            drop(sender);
+        });
+        assert!(a.iter().all(|&number| number == 7.0), "a thread changed all of it");
+    }
+    place.assert_holds(&numbers());
 }
 
 #[cfg(feature = "rayon")]

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use ndarray::{ArrayView, Dim, Dimension, Ix, Ix1, Ix2};
@@ -135,9 +135,9 @@ fn sample<D: Dimension>(
 
     let map = ways::map(&raw)?;
     let array: ArrayView<'_, f64, D> = ways::bare_view(&map, dim.clone());
-    let file = File::create_new(&npy)?;
-    array.write_npy(&file)?;
-    file.sync_all()?;
+    let mut bytes = Vec::with_capacity(map.len() + (1 << 10));
+    array.write_npy(&mut bytes)?;
+    write(&npy, &bytes)?;
     drop(map);
     Ok(Sample { name, raw, npy: Some(npy), dim })
 }
@@ -151,19 +151,26 @@ fn sparse(at: &Path, len: usize) -> Result<Sample<Ix1>, Box<dyn Error>> {
     Ok(Sample { name, raw, npy: None, dim: Ix1(len / size_of::<f64>()) })
 }
 
-/// Writes and syncs, so that no writeback disturbs the measurements.
 fn write_words(
     path: &Path,
     before: &[u8],
     count: usize,
     word: impl Fn(u64) -> [u8; 8],
 ) -> io::Result<()> {
-    let mut file = BufWriter::with_capacity(1 << 20, File::create_new(path)?);
-    file.write_all(before)?;
-    for i in (0_u64..).take(count) {
-        file.write_all(&word(i))?;
+    let mut bytes = before.to_vec();
+    bytes.extend((0..count as u64).flat_map(word));
+    write(path, &bytes)
+}
+
+/// Writes and syncs, so that no writeback disturbs the measurements.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create_new(path)?;
+    // What is written together lies together in the page cache and is mapped by one fault:
+    // the pieces of all files are the same, whatever comes before the numbers.
+    for piece in bytes.chunks(1 << 20) {
+        file.write_all(piece)?;
     }
-    file.into_inner()?.sync_all()
+    file.sync_all()
 }
 
 /// The largest number in a file.

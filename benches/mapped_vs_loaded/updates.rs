@@ -43,6 +43,7 @@ pub(crate) fn section(files: &Files) -> Section<'_> {
             way("bare map_mut + flush", in_place, by_map),
             way("handle", in_place, by_handle).target(SYNCING),
             way("read + rewrite", rewritten, by_rewrite),
+            way("read + write by row", in_place, by_rows),
         ],
     }
 }
@@ -50,23 +51,36 @@ pub(crate) fn section(files: &Files) -> Section<'_> {
 /// Mirrors numbers, so that each run changes them and sums before and after make a constant.
 fn change(mut array: ArrayViewMut2<'_, f64>) {
     for row in (0..array.nrows()).step_by(STEP) {
-        array.row_mut(row).mapv_inplace(|number| LARGEST - number);
+        array.row_mut(row).mapv_inplace(mirrored);
     }
+}
+
+fn mirrored(number: f64) -> f64 {
+    LARGEST - number
 }
 
 /// Adds up the rows that are changed, as they are in the file.
 fn changed_sum(path: &Path, dim: Ix2) -> io::Result<f64> {
-    let (rows, columns) = dim.into_pattern();
     let mut file = File::open(path)?;
-    let mut numbers = vec![0.0; columns];
     let mut sum = 0.0;
-    for row in (0..rows).step_by(STEP) {
-        let offset = row * columns * size_of::<f64>();
-        file.seek(SeekFrom::Start(offset.try_into().map_err(io::Error::other)?))?;
-        file.read_exact(bytemuck::cast_slice_mut(&mut numbers))?;
-        sum += numbers.iter().sum::<f64>();
+    for offset in offsets(dim) {
+        sum += read_row(&mut file, offset, dim)?.iter().sum::<f64>();
     }
     Ok(sum)
+}
+
+/// Where the rows that are changed begin.
+fn offsets(dim: Ix2) -> impl Iterator<Item = u64> {
+    let (rows, columns) = dim.into_pattern();
+    (0..rows).step_by(STEP).map(move |row| (row * columns * size_of::<f64>()) as u64)
+}
+
+fn read_row(file: &mut File, offset: u64, dim: Ix2) -> io::Result<Vec<f64>> {
+    let (_, columns) = dim.into_pattern();
+    let mut numbers = vec![0.0; columns];
+    file.seek(SeekFrom::Start(offset))?;
+    file.read_exact(bytemuck::cast_slice_mut(&mut numbers))?;
+    Ok(numbers)
 }
 
 fn by_map(path: &Path, dim: Ix2) -> Outcome {
@@ -91,5 +105,16 @@ fn by_rewrite(path: &Path, dim: Ix2) -> Outcome {
     change(ArrayViewMut2::from_shape(dim, bytemuck::cast_slice_mut(&mut bytes))?);
     let mut file = File::create(path)?;
     file.write_all(&bytes)?;
+    Ok(file.sync_data()?)
+}
+
+fn by_rows(path: &Path, dim: Ix2) -> Outcome {
+    let mut file = File::options().read(true).write(true).open(path)?;
+    for offset in offsets(dim) {
+        let mut numbers = read_row(&mut file, offset, dim)?;
+        numbers.iter_mut().for_each(|number| *number = mirrored(*number));
+        file.seek(SeekFrom::Start(offset))?;
+        file.write_all(bytemuck::cast_slice(&numbers))?;
+    }
     Ok(file.sync_data()?)
 }

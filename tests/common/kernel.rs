@@ -23,6 +23,7 @@ pub(crate) mod call {
     pub(crate) const FSYNC: i64 = 74;
     pub(crate) const FALLOCATE: i64 = 285;
     pub(crate) const MLOCK: i64 = 149;
+    pub(crate) const SYNC_FILE_RANGE: i64 = 277;
 }
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod call {
@@ -34,6 +35,7 @@ pub(crate) mod call {
     pub(crate) const FSYNC: i64 = 82;
     pub(crate) const FALLOCATE: i64 = 47;
     pub(crate) const MLOCK: i64 = 228;
+    pub(crate) const SYNC_FILE_RANGE: i64 = 84;
 }
 
 /// Bits of an argument of a system call, and the value that they must have.
