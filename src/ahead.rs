@@ -1,5 +1,7 @@
 //! Rows in any order: their pages are requested before they are needed.
 
+use std::ops::Range;
+
 use ndarray::Axis;
 
 use crate::region::Place;
@@ -11,6 +13,8 @@ const ROWS: usize = 128;
 const BYTES: usize = 16 << 20;
 /// How many rows are passed over, at most, while all those asked about are in memory.
 const TRUST: usize = 63;
+/// How many rows are requested without a question after one that was not.
+const DOUBT: usize = 7;
 
 /// Requests rows in the order of `indices`.
 #[derive(Clone, Debug)]
@@ -26,6 +30,7 @@ pub(crate) struct Ahead<'a> {
     /// a row that is in memory.
     skip: usize,
     trust: usize,
+    doubt: usize,
 }
 
 impl<'a> Ahead<'a> {
@@ -37,13 +42,13 @@ impl<'a> Ahead<'a> {
     ) -> Self {
         let row = span.part(axis, 0..1).len();
         let rows = BYTES.checked_div(row).unwrap_or(ROWS).clamp(1, ROWS);
-        Self { place, span, axis, indices, reached: 0, rows, skip: 0, trust: 0 }
+        Self { place, span, axis, indices, reached: 0, rows, skip: 0, trust: 0, doubt: 0 }
     }
 
     /// Does the same for other rows.
     #[cfg(feature = "rayon")]
     pub(crate) fn of(&self, indices: &'a [usize]) -> Self {
-        Self { indices, reached: 0, skip: 0, trust: 0, ..self.clone() }
+        Self { indices, reached: 0, skip: 0, trust: 0, doubt: 0, ..self.clone() }
     }
 
     /// Sees to the rows that follow number `at`.
@@ -63,13 +68,17 @@ impl<'a> Ahead<'a> {
         while self.reached < end {
             let index = self.indices.get(self.reached).copied().unwrap_or(0);
             self.reached = self.reached.saturating_add(1);
-            if self.is_in_memory(index) {
+            if let Some(doubt) = self.doubt.checked_sub(1) {
+                self.doubt = doubt;
+                self.request(index);
+            } else if self.is_in_memory(index) {
                 self.trust = self.trust.saturating_mul(2).saturating_add(1).min(TRUST);
                 let skipped = self.trust.min(end.saturating_sub(self.reached));
                 self.reached = self.reached.saturating_add(skipped);
                 self.skip = self.trust.saturating_sub(skipped);
             } else {
                 self.trust = 0;
+                self.doubt = DOUBT;
             }
         }
     }
@@ -77,9 +86,8 @@ impl<'a> Ahead<'a> {
     /// Begins to read a row unless it is there.
     fn is_in_memory(&self, index: usize) -> bool {
         let pages = self.place.pages;
-        let row = self.span.part(self.axis, index..index.saturating_add(1));
         let mut is_in = true;
-        for range in pages.touched(&row) {
+        for range in self.pages(index) {
             let request = |run, is_here: bool| {
                 if !is_here {
                     is_in = false;
@@ -89,5 +97,17 @@ impl<'a> Ahead<'a> {
             let _ = pages.residency(&range, request);
         }
         is_in
+    }
+
+    /// Begins to read what of a row is not there.
+    fn request(&self, index: usize) {
+        for range in self.pages(index) {
+            let _ = self.place.pages.request(&range);
+        }
+    }
+
+    fn pages(&self, index: usize) -> Vec<Range<usize>> {
+        let row = self.span.part(self.axis, index..index.saturating_add(1));
+        self.place.pages.touched(&row)
     }
 }

@@ -4,13 +4,14 @@
 
 use std::cell::RefCell;
 use std::fs::File;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::thread;
 
 use memmap2::MmapMut;
 use ndarray::{Array2, ArrayRef2, Axis, Ix2};
 use ndarray_memmap::{MapOptions, Mode, PageCache};
-use rustix::fs::OFlags;
+use rustix::fs::{Advice, OFlags, fadvise};
 
 use crate::rounds::{Pace, Section, Target};
 use crate::table::{ROW, ROW_LEN, Table, floats, indices, rows};
@@ -119,7 +120,7 @@ fn warm_sweep(table: &Table) -> Section<'_> {
 
 fn cold_gather(table: &Table) -> Section<'_> {
     let indices = indices(5000, table.rows());
-    let (by_index, by_read) = (indices.clone(), indices.clone());
+    let [by_index, by_read, by_request] = [(); 3].map(|()| indices.clone());
     let gather = move || {
         let array = table.open(Mode::ReadOnly);
         let rows = array.gather(Axis(0), &indices).expect("rows of the table");
@@ -133,13 +134,18 @@ fn cold_gather(table: &Table) -> Section<'_> {
     let read = move || {
         let file = File::open(&table.path).expect("it opens");
         let mut buffer = vec![0.0; ROW];
-        let row = |row: &usize| {
+        by_read.iter().map(|row| read_row(&file, &mut buffer, *row)).sum()
+    };
+    // The floor: all requests before the first read.
+    let requested = move || {
+        let file = File::open(&table.path).expect("it opens");
+        let len = NonZeroU64::new(4096);
+        for row in &by_request {
             let at = u64::try_from(row * ROW_LEN).expect("an offset");
-            let bytes = bytemuck::cast_slice_mut(&mut buffer);
-            file.read_exact_at(bytes, at).expect("it is read");
-            buffer.iter().sum::<f64>()
-        };
-        by_read.iter().map(row).sum()
+            fadvise(&file, at, len, Advice::WillNeed).expect("it is requested");
+        }
+        let mut buffer = vec![0.0; ROW];
+        by_request.iter().map(|row| read_row(&file, &mut buffer, *row)).sum()
     };
     Section {
         name: format!("5000 cold rows of {}", table.name),
@@ -148,8 +154,16 @@ fn cold_gather(table: &Table) -> Section<'_> {
             table.cold("gather", gather),
             table.cold("index, bare mapping", index).target(Target::AtLeast(30.0)),
             table.cold("pread of each", read).target(Target::AtLeast(3.0)),
+            table.cold("all requested, then pread", requested),
         ],
     }
+}
+
+/// Reads a row and adds it up.
+fn read_row(file: &File, buffer: &mut [f64], row: usize) -> f64 {
+    let at = u64::try_from(row * ROW_LEN).expect("an offset");
+    file.read_exact_at(bytemuck::cast_slice_mut(buffer), at).expect("it is read");
+    buffer.iter().sum()
 }
 
 fn warm_gather(table: &Table) -> Section<'_> {

@@ -73,10 +73,13 @@ impl Table {
 
     /// Brings the file into memory, as reading it from end to end does.
     pub(crate) fn warm(&self) {
-        let sum = floats(&self.map()).sum();
-        assert!(sum > 0.0);
-        let residency = self.open(Mode::ReadOnly).region(s![.., ..]).residency();
-        assert!(residency > 0.999, "{residency} of {} is in memory", self.name);
+        let residency = || {
+            assert!(floats(&self.map()).sum() > 0.0);
+            self.open(Mode::ReadOnly).region(s![.., ..]).residency()
+        };
+        // Pages that the kernel is just moving about in memory are not there for a moment.
+        let found = (0..5).map(|_| residency()).find(|residency| *residency > 0.999);
+        assert!(found.is_some(), "{} does not stay in memory", self.name);
     }
 
     /// Returns which part of the file is mapped by pages of 2 MiB once it has been read.

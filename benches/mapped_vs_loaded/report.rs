@@ -37,7 +37,7 @@ fn line(way: &Way<'_>, outcome: &Outcome) -> String {
     let time = seconds(outcome.median);
     let name = way.name;
     let line =
-        format!("  {name:<24}{time:>10}{ratio:>9} {range:<18} {target:<8} {verdict}");
+        format!("  {name:<26}{time:>10}{ratio:>9} {range:<18} {target:<8} {verdict}");
     line.trim_end().to_owned()
 }
 
