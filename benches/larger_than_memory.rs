@@ -45,7 +45,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         table::Table::write(dir.path(), "1 GiB", if small { 1 << 20 } else { 1 << 30 })?;
     let large =
         table::Table::write(dir.path(), "4 GiB", if small { 1 << 21 } else { 4 << 30 })?;
+    let small = table::Table::write(
+        dir.path(),
+        "64 MiB",
+        if small { 1 << 20 } else { 64 << 20 },
+    )?;
     let mut sections = scans::all(&medium, &large);
+    sections.push(scans::by_advice(&small));
     sections.extend(stores::all(dir.path(), &medium));
     for table in [&medium, &large] {
         table.warm();

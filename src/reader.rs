@@ -86,7 +86,7 @@ impl Reader {
     /// Until they are advised otherwise, the pages are such that a fault in one of them reads
     /// nothing beyond.
     pub(crate) fn read(&self, order: &Order) -> Vec<Ranges> {
-        self.desk.carry_out(order)
+        self.desk.carry_out(order, false)
     }
 
     /// Begins to read pages; the order before must have been waited for.
@@ -125,7 +125,7 @@ impl Thread {
         let work = move || {
             // Ends when the reader is dropped.
             for order in inbox {
-                if outbox.send(desk.carry_out(&order)).is_err() {
+                if outbox.send(desk.carry_out(&order, true)).is_err() {
                     break;
                 }
             }
@@ -137,9 +137,9 @@ impl Thread {
 
 impl Desk {
     /// What the kernel refuses costs speed only.
-    fn carry_out(&self, order: &Order) -> Vec<Ranges> {
+    fn carry_out(&self, order: &Order, meanwhile: bool) -> Vec<Ranges> {
         let arrays = self.0.iter().zip(&order.pages);
-        arrays.map(|(array, pages)| array.read(pages, order.cache)).collect()
+        arrays.map(|(array, pages)| array.read(pages, order.cache, meanwhile)).collect()
     }
 }
 
@@ -202,7 +202,9 @@ impl Array {
     }
 
     /// Reads pages, and returns those that are to leave the page cache again.
-    fn read(&self, pages: &[Range<usize>], cache: PageCache) -> Ranges {
+    ///
+    /// Puts them into the page table, unless nothing else would be done meanwhile.
+    fn read(&self, pages: &[Range<usize>], cache: PageCache, meanwhile: bool) -> Ranges {
         let missing = match cache {
             PageCache::AsFound => self.absent(pages),
             PageCache::Keep => perhaps_absent(pages),
@@ -222,7 +224,10 @@ impl Array {
             if is_known {
                 let _ = address::advise(range, Advice::Random);
             }
-            let _ = address::populate(range);
+            // Faults map pages that were in memory faster than this does, but not meanwhile.
+            if meanwhile || !missing.is_empty() {
+                let _ = address::populate(range);
+            }
         }
         if cache == PageCache::Keep { Vec::new() } else { missing }
     }

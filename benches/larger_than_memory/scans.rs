@@ -10,8 +10,8 @@ use std::thread;
 
 use memmap2::MmapMut;
 use ndarray::{Array2, ArrayRef2, Axis, Ix2};
-use ndarray_memmap::{MapOptions, Mode, PageCache};
-use rustix::fs::{Advice, OFlags, fadvise};
+use ndarray_memmap::{Advice, MapOptions, Mode, PageCache};
+use rustix::fs::{Advice as Kernel, OFlags, fadvise};
 
 use crate::rounds::{Pace, Section, Target};
 use crate::table::{ROW, ROW_LEN, Table, floats, indices, rows};
@@ -142,7 +142,7 @@ fn cold_gather(table: &Table) -> Section<'_> {
         let len = NonZeroU64::new(4096);
         for row in &by_request {
             let at = u64::try_from(row * ROW_LEN).expect("an offset");
-            fadvise(&file, at, len, Advice::WillNeed).expect("it is requested");
+            fadvise(&file, at, len, Kernel::WillNeed).expect("it is requested");
         }
         let mut buffer = vec![0.0; ROW];
         by_request.iter().map(|row| read_row(&file, &mut buffer, *row)).sum()
@@ -262,6 +262,7 @@ fn open_and_pick(table: &Table) -> Section<'_> {
     let npy = table.path.with_extension("npy");
     let indices = indices(1000, table.rows());
     let by_load = indices.clone();
+    let by_map = indices.clone();
     let pick = |array: &ArrayRef2<f64>, indices: &[usize]| {
         indices.iter().map(|&row| array[[row, row % ROW]]).sum()
     };
@@ -275,7 +276,32 @@ fn open_and_pick(table: &Table) -> Section<'_> {
         pace: Pace::Heavy,
         ways: vec![
             table.warmed("MapOptions::open", handle),
+            table.warmed("bare mapping", move || pick(&rows(&table.map()), &by_map)),
             table.warmed("read_npy", read_npy).target(Target::AtLeast(1000.0)),
+        ],
+    }
+}
+
+/// What is gained by advice at opening, when all is to be read.
+pub(crate) fn by_advice(table: &Table) -> Section<'_> {
+    let open = |options: MapOptions| {
+        let options = options.rows_of(ROW);
+        // SAFETY: the file is in a folder of this process alone, and is only read.
+        move || unsafe { options.open::<f64>(&table.path) }.expect("it opens").sum()
+    };
+    let plain = || MapOptions::new(Mode::ReadOnly);
+    let advised = |advice| open(plain().advice(advice));
+    Section {
+        name: format!("cold sum of {} by advice at opening", table.name),
+        pace: Pace::Heavy,
+        ways: vec![
+            table.cold("Normal", open(plain())),
+            table.cold("Sequential", advised(Advice::Sequential)),
+            table.cold("HugePage", advised(Advice::HugePage)),
+            table.cold("WillNeed", advised(Advice::WillNeed)),
+            table.cold("Random", advised(Advice::Random)),
+            table.cold("populate", open(plain().populate(true))),
+            table.cold("sweep", || sweep(table, PageCache::AsFound)),
         ],
     }
 }

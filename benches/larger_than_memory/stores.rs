@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "mapping a file is unsafe, whoever does it")]
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
 
 use ndarray::{Array1, Array2, Axis};
@@ -24,7 +25,8 @@ pub(crate) fn all<'a>(dir: &Path, table: &'a Table) -> Vec<Section<'a>> {
 /// Makes a file as large as the table.
 fn fill<'a>(dir: &Path, table: &'a Table) -> Section<'a> {
     let path = dir.join("filled");
-    let (by_sweep, by_map, by_write) = (path.clone(), path.clone(), path);
+    let [by_sweep, by_map, by_bare] = [(); 3].map(|()| path.clone());
+    let by_write = path;
     let create = |path: &Path| -> MmapArray2<f64> {
         let _ = fs::remove_file(path);
         let options = MapOptions::new(Mode::CreateNew).shape((table.rows(), ROW));
@@ -52,6 +54,19 @@ fn fill<'a>(dir: &Path, table: &'a Table) -> Section<'a> {
         File::open(&by_write).and_then(|file| file.sync_data()).expect("it is written");
         numbers[7]
     };
+    // The floor: what the disk takes.
+    let bare = move || {
+        let _ = fs::remove_file(&by_bare);
+        let numbers = vec![1.5; (16 << 20) / 8];
+        let mut file = File::create_new(&by_bare).expect("it is created");
+        for start in (0..table.len).step_by(16 << 20) {
+            let bytes: &[u8] = bytemuck::cast_slice(&numbers);
+            let len = bytes.len().min(table.len - start);
+            file.write_all(&bytes[..len]).expect("it is written");
+        }
+        file.sync_data().expect("it is written");
+        numbers[7]
+    };
     Section {
         name: format!("new file of {}, filled and durable", table.name),
         pace: Pace::Heavy,
@@ -59,6 +74,7 @@ fn fill<'a>(dir: &Path, table: &'a Table) -> Section<'a> {
             Way::new("Create, sweep_mut + sync", sweep),
             Way::new("Create, fill + sync", map),
             Way::new("fs::write + fdatasync", write).target(Target::AtLeast(2.0)),
+            Way::new("write 16 MiB at a time", bare),
         ],
     }
 }

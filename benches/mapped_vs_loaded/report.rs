@@ -7,7 +7,7 @@ use std::thread;
 use crate::rounds::{Outcome, Pace, Section, Target, Way};
 
 /// Compares section by section and prints.
-pub(crate) fn print(sections: &[Section<'_>], dir: &Path) {
+pub(crate) fn print(sections: &[&Section<'_>], dir: &Path) {
     println!("\n{}", machine(dir));
     println!("median of alternating rounds, closing and freeing included");
     println!("ratio to the first of each section, with quartiles");
