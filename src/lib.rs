@@ -69,6 +69,7 @@
 //! | [`MapOptions::scratch`], [`scratch_in`](MapOptions::scratch_in) | the file has no name in any folder; to reach it through `/proc` is to tamper with this process |
 //! | [`MapOptions::open_immutable`], [`map_immutable`](MapOptions::map_immutable) | the kernel proves that the file cannot change |
 //! | [`MapOptions::load`] | the bytes are read into memory of our own |
+//! | [`MapOptions::draft`], [`npy::draft`] | nobody sees the file before it is unmapped |
 //! | [`Layout::view`], [`view_mut`](Layout::view_mut) | the caller has the bytes |
 //!
 //! # Soundness
@@ -115,7 +116,8 @@
 //! - **A wrong call.** Shape, offset, type, lock and space are checked before a file is
 //!   changed; after an error it is as it was, and one that did not exist does not exist.
 //! - **A crash of the program** loses nothing that was stored: the pages are the kernel's. A
-//!   crash of the machine loses what was not synced.
+//!   crash of the machine loses what was not synced. A file that is to be there whole or not
+//!   at all is made as a [`Draft`].
 //! - **A disk that fails.** If `sync` reports an error, data may be lost, and the kernel says
 //!   so only once. Therefore a handle whose sync has failed is [`Error::Poisoned`].
 //!   Dropping a handle reports nothing; [`close`](MmapArray::close) does.
@@ -156,11 +158,13 @@ mod array;
 #[cfg(target_os = "linux")]
 mod cached;
 pub mod doc;
+mod draft;
 mod element;
 mod endian;
 mod error;
 mod file;
 mod gather;
+mod hidden;
 mod layout;
 mod mode;
 pub mod npy;
@@ -189,6 +193,7 @@ pub use array::{
     MmapArray, MmapArray1, MmapArray2, MmapArray3, MmapArray4, MmapArray5, MmapArray6,
     MmapArrayD,
 };
+pub use draft::Draft;
 pub use element::Element;
 pub use endian::{Be, Le, Number};
 pub use error::{Error, Result};

@@ -62,6 +62,29 @@ fn a_file_that_cannot_be_replaced_stays_as_it_was() {
 }
 
 #[test]
+fn a_draft_larger_than_its_disk_leaves_the_old_file_and_nothing_else() {
+    let Some(disk) = Disk::that_reserves() else { return };
+    let path = disk.path("old");
+    let old = Old::write(&path, 100_003);
+    let free = disk.free();
+    let needed = 2 * disk.size();
+    let options = MapOptions::new(Mode::Create).shape(usize::try_from(needed).unwrap());
+    let error = options.draft::<u8>(&path).unwrap_err();
+    assert!(matches!(error, Error::NoSpace { needed: n } if n == needed), "{error:?}");
+    old.assert_unchanged();
+    let draft = MapOptions::new(Mode::Create).shape(100_000).draft::<u8>(&path);
+    let mut draft = draft.unwrap();
+    draft.view_mut().unwrap().fill(3);
+    draft.publish().unwrap();
+    assert_eq!(fs::read(&path).unwrap(), vec![3; 100_000]);
+    let names = fs::read_dir(&disk.dir).unwrap().map(|entry| entry.unwrap().path());
+    let names: Vec<_> = names.filter(|path| path.is_file()).collect();
+    assert_eq!(names, std::slice::from_ref(&path));
+    drop(fs::remove_file(&path));
+    disk.assert_free(free);
+}
+
+#[test]
 fn a_file_with_holes_that_cannot_be_replaced_stays_as_it_was() {
     let Some(disk) = Disk::that_reserves() else { return };
     let path = disk.path("old");

@@ -48,6 +48,7 @@ mod header;
 mod literal;
 
 use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use ndarray::{Dimension, IxDyn, ShapeBuilder, StrideShape};
@@ -61,7 +62,8 @@ pub use element::{RustField, check_record, record_dtype};
 pub use header::{Header, Version};
 
 use crate::{
-    Advice, Error, Layout, MapOptions, MmapArray, Mode, NpyError, Result, file, space,
+    Advice, Draft, Error, Layout, MapOptions, MmapArray, Mode, NpyError, Result, file,
+    space,
 };
 
 /// Maps the array of a `.npy` file.
@@ -107,6 +109,33 @@ pub unsafe fn create<A: NpyElement, D: Dimension>(
 ) -> Result<MmapArray<A, D>> {
     // SAFETY: the caller vouches for the file.
     unsafe { Options::new(Mode::Create).create(path, shape) }
+}
+
+/// Makes a `.npy` file of zeros that replaces `path` when it is published; see [`Draft`].
+///
+/// # Errors
+///
+/// Those of [`Options::draft`].
+///
+/// # Examples
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("model.npy");
+/// use ndarray::Ix2;
+/// use ndarray_memmap::npy;
+///
+/// let mut draft = npy::draft::<f32, _>(&path, (100, 8))?;
+/// draft.view_mut()?.fill(0.5);
+/// draft.publish()?;
+/// assert_eq!(npy::load::<f32, Ix2>(&path)?.sum(), 400.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn draft<A: NpyElement, D: Dimension>(
+    path: impl AsRef<Path>,
+    shape: impl Into<StrideShape<D>>,
+) -> Result<Draft<A, D>> {
+    Options::new(Mode::Create).draft(path, shape)
 }
 
 /// Reads the array of a `.npy` file into memory: the same handle over a copy.
@@ -227,11 +256,36 @@ impl Options {
         path: impl AsRef<Path>,
         shape: impl Into<StrideShape<D>>,
     ) -> Result<MmapArray<A, D>> {
+        let (options, bytes) = self.options_to_create::<A, D>(shape.into())?;
+        // SAFETY: the caller vouches for the file.
+        unsafe { options.open_then(path.as_ref(), write_header(&bytes)) }
+    }
+
+    /// Makes a `.npy` file of zeros, in mode `w+` or `x+`, that takes the place of `path` when
+    /// published; see [`Draft`].
+    ///
+    /// # Errors
+    ///
+    /// - [`NpyError::Unwritable`] for arrays that NumPy does not have.
+    /// - Those of [`MapOptions::draft`].
+    pub fn draft<A: NpyElement, D: Dimension>(
+        &self,
+        path: impl AsRef<Path>,
+        shape: impl Into<StrideShape<D>>,
+    ) -> Result<Draft<A, D>> {
+        let (options, bytes) = self.options_to_create::<A, D>(shape.into())?;
+        options.draft_then(path.as_ref(), write_header(&bytes))
+    }
+
+    /// Checks elements and axes, and returns where they lie in a new file, and its header.
+    fn options_to_create<A: NpyElement, D: Dimension>(
+        &self,
+        shape: StrideShape<D>,
+    ) -> Result<(MapOptions<D>, Vec<u8>)> {
         if !self.map.mode.creates() {
             let (mode, action) = (self.map.mode, "create a `.npy` file");
             return Err(Error::UnsupportedMode { mode, action });
         }
-        let shape = shape.into();
         let dim = shape.raw_dim().clone();
         let fortran_order = self.fortran_order || is_fortran::<A, D>(shape)?;
         let mut header = Header::new(A::dtype(), dim.slice(), fortran_order)?;
@@ -239,14 +293,7 @@ impl Options {
             header = header.with_version(version)?;
         }
         let bytes = header.to_bytes_of(header.version)?;
-        let options = self.options_for::<A, D>(&header)?;
-        let finish = |file: &File| {
-            space::write_all_at(file, &bytes, 0)?;
-            // A sync of the array reaches no page before its own.
-            if bytes.len() >= SMALLEST_PAGE { file.sync_data() } else { Ok(()) }
-        };
-        // SAFETY: the caller vouches for the file.
-        unsafe { options.open_then(path.as_ref(), finish) }
+        Ok((self.options_for::<A, D>(&header)?, bytes))
     }
 
     /// Opens, locks and measures a file, and reads its header.
@@ -276,6 +323,15 @@ impl Options {
         let dim = dim.ok_or(NpyError::Axes { found, asked: asked.unwrap_or(found) })?;
         let options = self.map.clone().offset(header.data_offset);
         Ok(options.shape(dim.set_f(header.fortran_order)))
+    }
+}
+
+/// Makes the closure that writes a header to a new file.
+fn write_header(bytes: &[u8]) -> impl FnOnce(&File) -> io::Result<()> + '_ {
+    move |file| {
+        space::write_all_at(file, bytes, 0)?;
+        // A sync of the array reaches no page before its own.
+        if bytes.len() >= SMALLEST_PAGE { file.sync_data() } else { Ok(()) }
     }
 }
 

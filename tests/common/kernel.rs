@@ -16,6 +16,8 @@ use seccompiler::{
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod call {
     pub(crate) const MMAP: i64 = 9;
+    pub(crate) const OPENAT: i64 = 257;
+    pub(crate) const LINKAT: i64 = 265;
     pub(crate) const MSYNC: i64 = 26;
     pub(crate) const MADVISE: i64 = 28;
     pub(crate) const FCNTL: i64 = 72;
@@ -28,6 +30,8 @@ pub(crate) mod call {
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod call {
     pub(crate) const MMAP: i64 = 222;
+    pub(crate) const OPENAT: i64 = 56;
+    pub(crate) const LINKAT: i64 = 37;
     pub(crate) const MSYNC: i64 = 227;
     pub(crate) const MADVISE: i64 = 233;
     pub(crate) const FCNTL: i64 = 25;
@@ -45,6 +49,8 @@ pub(crate) type Argument = (u8, u64, u64);
 pub(crate) const SHARED_FOR_READING: &[Argument] = &[(2, u64::MAX, 1), (3, 0x0f, 1)];
 /// `PROT_READ | PROT_WRITE`, `MAP_SHARED`.
 pub(crate) const SHARED_FOR_WRITING: &[Argument] = &[(2, u64::MAX, 3), (3, 0x0f, 1)];
+/// `O_TMPFILE`, but for `O_DIRECTORY` in it.
+pub(crate) const UNNAMED: &[Argument] = &[(2, 0x40_0000, 0x40_0000)];
 pub(crate) const F_DUPFD_CLOEXEC: &[Argument] = &[(1, u64::MAX, 1030)];
 pub(crate) const ZERO_RANGE: &[Argument] = &[(1, 0x10, 0x10)];
 

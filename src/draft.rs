@@ -1,0 +1,135 @@
+//! Drafts: new files that nobody sees until they are published, whole.
+#![expect(unsafe_code, reason = "a file that nobody sees can be mapped safely")]
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::ops::Deref;
+use std::path::Path;
+
+use ndarray::{ArrayViewMut, Axis, Dimension};
+
+use crate::hidden::Hidden;
+use crate::{Element, Error, MapOptions, MmapArray, Mode, Result, SweepMut, SyncToDisk};
+
+/// A new file that takes its place only when it is complete.
+///
+/// Made by [`MapOptions::draft`] or [`npy::Options::draft`](crate::npy::Options::draft). The
+/// array is filled like any other; [`publish`](Self::publish) brings it to disk and under its
+/// name in one step, so that whoever opens the path finds the old file or the new one, never
+/// a part, whenever they look and whenever the machine fails. Those who have the old file
+/// open keep its contents.
+///
+/// Until then the file has no name, where the file system can do without (Linux: ext4, xfs,
+/// btrfs, tmpfs): if the draft is dropped or the process is killed, nothing is left. Elsewhere
+/// it has a name that begins with `.draft-`, in the folder of its path; dropped, it is
+/// removed, but a killed process leaves it.
+///
+/// There is no mutable access to the array as such, by which it could be kept beyond its
+/// publication.
+///
+/// # Examples
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("model.f32");
+/// use ndarray_memmap::{MapOptions, Mode};
+///
+/// let mut draft = MapOptions::new(Mode::Create).shape((100, 8)).draft::<f32>(&path)?;
+/// draft.view_mut()?.fill(0.5);
+/// assert!(!path.exists());
+/// draft.publish()?;
+/// assert_eq!(std::fs::read(&path)?.len(), 3200);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a draft that is dropped leaves nothing"]
+pub struct Draft<A: 'static, D> {
+    /// Dropped before the file gets a name.
+    array: MmapArray<A, D>,
+    hidden: Hidden,
+}
+
+impl<D: Dimension> MapOptions<D> {
+    /// Makes an array of zeros in a file that takes the place of `path` when published.
+    ///
+    /// In mode `w+` it replaces a file that is there by then, and takes over its permissions;
+    /// in mode `x+` that is an error. If `path` is a link, the file it leads to is replaced.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::UnsupportedMode`] in other modes.
+    /// - Those of [`scratch_in`](MapOptions::scratch_in).
+    pub fn draft<A: Element>(&self, path: impl AsRef<Path>) -> Result<Draft<A, D>> {
+        self.draft_then(path.as_ref(), |_| Ok(()))
+    }
+
+    pub(crate) fn draft_then<A: Element>(
+        &self,
+        path: &Path,
+        finish: impl FnOnce(&File) -> io::Result<()>,
+    ) -> Result<Draft<A, D>> {
+        self.require(&[Mode::Create, Mode::CreateNew], "draft a file")?;
+        // Whatever can be refused is refused before there is a file.
+        self.resolve::<A>(0)?;
+        let hidden = Hidden::beside(path).map_err(Error::io("draft", path))?;
+        // SAFETY: nobody else knows the file before `publish`, which unmaps the array first;
+        // its space is reserved where the system can, so that stores find room.
+        let array = unsafe { self.map_named(hidden.file(), path) }?;
+        let end = array.layout().end();
+        finish(hidden.file()).map_err(crate::space::refusal("write", end, path))?;
+        Ok(Draft { array, hidden })
+    }
+}
+
+impl<A: Element, D: Dimension> Draft<A, D> {
+    /// Views the array for reading and writing.
+    ///
+    /// # Errors
+    ///
+    /// None; a draft can be changed. As with [`MmapArray::view_mut`], for use in its place.
+    pub fn view_mut(&mut self) -> Result<ArrayViewMut<'_, A, D>> {
+        self.array.view_mut()
+    }
+
+    /// Goes through the array in blocks to fill them; see [`MmapArray::sweep_mut`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AxisOutOfBounds`] if there is no such axis.
+    pub fn sweep_mut(&mut self, axis: Axis, bytes: usize) -> Result<SweepMut<'_, A, D>> {
+        self.array.sweep_mut(axis, bytes)
+    }
+
+    /// Brings the file to disk, then under its name, then the name to disk.
+    ///
+    /// # Errors
+    ///
+    /// - Those of [`sync`](SyncToDisk::sync), and [`Error::NoSpace`] if the folder has no room.
+    /// - [`Error::Io`] if the path cannot be replaced, or exists in mode `x+`.
+    ///
+    /// The old file is intact then, and of the draft nothing is left. Only if the name cannot
+    /// be brought to disk, the new file is in its place, and may not be after a power cut.
+    pub fn publish(self) -> Result<()> {
+        let Self { array, hidden } = self;
+        let replaces = array.mode() == Mode::Create;
+        let end = array.layout().end();
+        array.sync()?;
+        let path = array.path().map(Path::to_owned).unwrap_or_default();
+        drop(array);
+        hidden.publish(replaces).map_err(crate::space::refusal("publish", end, &path))
+    }
+}
+
+impl<A: Element, D: Dimension> Deref for Draft<A, D> {
+    type Target = MmapArray<A, D>;
+
+    fn deref(&self) -> &MmapArray<A, D> {
+        &self.array
+    }
+}
+
+impl<A, D: Dimension> fmt::Debug for Draft<A, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft").field("array", &self.array).finish_non_exhaustive()
+    }
+}

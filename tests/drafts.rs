@@ -1,0 +1,267 @@
+//! New files that nobody sees until they are published, whole.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod common;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[path = "common/kernel.rs"]
+mod kernel;
+
+mod npy_common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{Place, in_child, is_child, open};
+use ndarray::{Array2, Axis, Ix2, ShapeBuilder};
+use ndarray_memmap::Mode::{Create, CreateNew, ReadOnly};
+use ndarray_memmap::{Draft, Error, MapOptions, MmapArray1, MmapArray2, Mode, npy};
+
+const OLD: &[u8] = b"the old contents";
+const NEW: [u8; 6000] = [7; 6000];
+
+fn draft(mode: Mode, path: impl AsRef<Path>) -> Draft<u8, ndarray::Ix1> {
+    let mut draft = MapOptions::new(mode).shape(NEW.len()).draft::<u8>(path).unwrap();
+    draft.view_mut().unwrap().fill(7);
+    draft
+}
+
+fn names(place: &Place) -> Vec<String> {
+    let entries = fs::read_dir(place.folder()).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn a_published_draft_replaces_the_file_whole() {
+    for mode in [Create, CreateNew] {
+        let place = Place::missing();
+        let draft = draft(mode, &place);
+        assert_eq!((draft.len(), draft.sum_of_all()), (6000, 42_000));
+        if cfg!(target_os = "linux") {
+            assert_eq!(names(&place), [""; 0], "{mode}");
+        }
+        assert_eq!(place.bytes(), None);
+        draft.publish().unwrap();
+        place.assert_holds(&NEW);
+        assert_eq!(names(&place), ["array.bin"], "{mode}");
+    }
+
+    let place = Place::of(OLD);
+    let old: MmapArray1<u8> = open(&MapOptions::new(ReadOnly), &place).unwrap();
+    let new = draft(Create, &place);
+    place.assert_holds(OLD);
+    new.publish().unwrap();
+    place.assert_holds(&NEW);
+    assert_eq!(old.as_slice(), Some(OLD), "who has the old file keeps it");
+    assert_eq!(names(&place), ["array.bin"]);
+}
+
+/// `sum` of so many `u8` has no room for the result.
+trait SumOfAll {
+    fn sum_of_all(&self) -> u64;
+}
+
+impl SumOfAll for Draft<u8, ndarray::Ix1> {
+    fn sum_of_all(&self) -> u64 {
+        self.iter().map(|byte| u64::from(*byte)).sum()
+    }
+}
+
+#[test]
+fn a_draft_that_is_dropped_leaves_the_old_file_and_nothing_else() {
+    let place = Place::of(OLD);
+    drop(draft(Create, &place));
+    place.assert_holds(OLD);
+    assert_eq!(names(&place), ["array.bin"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_draft_whose_process_is_killed_leaves_the_old_file_and_nothing_else() {
+    use std::process::{Command, Stdio};
+
+    const PLACE: &str = "NDARRAY_MEMMAP_TEST_DRAFT";
+    if let Some(path) = std::env::var_os(PLACE) {
+        let _draft = draft(Create, path);
+        println!("drafted");
+        loop {
+            std::thread::park();
+        }
+    }
+    let place = Place::of(OLD);
+    let test = "a_draft_whose_process_is_killed_leaves_the_old_file_and_nothing_else";
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture"])
+        .env(PLACE, place.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut lines = std::io::BufRead::lines(output);
+    assert!(lines.any(|line| line.unwrap().contains("drafted")));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    place.assert_holds(OLD);
+    assert_eq!(names(&place), ["array.bin"]);
+}
+
+#[test]
+fn mode_x_refuses_a_file_that_is_there_by_then() {
+    let place = Place::missing();
+    let late = draft(CreateNew, &place);
+    fs::write(&place, OLD).unwrap();
+    let error = late.publish().unwrap_err();
+    let Error::Io { action: "publish", source, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(source.kind(), std::io::ErrorKind::AlreadyExists);
+    place.assert_holds(OLD);
+    assert_eq!(names(&place), ["array.bin"]);
+}
+
+#[test]
+fn a_draft_is_refused_before_there_is_a_file() {
+    let place = Place::of(OLD);
+    let options = |mode| MapOptions::new(mode).shape(9);
+    let mode = options(ReadOnly).draft::<u8>(&place).unwrap_err();
+    assert_eq!(mode.to_string(), "mode `r` cannot be used to draft a file");
+    let large = MapOptions::new(Create).shape((usize::MAX, 2)).draft::<u8>(&place);
+    assert!(matches!(large, Err(Error::TooLarge)));
+    for path in [place.folder().to_owned(), place.folder().join("no folder").join("file")]
+    {
+        let error = options(Create).draft::<u8>(path).unwrap_err();
+        assert!(matches!(error, Error::Io { action: "draft", .. }), "{error:?}");
+    }
+    place.assert_holds(OLD);
+    assert_eq!(names(&place), ["array.bin"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn permissions_and_links_stay() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let place = Place::of(OLD);
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o640)).unwrap();
+    let link = place.folder().join("link");
+    std::os::unix::fs::symlink("array.bin", &link).unwrap();
+    draft(Create, &link).publish().unwrap();
+    place.assert_holds(&NEW);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o640);
+
+    // New files have those that any new file has.
+    let (new, plain) = (place.folder().join("new"), place.folder().join("plain"));
+    draft(Create, &new).publish().unwrap();
+    fs::write(&plain, b"").unwrap();
+    let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(new), mode(plain));
+}
+
+#[test]
+fn a_path_without_a_folder_is_in_the_working_folder() {
+    if !is_child() {
+        return in_child("a_path_without_a_folder_is_in_the_working_folder");
+    }
+    let place = Place::missing();
+    std::env::set_current_dir(place.folder()).unwrap();
+    draft(Create, "array.bin").publish().unwrap();
+    place.assert_holds(&NEW);
+    std::env::set_current_dir("/").unwrap();
+}
+
+#[test]
+fn whoever_opens_the_path_finds_a_whole_file() {
+    let place = Place::missing();
+    draft(Create, &place).publish().unwrap();
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut versions = std::collections::BTreeSet::new();
+            while !versions.contains(&99) {
+                let bytes = fs::read(&place).unwrap();
+                assert!(bytes.iter().all(|byte| *byte == bytes[0]), "of one version");
+                assert_eq!(bytes.len(), 6000);
+                versions.insert(bytes[0]);
+            }
+            versions.len()
+        });
+        for version in 10..100 {
+            let mut draft = draft(Create, &place);
+            draft.view_mut().unwrap().fill(version);
+            draft.publish().unwrap();
+        }
+        assert!(reader.join().unwrap() > 1, "the reader has seen several versions");
+    });
+    assert_eq!(names(&place), ["array.bin"]);
+}
+
+#[test]
+fn npy_files_are_drafted_as_they_are_created() {
+    let (drafted, created) = (Place::missing(), Place::missing());
+    let numbers =
+        Array2::from_shape_vec((3, 4), (0..12).map(f64::from).collect()).unwrap();
+    for fortran in [false, true] {
+        let shape = || (3, 4).set_f(fortran);
+        let mut draft = npy::draft::<f64, _>(&drafted, shape()).unwrap();
+        for (mut block, rows) in
+            draft.sweep_mut(Axis(0), 1).unwrap().zip(numbers.axis_chunks_iter(Axis(0), 1))
+        {
+            block.assign(&rows);
+        }
+        draft.publish().unwrap();
+        let mut array: MmapArray2<f64> =
+            npy_common::create(&npy::Options::new(Create), &created, shape()).unwrap();
+        array.view_mut().unwrap().assign(&numbers);
+        array.close().unwrap();
+        assert_eq!(drafted.bytes(), created.bytes());
+        assert_eq!(npy::load::<f64, Ix2>(&drafted).unwrap(), numbers);
+    }
+    let mode = npy::Options::new(ReadOnly).draft::<f64, _>(&drafted, 3).unwrap_err();
+    assert!(matches!(mode, Error::UnsupportedMode { .. }));
+}
+
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[test]
+fn where_files_have_names_a_draft_has_one_until_it_is_dropped() {
+    use rustix::io::Errno;
+
+    for mode in [Create, CreateNew] {
+        let place = Place::missing();
+        kernel::refusing(kernel::call::OPENAT, kernel::UNNAMED, Errno::OPNOTSUPP, || {
+            let first = draft(mode, &place);
+            assert!(names(&place)[0].starts_with(".draft-"), "{:?}", names(&place));
+            drop(first);
+            assert_eq!(names(&place), [""; 0]);
+            draft(mode, &place).publish().unwrap();
+        });
+        place.assert_holds(&NEW);
+        assert_eq!(names(&place), ["array.bin"]);
+        let again = kernel::refusing(
+            kernel::call::OPENAT,
+            kernel::UNNAMED,
+            Errno::OPNOTSUPP,
+            || draft(mode, &place).publish(),
+        );
+        assert_eq!(again.is_ok(), mode == Create);
+        assert_eq!(names(&place), ["array.bin"]);
+    }
+}
+
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[test]
+fn a_draft_that_cannot_be_published_leaves_the_old_file() {
+    use rustix::io::Errno;
+
+    let place = Place::of(OLD);
+    for (call, errno) in [
+        (kernel::call::MSYNC, Errno::IO),
+        (kernel::call::FSYNC, Errno::IO),
+        (kernel::call::LINKAT, Errno::NOSPC),
+    ] {
+        let draft = draft(Create, &place);
+        let error = kernel::refusing(call, &[], errno, || draft.publish().unwrap_err());
+        match errno {
+            Errno::NOSPC => assert!(matches!(error, Error::NoSpace { .. }), "{error:?}"),
+            _ => kernel::assert_io(&error, "sync", errno),
+        }
+        place.assert_holds(OLD);
+        assert_eq!(names(&place), ["array.bin"]);
+    }
+}
