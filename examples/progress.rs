@@ -1,45 +1,30 @@
 //! Standardises the columns of a table in a file, block by block, under a progress bar.
 //!
 //! `cargo run --release --example progress [MEBIBYTES]`: the table is made in a scratch file
-//! first, of 512 MiB unless told otherwise; the memory of the process stays at a few blocks,
+//! first, of 512 MiB unless told otherwise; the memory of the process stays at two blocks,
 //! however large it is.
 
 #![expect(clippy::arithmetic_side_effects, reason = "arrays do not overflow")]
 
 use std::error::Error;
+use std::num::NonZeroU32;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use ndarray::{Array1, Array2, Axis, Zip};
-use ndarray_memmap::{MapOptions, SyncToDisk};
+use ndarray::{Array1, Axis, Zip};
+use ndarray_memmap::{MapOptions, MmapArray2, SyncToDisk};
 
 const COLUMNS: usize = 512;
 const BLOCK: usize = 16 << 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mebibytes =
-        std::env::args().nth(1).map_or(Ok(512), |size| size.parse::<u32>())?;
+    let mebibytes = std::env::args()
+        .nth(1)
+        .map_or(Ok(512), |size| size.parse::<NonZeroU32>().map(u32::from))?;
     let rows = usize::try_from(mebibytes)? * ((1 << 20) / (4 * COLUMNS));
     let mut table = MapOptions::scratch_in::<f32, _>(".", (rows, COLUMNS))?;
-    fill(&mut table, rows)?;
+    fill(&mut table)?;
 
-    // First pass: sums and sums of squares of the columns.
-    let mut sums = Array1::<f64>::zeros(COLUMNS);
-    let mut squares = Array1::<f64>::zeros(COLUMNS);
-    let mut blocks = table.sweep(Axis(0), BLOCK);
-    let bar = progress("reading", blocks.total().bytes)?;
-    while let Some(block) = blocks.next() {
-        let block = block.mapv(f64::from);
-        sums += &block.sum_axis(Axis(0));
-        squares += &block.mapv(|x| x * x).sum_axis(Axis(0));
-        bar.set_position(blocks.position().bytes);
-    }
-    bar.finish();
-    drop(blocks);
-    let count = number(rows);
-    let means = sums / count;
-    let deviations = (squares / count - &means * &means).mapv(f64::sqrt);
-
-    // Second pass: in place.
+    let (means, deviations) = moments(&table, "reading")?;
     let (means, deviations) = (means.mapv(narrow), deviations.mapv(narrow));
     let mut blocks = table.sweep_mut(Axis(0), BLOCK)?;
     let bar = progress("writing", blocks.total().bytes)?;
@@ -52,11 +37,39 @@ fn main() -> Result<(), Box<dyn Error>> {
     drop(blocks);
     table.sync()?;
 
-    let column = table.column(7);
-    let mean = column.fold(0.0, |sum, x| sum + f64::from(*x)) / count;
-    let square = column.fold(0.0, |sum, x| sum + f64::from(x * x)) / count;
-    println!("mean {:.4}, variance {:.4}", mean.abs(), square - mean * mean);
+    let (means, deviations) = moments(&table, "checking")?;
+    let most = means.fold(0.0_f64, |most, mean| most.max(mean.abs()));
+    let mean = deviations.mean().unwrap_or(f64::NAN);
+    println!("means of at most {most:.4}, deviations of {mean:.4}");
     Ok(())
+}
+
+/// Returns mean and standard deviation of each column.
+fn moments(
+    table: &MmapArray2<f32>,
+    what: &'static str,
+) -> Result<(Array1<f64>, Array1<f64>), Box<dyn Error>> {
+    let mut sums = Array1::<f64>::zeros(COLUMNS);
+    let mut squares = Array1::<f64>::zeros(COLUMNS);
+    let mut blocks = table.sweep(Axis(0), BLOCK);
+    let bar = progress(what, blocks.total().bytes)?;
+    while let Some(block) = blocks.next() {
+        for row in block.rows() {
+            Zip::from(&mut sums).and(&mut squares).and(row).for_each(
+                |sum, square, &x| {
+                    let x = f64::from(x);
+                    *sum += x;
+                    *square += x * x;
+                },
+            );
+        }
+        bar.set_position(blocks.position().bytes);
+    }
+    bar.finish();
+    let count = number(table.nrows());
+    let means = sums / count;
+    let deviations = (squares / count - &means * &means).mapv(f64::sqrt);
+    Ok((means, deviations))
 }
 
 fn progress(what: &'static str, bytes: u64) -> Result<ProgressBar, Box<dyn Error>> {
@@ -67,23 +80,16 @@ fn progress(what: &'static str, bytes: u64) -> Result<ProgressBar, Box<dyn Error
 }
 
 /// Column `j` is spread evenly from `j` to `j + 10`.
-fn fill(
-    table: &mut ndarray_memmap::MmapArray2<f32>,
-    rows: usize,
-) -> Result<(), Box<dyn Error>> {
+fn fill(table: &mut MmapArray2<f32>) -> Result<(), Box<dyn Error>> {
     let first = Array1::from_iter((0_u16..).take(COLUMNS).map(f32::from));
-    let ramp = Array1::linspace(0.0_f32, 10.0, rows);
-    let ramp = Array2::from_shape_vec((rows, 1), ramp.to_vec())?;
-    let mut blocks = table.sweep_mut(Axis(0), BLOCK)?;
-    let mut row = 0;
-    while let Some(mut block) = blocks.next() {
-        let end = blocks.position().rows;
-        for (mut line, up) in
-            block.rows_mut().into_iter().zip(ramp.slice(ndarray::s![row..end, 0]))
-        {
-            Zip::from(&mut line).and(&first).for_each(|x, first| *x = first + up);
+    let step = 10.0 / number(table.nrows());
+    let mut count = 0.0;
+    for mut block in table.sweep_mut(Axis(0), BLOCK)? {
+        for row in block.rows_mut() {
+            let up = narrow(step * count);
+            Zip::from(row).and(&first).for_each(|x, first| *x = first + up);
+            count += 1.0;
         }
-        row = end;
     }
     Ok(())
 }

@@ -264,6 +264,9 @@ impl Twin {
         let phase = offset.checked_rem(u64::try_from(FOLIO).ok()?)?;
         let phase = usize::try_from(phase).ok()?.saturating_sub(lead);
         let twin = Self { first, phase, pages };
+        // A process may lock all that it maps; what is read here is not to stay.
+        // SAFETY: the mapping is the twin's own; that changes no byte.
+        let _ = unsafe { rustix::mm::munlock(at(twin.pages.start), twin.pages.len()) };
         // Without the one, the other would read page by page.
         tell(&twin.pages, Advice::LinuxHugepage).ok()?;
         tell(&twin.pages, Advice::Random).ok()?;
@@ -292,13 +295,12 @@ impl Twin {
             let here = folio.start.saturating_sub(self.phase);
             let here = self.pages.start.saturating_add(here);
             let here = here..here.saturating_add(folio.len()).min(self.pages.end);
-            populate(&here)?;
+            let populated = populate(&here);
+            let advice = rustix::mm::Advice::LinuxDontNeed;
             // SAFETY: the pages are of the twin, which nobody else knows and whose bytes are
             // the file's.
-            Ok(unsafe {
-                let advice = rustix::mm::Advice::LinuxDontNeed;
-                rustix::mm::madvise(at(here.start), here.len(), advice)
-            }?)
+            let _ = unsafe { rustix::mm::madvise(at(here.start), here.len(), advice) };
+            populated
         })
     }
 }
@@ -311,9 +313,12 @@ impl Drop for Twin {
     }
 }
 
-/// Tells whether the kernel reads as [`Twin`] says: Linux from 5.18 on.
+/// Tells whether the kernel reads as [`Twin`] says: Linux from 5.18 on, with pages of 4 KiB.
 #[cfg(target_os = "linux")]
 fn reads_folios() -> bool {
+    if page_size() != 4096 {
+        return false;
+    }
     let system = rustix::system::uname();
     let release = system.release().to_str().unwrap_or_default();
     let mut numbers = release.split(['.', '-']).map(|number| number.parse().unwrap_or(0));

@@ -66,22 +66,24 @@ impl Pages {
         })
     }
 
-    /// Maps all pages a second time, to read them by, unless some are to stay in memory.
+    /// Maps all pages of a large array a second time, to read them by.
     ///
-    /// The first byte is `offset` of the file. For a private mapping that takes `map`, by
-    /// which as many bytes are mapped shared.
+    /// The first byte is `offset` of the file. A private mapping, or one with pages that are
+    /// locked in memory, takes `map` for that, by which as many bytes are mapped shared.
     pub(crate) fn twin(
         &self,
+        mode: Mode,
         offset: u64,
         map: impl FnOnce(usize) -> Option<MmapRaw>,
     ) -> Option<Twin> {
         let len = self.mapping().map_or(0, MmapRaw::len);
-        if len < FOLIO || self.is_locked() {
+        if len < FOLIO {
             return None;
         }
         let addresses = self.addresses(&(0..len)).ok()?;
-        Twin::of(&addresses, offset)
-            .or_else(|| Twin::from_mapping(map(len)?, &addresses, offset))
+        let copies = mode != Mode::CopyOnWrite && !self.is_locked();
+        let twin = copies.then(|| Twin::of(&addresses, offset)).flatten();
+        twin.or_else(|| Twin::from_mapping(map(len)?, &addresses, offset))
     }
 
     /// Makes sure that the mapping holds a range, and returns where; nowhere if there is none.

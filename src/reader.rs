@@ -149,7 +149,7 @@ impl Array {
         let pages = place.pages;
         let kept = pages.file().and_then(|file| file.try_clone().ok());
         let file = kept.or_else(|| file::open_again(place.path, pages.identity()));
-        let twin = pages.twin(place.offset, |len| {
+        let twin = pages.twin(place.mode, place.offset, |len| {
             let file = file.as_ref()?;
             pages::map(file, place.offset, len, Mode::ReadOnly).ok()
         });
@@ -210,8 +210,11 @@ impl Array {
             PageCache::Keep => perhaps_absent(pages),
             PageCache::Drop => pages.to_vec(),
         };
+        // Advice for pages that lie apart takes a mapping for each run of them, and a process
+        // has not many; they are requested, and read without it.
+        let lies_together = pages.len() <= 1;
         for range in &missing {
-            let _ = match &self.twin {
+            let _ = match self.twin.as_ref().filter(|_| lies_together) {
                 Some(twin) => twin.read(range),
                 None => address::request(range),
             };
@@ -221,7 +224,7 @@ impl Array {
         let is_known = cfg!(target_os = "linux") && cache != PageCache::Keep;
         let is_known = is_known && (self.is_told || !missing.is_empty());
         for range in pages {
-            if is_known {
+            if is_known && lies_together {
                 let _ = address::advise(range, Advice::Random);
             }
             // Faults map pages that were in memory faster than this does, but not meanwhile.

@@ -120,9 +120,9 @@ impl<'a> Region<'a> {
     ///
     /// [`Error::Io`] if they cannot be read.
     pub fn prefetch(&self) -> Result<()> {
-        let Place { pages, offset, .. } = self.place;
+        let Place { pages, mode, offset, .. } = self.place;
         let is_large = self.ranges.iter().any(|range| range.len() >= FOLIO);
-        let twin = is_large.then(|| pages.twin(offset, |_| None)).flatten();
+        let twin = is_large.then(|| pages.twin(mode, offset, |_| None)).flatten();
         // All small parts are on their way before the first is waited for.
         self.each("read", |range| match &twin {
             Some(twin) => twin.read(&pages.addresses(range)?),

@@ -187,7 +187,8 @@ impl<D: Dimension> MapOptions<D> {
         if !self.populate {
             return Ok(());
         }
-        if let Some(twin) = Twin::of(&addresses, offset) {
+        let shared = self.mode != Mode::CopyOnWrite;
+        if let Some(twin) = shared.then(|| Twin::of(&addresses, offset)).flatten() {
             twin.read(&addresses)?;
         }
         address::populate(&addresses)

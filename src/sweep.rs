@@ -11,7 +11,11 @@ use crate::tend::Tender;
 use crate::turns::Turns;
 use crate::{Element, MmapArray, Result, Split, Sweepable};
 
-/// What a sweep does with the page cache, the memory that all processes share.
+/// What a sweep does with the page cache, the memory that all processes share (Linux).
+///
+/// Elsewhere it is left to the system, as it is for blocks that touch more than twice the pages
+/// they fill. Of blocks whose pages lie apart, and of pages that two threads share, what the
+/// kernel reads ahead of its own accord may stay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PageCache {
     /// What the sweep had to read goes, what was there stays.
@@ -19,7 +23,7 @@ pub enum PageCache {
     AsFound,
     /// What the sweep had to read stays.
     Keep,
-    /// All pages of the array go.
+    /// All pages that the sweep goes over go.
     Drop,
 }
 
@@ -38,6 +42,8 @@ pub type Sweep<'a, A, D> = Blocks<'a, ArrayView<'a, A, D>>;
 pub type SweepMut<'a, A, D> = Blocks<'a, ArrayViewMut<'a, A, D>>;
 
 /// An iterator of ordinary views over blocks of whole rows.
+///
+/// Blocks that are passed over, by `skip` or `nth`, are read all the same.
 ///
 /// While a block is used, the next is read; when the next is asked for, the last leaves
 /// memory. A block that is kept beyond that stays valid, its pages are read anew when they
@@ -72,7 +78,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// back as well, and as much for each thread. In mode `c` private changes stay.
     ///
     /// On Linux a thread reads ahead, whole pieces of 2 MiB at a time, whatever the readahead
-    /// of the disk is set to. What is in memory the kernel tells only those who own the file
+    /// of the disk is set to; [`region`](Self::region)'s advice is not heeded, and ends. What is in memory the kernel tells only those who own the file
     /// or may write to it; others leave in the page cache what they read.
     ///
     /// Rows are those of `axis`. Along another than the slowest (0 in C order, the last in
@@ -106,8 +112,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
 
     /// Goes through the array in blocks like [`sweep`](Self::sweep), to change them.
     ///
-    /// Blocks that are done begin to be written at once and are waited for two blocks later,
-    /// so that memory with changes is bounded too. That makes nothing durable;
+    /// Blocks that are done begin to be written at once; what had to be read for them is waited
+    /// for two blocks later and dropped, so that memory with changes is bounded too. That makes nothing durable;
     /// [`sync`](crate::SyncToDisk::sync) does, and reports what could not be written. In mode
     /// `c` all pages stay until the system needs their memory, and changed ones longer.
     ///

@@ -28,6 +28,8 @@ pub(crate) struct Tender<'a> {
     writes: bool,
     /// Whether they are, and changes stay private.
     is_private: bool,
+    /// The bytes from the first of its pages to the last; those of other threads are not.
+    bounds: Range<usize>,
     /// Turns that are being written.
     writing: VecDeque<Part>,
 }
@@ -40,6 +42,8 @@ pub(crate) struct Part {
     passing: Ranges,
     /// Whether the pages hold more of other turns than of this.
     is_thin: bool,
+    /// Whether they lie together, so that the reader advises on them.
+    is_advised: bool,
 }
 
 /// How many turns are being written before the first of them is waited for.
@@ -49,7 +53,17 @@ impl<'a> Tender<'a> {
     pub(crate) fn new(place: Place<'a>, span: Span, axis: Axis, writes: bool) -> Self {
         let [writes, is_private] =
             [true, false].map(|shared| writes && place.mode.writes_file() == shared);
-        Self { place, span, axis, writes, is_private, writing: VecDeque::new() }
+        let bounds = 0..place.pages.mapping().map_or(0, MmapRaw::len);
+        Self { place, span, axis, writes, is_private, bounds, writing: VecDeque::new() }
+    }
+
+    /// Returns one that cares for some of the rows, while others care for the rest.
+    #[cfg(feature = "rayon")]
+    pub(crate) fn part(&self, rows: Range<usize>) -> Self {
+        let pages = self.place.pages.touched(&self.span.part(self.axis, rows));
+        let ends = pages.first().zip(pages.last());
+        let bounds = ends.map_or(0..0, |(first, last)| first.start..last.end);
+        Self { bounds, ..self.clone() }
     }
 
     /// Finds the pages of some rows.
@@ -64,7 +78,8 @@ impl<'a> Tender<'a> {
         if let [range] = pages.as_mut_slice() {
             *range = self.folios(range);
         }
-        Part { pages, passing: Vec::new(), is_thin }
+        let is_advised = !is_thin && pages.len() == 1;
+        Part { pages, passing: Vec::new(), is_thin, is_advised }
     }
 
     /// Returns the addresses of what is to be read before the rows are used.
@@ -114,7 +129,7 @@ impl<'a> Tender<'a> {
             if !self.is_private {
                 let _ = pages.unmap(range, mode);
             }
-            if !part.is_thin {
+            if part.is_advised {
                 let _ = pages.advise(range, advice);
             }
         }
@@ -162,35 +177,18 @@ impl<'a> Tender<'a> {
 
     /// Leaves to the next turn what it has too.
     fn share(part: &mut Part, next: &mut Part) {
-        let ([mine], [theirs]) = (part.pages.as_mut_slice(), next.pages.as_slice())
-        else {
-            return;
-        };
-        let common = mine.start.max(theirs.start)..mine.end.min(theirs.end);
+        let common = common(&part.pages, &next.pages);
         if common.is_empty() {
             return;
         }
-        let is_forward = (mine.start, mine.end) < (theirs.start, theirs.end);
-        let keep = |range: &mut Range<usize>| {
-            let taken = common.start.max(range.start)..common.end.min(range.end);
-            if taken.is_empty() {
-                return None;
-            }
-            match is_forward {
-                true => range.end = taken.start,
-                false => range.start = taken.end,
-            }
-            Some(taken)
-        };
-        next.passing.extend(part.passing.iter_mut().filter_map(keep));
+        next.is_advised |= part.is_advised;
+        next.passing.extend(self::common(&part.passing, &common));
         merge(&mut next.passing);
-        match is_forward {
-            true => mine.end = common.start,
-            false => mine.start = common.end,
-        }
+        part.passing = without(&part.passing, &common);
+        part.pages = without(&part.pages, &common);
     }
 
-    /// Rounds a range of the array to multiples of 2 MiB of the file, as far as it is mapped.
+    /// Rounds a range of the array to multiples of 2 MiB of the file, within the bounds.
     fn folios(&self, range: &Range<usize>) -> Range<usize> {
         let folio = u64::try_from(FOLIO).unwrap_or(1);
         let lead = self.place.offset.checked_rem(folio).unwrap_or(0);
@@ -198,9 +196,9 @@ impl<'a> Tender<'a> {
         let start = range.start.saturating_add(lead);
         let start = start.saturating_sub(start.checked_rem(FOLIO).unwrap_or(0));
         let end = range.end.saturating_add(lead).checked_next_multiple_of(FOLIO);
-        let len = self.place.pages.mapping().map_or(0, MmapRaw::len);
-        start.saturating_sub(lead)
-            ..end.map_or(len, |end| end.saturating_sub(lead).min(len))
+        let Range { start: first, end: last } = self.bounds;
+        let end = end.map_or(last, |end| end.saturating_sub(lead).min(last));
+        start.saturating_sub(lead).max(first)..end
     }
 }
 
@@ -214,4 +212,61 @@ fn merge(ranges: &mut Ranges) {
         }
         touches
     });
+}
+
+/// Returns what two lists of ranges, each in order and apart, have in common.
+fn common(some: &[Range<usize>], others: &[Range<usize>]) -> Ranges {
+    let mut common = Vec::new();
+    let mut others = others.iter().peekable();
+    for range in some {
+        while let Some(other) = others.peek() {
+            let both = range.start.max(other.start)..range.end.min(other.end);
+            if !both.is_empty() {
+                common.push(both);
+            }
+            if other.end > range.end {
+                break;
+            }
+            others.next();
+        }
+    }
+    common
+}
+
+/// Returns what a list of ranges has and another has not.
+fn without(some: &[Range<usize>], others: &[Range<usize>]) -> Ranges {
+    let mut rest = Vec::new();
+    for range in some {
+        let mut start = range.start;
+        for other in common(std::slice::from_ref(range), others) {
+            rest.push(start..other.start);
+            start = other.end;
+        }
+        rest.push(start..range.end);
+    }
+    rest.retain(|range| !range.is_empty());
+    rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_compared_as_sets_of_numbers() {
+        let lists: [Ranges; 6] = [
+            vec![],
+            vec![2..5, 7..9],
+            vec![0..1, 3..4, 8..20],
+            vec![0..20, 30..31],
+            vec![4..8, 8..9],
+            vec![5..7, 9..10],
+        ];
+        let set = |list: &Ranges| list.iter().flat_map(Clone::clone).collect::<Vec<_>>();
+        for (a, b) in lists.iter().flat_map(|a| lists.iter().map(move |b| (a, b))) {
+            let (numbers, others) = (set(a), set(b));
+            let split = numbers.iter().partition(|number| others.contains(number));
+            assert_eq!((set(&common(a, b)), set(&without(a, b))), split, "{a:?} {b:?}");
+        }
+    }
 }

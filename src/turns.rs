@@ -63,7 +63,8 @@ impl<'a> Turns<'a> {
     /// Returns the turns of a part of the rows, for one of several threads.
     #[cfg(feature = "rayon")]
     pub(crate) fn part(&self, rows: Range<usize>) -> Self {
-        let mut part = Self::new(self.arrays.clone(), rows, self.rows_of_turn, TURN);
+        let arrays = self.arrays.iter().map(|array| array.part(rows.clone())).collect();
+        let mut part = Self::new(arrays, rows, self.rows_of_turn, TURN);
         part.cache = self.cache;
         part.is_alone = false;
         part
