@@ -157,6 +157,11 @@ impl<A, D: Dimension> MmapArray<A, D> {
         Place { pages, mode: *mode, offset: self.layout.offset(), path }
     }
 
+    /// Returns the pages, of which no view lives.
+    pub(crate) fn pages_mut(&mut self) -> &mut Pages {
+        &mut self.pages
+    }
+
     /// Returns the mode that the array was opened in.
     pub fn mode(&self) -> Mode {
         self.mode

@@ -53,6 +53,15 @@ pub enum Error {
         /// How many the process may lock in all.
         limit: u64,
     },
+    /// The file is not as it was when the array was opened.
+    #[error(
+        "{} has changed since it was opened: nothing is committed (`commit_anyway` \
+         does not ask)", Name(.path)
+    )]
+    Conflict {
+        /// The file.
+        path: PathBuf,
+    },
     /// The operating system refused; [`source`](std::error::Error::source) says why.
     #[error("cannot {action} {}: {source}", Name(.path))]
     Io {

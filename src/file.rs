@@ -3,6 +3,7 @@
 use std::fs::{self, File, FileType, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::{Error, Mode, Result};
 
@@ -121,6 +122,25 @@ impl Identity {
     #[cfg(not(unix))]
     pub(crate) fn of(_: &Metadata) -> Option<Self> {
         None
+    }
+}
+
+/// What a file was like at some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    identity: Option<Identity>,
+    len: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        let identity = Identity::of(metadata);
+        Self { identity, len: metadata.len(), modified: metadata.modified().ok() }
+    }
+
+    pub(crate) fn identity(self) -> Option<Identity> {
+        self.identity
     }
 }
 

@@ -35,7 +35,7 @@
 //! | [`Mode`] | NumPy | the file | changes by `view_mut` | [`sync`](SyncToDisk::sync) |
 //! |---|---|---|---|---|
 //! | `ReadOnly` | `r` | must exist | [`Error::ReadOnly`] | nothing to do |
-//! | `CopyOnWrite` | `c` | must exist, is never changed | private | [`Error::PrivateChanges`] |
+//! | `CopyOnWrite` | `c` | must exist, changed only by [`commit`](MmapArray::commit) | private | [`Error::PrivateChanges`] |
 //! | `ReadWrite` | `r+` | must exist; extended only if `grow` | shared | durable |
 //! | `Create` | `w+` | created or replaced by zeros | shared | durable |
 //! | `CreateNew` | – | created, must not exist | shared | durable |
@@ -157,6 +157,7 @@ mod ahead;
 mod array;
 #[cfg(target_os = "linux")]
 mod cached;
+mod commit;
 pub mod doc;
 mod draft;
 mod element;

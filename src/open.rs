@@ -8,7 +8,7 @@ use std::slice;
 
 use ndarray::Dimension;
 
-use crate::file::{self, Identity};
+use crate::file::{self, Stamp};
 use crate::pages::{self, Pages};
 use crate::space::{self, Room};
 use crate::view::check;
@@ -168,7 +168,7 @@ impl<D: Dimension> MapOptions<D> {
                 populated.map_err(Error::io("read", path))?;
             }
         }
-        let pages = Pages::new(mapped, kept, self.advice, Identity::of(&metadata));
+        let pages = Pages::new(mapped, kept, self.advice, Stamp::of(&metadata));
         // The elements of a new file are zeros, which are valid.
         if !layout.is_empty() && !self.mode.creates() {
             // SAFETY: the pages have `len` bytes and live for longer than the reference; the

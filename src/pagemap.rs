@@ -11,13 +11,28 @@ use crate::address::page_size;
 const PRESENT: u64 = 1 << 63;
 /// The page in memory is the file's own, not a private copy.
 const OF_FILE: u64 = 1 << 61;
+/// The page is on the swap disk, where only private copies go.
+const SWAPPED: u64 = 1 << 62;
 /// How many pages are asked about at a time.
 const BATCH: usize = 8192;
 
 /// Returns the addresses of pages that are in the page table and the file's own.
-///
-/// What the kernel does not tell is left out, so that no other page is ever among them.
 pub(crate) fn unchanged(addresses: Range<usize>) -> io::Result<Vec<Range<usize>>> {
+    pages(addresses, |entry| entry & (PRESENT | OF_FILE) == PRESENT | OF_FILE)
+}
+
+/// Returns the addresses of pages that are private copies.
+pub(crate) fn changed(addresses: Range<usize>) -> io::Result<Vec<Range<usize>>> {
+    pages(addresses, |entry| {
+        entry & SWAPPED != 0 || entry & (PRESENT | OF_FILE) == PRESENT
+    })
+}
+
+/// Returns the addresses of pages whose entries are such.
+fn pages(
+    addresses: Range<usize>,
+    is_such: impl Fn(u64) -> bool,
+) -> io::Result<Vec<Range<usize>>> {
     const ENTRY: usize = size_of::<u64>();
 
     let pagemap = File::open("/proc/self/pagemap")?;
@@ -33,8 +48,7 @@ pub(crate) fn unchanged(addresses: Range<usize>) -> io::Result<Vec<Range<usize>>
         pagemap
             .read_exact_at(bytes, u64::try_from(position).map_err(io::Error::other)?)?;
         for (entry, number) in bytes.as_chunks::<ENTRY>().0.iter().zip(pages.clone()) {
-            let state = u64::from_ne_bytes(*entry) & (PRESENT | OF_FILE);
-            if state == PRESENT | OF_FILE {
+            if is_such(u64::from_ne_bytes(*entry)) {
                 let start = number.saturating_mul(page);
                 match ranges.last_mut() {
                     Some(last) if last.end == start => {

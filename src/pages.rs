@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
 
-use crate::file::Identity;
+use crate::file::Stamp;
 use crate::{Advice, Error, Mode, Result};
 
 /// Where the bytes of an array are.
@@ -33,9 +33,8 @@ pub(crate) struct Pages {
     bytes: Bytes,
     /// Kept only where the mapping does not do what is asked; see [`needs_file`].
     file: Option<File>,
-    /// Which file it is.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "not opened again"))]
-    identity: Option<Identity>,
+    /// What the file was like when it was opened; nothing of memory.
+    stamp: Option<Stamp>,
     /// How the kernel was told, at opening, that the pages will be used.
     advice: Advice,
     /// Boxed: a cell within the handle would make the compiler load pointer and strides of
@@ -70,17 +69,17 @@ impl Pages {
         map: Option<MmapRaw>,
         file: Option<File>,
         advice: Advice,
-        identity: Option<Identity>,
+        stamp: Stamp,
     ) -> Self {
         let bytes = map.map_or(Bytes::None, Bytes::Mapped);
-        Self { bytes, file, identity, advice, state: Box::default() }
+        Self { bytes, file, stamp: Some(stamp), advice, state: Box::default() }
     }
 
     /// Wraps memory whose first `start` bytes are not of the array.
     pub(crate) fn loaded(memory: MmapMut, start: usize) -> Self {
         let bytes = Bytes::Memory { map: memory.into(), start };
         let advice = Advice::Normal;
-        Self { bytes, file: None, identity: None, advice, state: Box::default() }
+        Self { bytes, file: None, stamp: None, advice, state: Box::default() }
     }
 
     /// Returns the address of the first byte; null if there is none.
@@ -105,10 +104,13 @@ impl Pages {
         self.advice
     }
 
-    /// Returns which file has the bytes.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn identity(&self) -> Option<Identity> {
-        self.identity
+    /// Returns what the file was like when it was opened, or last written.
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        self.stamp
+    }
+
+    pub(crate) fn set_stamp(&mut self, stamp: Stamp) {
+        self.stamp = Some(stamp);
     }
 
     /// Tells whether pages may be locked in memory.

@@ -4,6 +4,7 @@
 //! here, since neither memmap2 nor the kernel knows where the array ends.
 #![cfg_attr(unix, expect(unsafe_code, reason = "to drop and lock pages is unsafe"))]
 
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 
@@ -115,6 +116,74 @@ impl Pages {
     #[cfg(not(target_os = "linux"))]
     fn unmap_private(&self, range: &Range<usize>) -> io::Result<()> {
         self.bounded(range).map(drop)
+    }
+
+    /// Returns the ranges of bytes whose pages are private copies.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn private(&self, range: &Range<usize>) -> io::Result<Vec<Range<usize>>> {
+        let base = self.as_mut_ptr().addr();
+        let mut changed = pagemap::changed(self.addresses(range)?)?;
+        for part in &mut changed {
+            *part = part.start.saturating_sub(base)..part.end.saturating_sub(base);
+        }
+        Ok(changed)
+    }
+
+    /// Knows nothing.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn private(&self, _: &Range<usize>) -> io::Result<Vec<Range<usize>>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Returns the ranges of bytes, whole pieces of a page, that differ from those of a file.
+    pub(crate) fn different(
+        &mut self,
+        range: &Range<usize>,
+        file: &File,
+        offset: u64,
+    ) -> io::Result<Vec<Range<usize>>> {
+        let mut different: Vec<Range<usize>> = Vec::new();
+        let mut buffer = vec![0; address::page_size()];
+        for part in address::windows(range, address::page_size()) {
+            let theirs = buffer.get_mut(..part.len()).unwrap_or_default();
+            let at = u64::try_from(part.start).unwrap_or(u64::MAX).saturating_add(offset);
+            if crate::file::read_at_most(file, theirs, at)? < part.len() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if self.bytes(&part)? == theirs {
+                continue;
+            }
+            match different.last_mut() {
+                Some(last) if last.end == part.start => last.end = part.end,
+                _ => different.push(part),
+            }
+        }
+        Ok(different)
+    }
+
+    /// Returns mapped bytes, of which no view lives.
+    pub(crate) fn bytes(&mut self, range: &Range<usize>) -> io::Result<&[u8]> {
+        let Some(map) = self.bounded(range)? else { return Ok(&[]) };
+        let start = map.as_mut_ptr().wrapping_add(range.start);
+        // SAFETY: the range lies within the mapping and in the file; the borrow keeps others in
+        // the process from changing it, and whoever opened the array the rest of the world.
+        Ok(unsafe { std::slice::from_raw_parts(start, range.len()) })
+    }
+
+    /// Drops private copies of pages, so that the file's own are shown, of which no view lives.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn discard(&mut self, range: &Range<usize>) -> io::Result<()> {
+        let map = self.bounded(range)?.ok_or(io::ErrorKind::Unsupported)?;
+        let advice = memmap2::UncheckedAdvice::DontNeed;
+        // SAFETY: the range lies within the mapping, and its bytes are to become those of the
+        // file, which are valid elements: they were so when it was opened.
+        unsafe { map.unchecked_advise_range(advice, range.start, range.len()) }
+    }
+
+    /// Cannot: elsewhere it is not sure that pages are read anew.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn discard(&mut self, _: &Range<usize>) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     /// Keeps pages in memory until they are unlocked or unmapped.

@@ -9,7 +9,7 @@ use memmap2::{MmapMut, MmapOptions, MmapRaw};
 use ndarray::{Dimension, StrideShape};
 
 use crate::address::{self, Twin};
-use crate::file::{self, Identity};
+use crate::file::{self, Stamp};
 use crate::pages::{self, Pages};
 use crate::view::check;
 use crate::{Advice, Element, Error, Layout, MapOptions, MmapArray, Mode, Result};
@@ -123,8 +123,8 @@ impl<D: Dimension> MapOptions<D> {
         let keep = pages::needs_file(self.mode, layout.is_empty(), self.lock);
         let kept = keep.then(|| file.try_clone()).transpose();
         let kept = kept.map_err(Error::io("keep open", path))?;
-        let identity = Identity::of(&file::regular(file, path)?);
-        let pages = Pages::new(Some(map), kept, self.advice, identity);
+        let stamp = Stamp::of(&file::regular(file, path)?);
+        let pages = Pages::new(Some(map), kept, self.advice, stamp);
         // SAFETY: the bytes are checked (1), the kernel keeps everybody from changing them
         // and the file from shrinking (2), the mode is not mutable (3).
         Ok(unsafe { MmapArray::new(pages, layout, self.mode, path.to_owned()) })

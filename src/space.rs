@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use crate::{Error, Result, pages};
@@ -137,6 +138,26 @@ fn check_free(file: &File, from: u64, end: u64) -> io::Result<()> {
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 fn reserve(_: &File, _: u64, _: u64) -> io::Result<bool> {
     Ok(false)
+}
+
+/// Reserves space for holes in a range of the file, where the file system does that.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn fill_holes(file: &File, bytes: Range<u64>) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+
+    let len = bytes.end.saturating_sub(bytes.start);
+    let keep = FallocateFlags::KEEP_SIZE;
+    match rustix::io::retry_on_intr(|| fallocate(file, keep, bytes.start, len)) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+        filled => Ok(filled?),
+    }
+}
+
+/// Leaves that to the writes.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn fill_holes(_: &File, _: Range<u64>) -> io::Result<()> {
+    Ok(())
 }
 
 /// Writes all bytes at an offset of the file.

@@ -85,6 +85,28 @@ fn a_draft_larger_than_its_disk_leaves_the_old_file_and_nothing_else() {
 }
 
 #[test]
+fn changes_that_have_no_room_are_not_committed() {
+    let Some(disk) = Disk::that_reserves() else { return };
+    // A hole of a file in memory takes space once anybody looks at it.
+    const TMPFS: i64 = 0x0102_1994;
+    if statfs(&disk.dir).unwrap().f_type == TMPFS {
+        return;
+    }
+    let path = disk.path("holes");
+    let len = 2 * disk.free();
+    File::create_new(&path).unwrap().set_len(len).unwrap();
+    let mut array = open(MapOptions::new(Mode::CopyOnWrite), len, &path).unwrap();
+    array.view_mut().unwrap().fill(1);
+    let error = array.commit().unwrap_err();
+    assert!(matches!(error, Error::NoSpace { needed } if needed == len), "{error:?}");
+    assert_eq!(array[0], 1);
+    drop(array);
+    let contents = fs::read(&path).unwrap();
+    assert!(contents.len() as u64 == len && contents.iter().all(|byte| *byte == 0));
+    drop(fs::remove_file(&path));
+}
+
+#[test]
 fn a_file_with_holes_that_cannot_be_replaced_stays_as_it_was() {
     let Some(disk) = Disk::that_reserves() else { return };
     let path = disk.path("old");

@@ -22,7 +22,7 @@ const FLOORS: [&[&str]; 8] = [
     &["open", "safe"],
     &[
         "sweep", "swept", "turns", "tend", "reader", "ahead", "gather", "parallel",
-        "draft",
+        "draft", "commit",
     ],
     &["npy"],
     &["partition", "grow"],

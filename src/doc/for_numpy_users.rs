@@ -24,7 +24,7 @@
 //! | an empty array leaves one byte in the file | it leaves none |
 //! | data that are not aligned are read slowly | they are an error for `f64` and are mapped as [`Le<f64>`](crate::Le) or [`Be<f64>`](crate::Be) |
 //! | `flush` raises an exception once when the disk fails and succeeds from then on; in mode `c` it succeeds and writes nothing | [`sync`] fails from then on; in mode `c` always, since those changes are never written |
-//! | each array keeps a file descriptor | on Linux none does |
+//! | each array keeps a file descriptor | on Linux none that is only read does |
 //! | slices keep the file mapped | slices borrow the array, which the compiler checks |
 //!
 //! Mapping a file is `unsafe` in Rust: the compiler cannot see who else changes the file. In
@@ -86,7 +86,11 @@
 //! | `a + b`, `a * 2`, `a @ b`, `a == b` | `&*a + &*b` of two handles, `&a.view() + &b` with an owned array, `&*a * 2.0`, `a.dot(&*b)`, `a == b` |
 //! | `a.T`, `a.reshape(6, 2)` | `a.t()`, `a.to_shape((6, 2))?` |
 //! | `np.array(a)` | `a.to_owned()` |
+//! | `for i in range(0, len(a), n): f(a[i:i+n])`, of a large file | [`for block in a.sweep(Axis(0), 16 << 20)`](MmapArray::sweep) |
+//! | `for i in ids: f(a[i])`, `a[ids]` | [`a.gather(Axis(0), &ids)?`](MmapArray::gather), an iterator of rows |
+//! | `a[ids] = rows` | [`a.scatter(Axis(0), &ids, &rows)?`](MmapArray::scatter) |
 //! | `a.flush()` | `a.sync()?` |
+//! | – | changes of mode `c` into the file: [`a.commit()?`](MmapArray::commit) |
 //! | `del a` | `drop(a)`, or `a.close()?` to be told of errors |
 //! | `a.filename`, `a.mode`, `a.offset` | [`a.path()`](MmapArray::path), [`a.mode()`](MmapArray::mode), [`a.offset()`](MmapArray::offset) |
 //! | a function of arrays, `def f(a):` | `fn f(a: &ArrayRef2<f64>)`, called as `f(&a)` |

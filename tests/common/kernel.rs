@@ -17,6 +17,8 @@ use seccompiler::{
 pub(crate) mod call {
     pub(crate) const MMAP: i64 = 9;
     pub(crate) const OPENAT: i64 = 257;
+    pub(crate) const PREAD: i64 = 17;
+    pub(crate) const PWRITE: i64 = 18;
     pub(crate) const LINKAT: i64 = 265;
     pub(crate) const MSYNC: i64 = 26;
     pub(crate) const MADVISE: i64 = 28;
@@ -31,6 +33,8 @@ pub(crate) mod call {
 pub(crate) mod call {
     pub(crate) const MMAP: i64 = 222;
     pub(crate) const OPENAT: i64 = 56;
+    pub(crate) const PREAD: i64 = 67;
+    pub(crate) const PWRITE: i64 = 68;
     pub(crate) const LINKAT: i64 = 37;
     pub(crate) const MSYNC: i64 = 227;
     pub(crate) const MADVISE: i64 = 233;

@@ -1,0 +1,236 @@
+//! Private changes that go to the file after all, or are given up.
+#![cfg(target_os = "linux")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "the numbers are small; helpers of tests"
+)]
+
+mod common;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[path = "common/kernel.rs"]
+mod kernel;
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+
+use common::{Place, open};
+use ndarray_memmap::Mode::{self, CopyOnWrite, Create, ReadOnly, ReadWrite};
+use ndarray_memmap::{Error, MapOptions, MmapArray1};
+use rustix::param::page_size;
+
+/// Neither the first nor the last page is the array's alone.
+const OFFSET: usize = 100;
+const PAGES: usize = 20;
+
+fn len() -> usize {
+    PAGES * page_size() - 50
+}
+
+fn bytes() -> Vec<u8> {
+    (0..OFFSET + len() + 1000).map(|i| (i % 251) as u8).collect()
+}
+
+fn array(mode: Mode, place: &Place) -> MmapArray1<u8> {
+    let options = MapOptions::new(mode).offset(OFFSET as u64).shape(len());
+    open(&options, place).unwrap()
+}
+
+/// Changes the first, the last and some other pages, in the array and in `bytes`.
+fn change(a: &mut MmapArray1<u8>, bytes: &mut [u8], value: u8) -> usize {
+    let mut view = a.view_mut().unwrap();
+    let at = [0, 3 * page_size(), 4 * page_size() + 7, 9 * page_size(), len() - 1];
+    for at in at {
+        view[at] = value;
+        bytes[OFFSET + at] = value;
+    }
+    at.len()
+}
+
+#[test]
+fn the_file_has_the_changes_and_the_array_goes_on_without_them() {
+    let mut expected = bytes();
+    let place = Place::of(&expected);
+    let mut a = array(CopyOnWrite, &place);
+    for value in [255, 254] {
+        let pages = change(&mut a, &mut expected, value);
+        assert_ne!(place.bytes().unwrap(), expected);
+        assert_eq!(place.mapped("Anonymous"), (pages * page_size()) as u64 / 1024);
+        a.commit().unwrap();
+        place.assert_holds(&expected);
+        assert_eq!(place.mapped("Anonymous"), 0, "no page is private any more");
+        assert_eq!(a.as_slice().unwrap(), &expected[OFFSET..][..len()]);
+        a.commit().unwrap();
+    }
+    change(&mut a, &mut bytes(), 1);
+    drop(a);
+    place.assert_holds(&expected);
+}
+
+#[test]
+fn only_changed_pages_are_written() {
+    let mut expected = bytes();
+    let place = Place::of(&expected);
+    let mut a = array(CopyOnWrite, &place);
+    change(&mut a, &mut expected, 255);
+    // Another page, which somebody else changes, and which nobody has looked at here.
+    let other = OFFSET + 6 * page_size();
+    place.file().write_all_at(&[99], other as u64).unwrap();
+    expected[other] = 99;
+    a.commit_anyway().unwrap();
+    place.assert_holds(&expected);
+    assert!(!a.file_changed().unwrap(), "it is known as it is now");
+}
+
+#[test]
+fn a_file_that_has_changed_is_left_alone() {
+    let original = bytes();
+    type Change = fn(&Place);
+    let changes: [(&str, Change); 4] = [
+        ("written to", |place| place.file().write_all_at(&[1], 5).unwrap()),
+        ("longer", |place| place.file().set_len(1 << 20).unwrap()),
+        ("replaced", |place| {
+            let other = place.folder().join("other");
+            fs::copy(place, &other).unwrap();
+            fs::rename(other, place).unwrap();
+        }),
+        ("removed", |place| fs::remove_file(place).unwrap()),
+    ];
+    for (name, make) in changes {
+        let place = Place::of(&original);
+        let mut a = array(CopyOnWrite, &place);
+        assert!(!a.file_changed().unwrap(), "{name}");
+        change(&mut a, &mut bytes(), 255);
+        make(&place);
+        assert!(a.file_changed().unwrap(), "{name}");
+        let before = place.bytes();
+        let error = a.commit().unwrap_err();
+        let text = format!(
+            "`{}` has changed since it was opened: nothing is committed (`commit_anyway` \
+             does not ask)",
+            place.path().display()
+        );
+        assert_eq!(error.to_string(), text, "{name}");
+        assert_eq!(place.bytes(), before, "{name}");
+        assert_eq!(a[0], 255, "the changes are still there");
+    }
+}
+
+#[test]
+fn a_file_that_ends_before_the_array_is_not_extended() {
+    let place = Place::of(&bytes());
+    let mut a = array(CopyOnWrite, &place);
+    change(&mut a, &mut bytes(), 255);
+    // Another file, since the pages of this one may not go.
+    let other = place.folder().join("other");
+    fs::write(&other, [0; 200]).unwrap();
+    fs::rename(other, &place).unwrap();
+    let error = a.commit_anyway().unwrap_err();
+    assert!(matches!(error, Error::FileTooShort { found: 200, .. }), "{error:?}");
+    place.assert_holds(&[0; 200]);
+}
+
+#[test]
+fn rollback_shows_the_file_again() {
+    let expected = bytes();
+    let place = Place::of(&expected);
+    let mut a = array(CopyOnWrite, &place);
+    change(&mut a, &mut bytes(), 255);
+    a.rollback().unwrap();
+    assert_eq!(place.mapped("Anonymous"), 0);
+    assert_eq!(a.as_slice().unwrap(), &expected[OFFSET..][..len()]);
+    change(&mut a, &mut bytes(), 254);
+    assert_eq!(a[0], 254, "it can be changed again");
+    place.assert_holds(&expected);
+}
+
+#[test]
+fn other_modes_have_nothing_to_commit() {
+    let place = Place::of(&bytes());
+    for mode in [ReadOnly, ReadWrite, Create] {
+        let mut a = array(mode, &place);
+        let commit = a.commit().unwrap_err();
+        assert_eq!(commit.to_string(), format!("mode `{mode}` cannot be used to commit"));
+        for error in [a.commit_anyway().unwrap_err(), a.rollback().unwrap_err()] {
+            assert!(matches!(error, Error::UnsupportedMode { .. }), "{error:?}");
+        }
+    }
+    let mut loaded = MapOptions::new(CopyOnWrite).load::<u8>(&place).unwrap();
+    assert!(matches!(loaded.commit(), Err(Error::Io { action: "commit", .. })));
+    assert!(matches!(loaded.rollback(), Err(Error::Io { action: "roll back", .. })));
+    let file = File::open(&place).unwrap();
+    let mut unnamed: MmapArray1<u8> =
+        common::map(&MapOptions::new(CopyOnWrite), &file).unwrap();
+    assert!(matches!(unnamed.file_changed(), Err(Error::Io { action: "inspect", .. })));
+    assert!(matches!(unnamed.commit(), Err(Error::Io { action: "inspect", .. })));
+
+    let empty = Place::of(b"");
+    let mut a: MmapArray1<u8> = open(&MapOptions::new(CopyOnWrite), &empty).unwrap();
+    a.commit().unwrap();
+    a.rollback().unwrap();
+    assert_eq!(empty.bytes().unwrap(), b"");
+}
+
+#[test]
+fn a_file_is_known_by_all_its_names_and_no_other_is() {
+    let place = Place::of(&bytes());
+    let a = array(ReadOnly, &place);
+    let (link, moved) = (place.folder().join("link"), place.folder().join("moved"));
+    fs::hard_link(&place, &link).unwrap();
+    assert!(a.is_current(&place).unwrap() && a.is_current(&link).unwrap());
+    fs::rename(&place, &moved).unwrap();
+    assert!(a.is_current(&moved).unwrap());
+    assert!(!a.is_current(&place).unwrap(), "there is no such file");
+    fs::copy(&moved, &place).unwrap();
+    assert!(!a.is_current(&place).unwrap(), "it is a copy");
+    assert!(a.file_changed().unwrap());
+    let error = a.is_current(place.path().join("below a file")).unwrap_err();
+    assert!(matches!(error, Error::Io { action: "inspect", .. }), "{error:?}");
+
+    let mut scratch = MapOptions::scratch::<u8, _>(10).unwrap();
+    assert!(!scratch.file_changed().unwrap(), "it has no path, but keeps its file");
+    assert!(!scratch.is_current(&place).unwrap());
+    scratch.view_mut().unwrap().fill(1);
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn where_the_kernel_does_not_tell_pages_are_compared() {
+    use rustix::io::Errno;
+
+    let mut expected = bytes();
+    let place = Place::of(&expected);
+    let mut a = array(CopyOnWrite, &place);
+    change(&mut a, &mut expected, 255);
+    // Of what is read at 64-bit offsets beyond all files, there is only the page map.
+    let beyond: &[kernel::Argument] =
+        &[(3, 0x7f00_0000_0000_u64 >> 9, 0x7f00_0000_0000 >> 9)];
+    kernel::refusing(kernel::call::PREAD, beyond, Errno::PERM, || a.commit().unwrap());
+    place.assert_holds(&expected);
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn a_failed_commit_keeps_the_changes() {
+    use rustix::io::Errno;
+
+    let mut expected = bytes();
+    let place = Place::of(&expected);
+    let mut a = array(CopyOnWrite, &place);
+    change(&mut a, &mut expected, 255);
+    for (call, errno) in
+        [(kernel::call::FALLOCATE, Errno::NOSPC), (kernel::call::PWRITE, Errno::IO)]
+    {
+        let error = kernel::refusing(call, &[], errno, || a.commit().unwrap_err());
+        match errno {
+            Errno::NOSPC => assert!(matches!(error, Error::NoSpace { .. }), "{error:?}"),
+            _ => kernel::assert_io(&error, "commit to", errno),
+        }
+        place.assert_holds(&bytes());
+        assert_eq!(a[0], 255);
+    }
+    a.commit().unwrap();
+    place.assert_holds(&expected);
+}
