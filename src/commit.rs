@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::ops::Range;
 use std::path::Path;
 
 use ndarray::Dimension;
@@ -14,8 +13,9 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// Tells whether the file is another one or has changed since it was opened.
     ///
     /// That is, whether the path names another file or none, or the file's length or time of
-    /// change differ. Changes by this array count too, once the system has noted them. An
-    /// array without a path asks the file that it keeps open.
+    /// modification differ. Changes by this array count too, once the system has noted them;
+    /// stores into mappings are noted late, and not at all in pages that have changes already.
+    /// An array without a path asks the file that it keeps open.
     ///
     /// # Errors
     ///
@@ -27,7 +27,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             None => fs::metadata(path),
         };
         match found {
-            Ok(metadata) => Ok(self.place().pages.stamp() != Some(Stamp::of(&metadata))),
+            Ok(metadata) => Ok(self.place().pages.stamp() != Stamp::of(&metadata)),
             Err(e) if e.kind() == io::ErrorKind::NotFound && self.path().is_some() => {
                 Ok(true)
             }
@@ -50,12 +50,9 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
             found => found.map_err(Error::io("inspect", path))?,
         };
-        match (Stamp::of(&found).identity(), self.place().pages.stamp()) {
-            (None, _) => {
-                Err(Error::io("inspect", path)(io::ErrorKind::Unsupported.into()))
-            }
-            (found, Some(stamp)) => Ok(found == stamp.identity()),
-            (_, None) => Ok(false),
+        match Stamp::of(&found).identity() {
+            None => Err(Error::io("inspect", path)(io::ErrorKind::Unsupported.into())),
+            found => Ok(found == self.place().pages.stamp().identity()),
         }
     }
 
@@ -63,15 +60,19 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// Only pages that were changed are written, found by what the kernel knows of them, or
     /// by comparison where it does not tell. The array goes on as a private copy, without
-    /// changes. Space for what the file has holes for is reserved first. A crash meanwhile can
-    /// leave some of the pages written and others not; where that matters, make a
-    /// [`Draft`](crate::Draft).
+    /// changes. Space for what the file has holes for is reserved first, where the file system
+    /// can. A crash meanwhile can leave some of the pages written and others not; where that
+    /// matters, make a [`Draft`](crate::Draft).
+    ///
+    /// For every other array of the file this is a change of it by somebody else, in the sense
+    /// of [the contract](crate#the-contract-of-a-mapping).
     ///
     /// # Errors
     ///
     /// - [`Error::UnsupportedMode`] in other modes than `c`.
     /// - [`Error::Conflict`] if [`file_changed`](Self::file_changed); nothing is written then.
-    /// - [`Error::NoSpace`] if the disk has no room for what were holes; nothing is written.
+    /// - [`Error::NoSpace`] if the disk has no room for what were holes; nothing is written if
+    ///   space could be reserved.
     /// - [`Error::Io`] if the file cannot be opened for writing or written, and of arrays that
     ///   were not opened by a path or are a copy in memory.
     ///
@@ -97,15 +98,18 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         self.write_changes(true)
     }
 
-    /// Writes private changes to the file, whatever has happened to it since it was opened.
+    /// Writes private changes to the file, also if it has changed since it was opened.
     ///
     /// For those who know better than [`commit`](Self::commit): the changed pages replace what
-    /// others have written there, and go to the file that the path names now.
+    /// others have written there.
     ///
     /// # Errors
     ///
+    /// - [`Error::Conflict`] if the path names another file.
     /// - [`Error::FileTooShort`] if the file no longer reaches to the end of the array.
-    /// - Those of [`commit`](Self::commit), but for [`Error::Conflict`].
+    /// - [`Error::Io`] where the kernel does not tell which pages are changed, and if some have
+    ///   been locked in memory, which makes copies of them.
+    /// - Those of [`commit`](Self::commit).
     pub fn commit_anyway(&mut self) -> Result<()> {
         self.write_changes(false)
     }
@@ -115,8 +119,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// # Errors
     ///
     /// - [`Error::UnsupportedMode`] in other modes than `c`.
-    /// - [`Error::Io`] elsewhere than on Linux, if pages are locked in memory, and of arrays
-    ///   that are a copy in memory.
+    /// - [`Error::Io`] elsewhere than on Linux, of arrays that are a copy in memory, and if
+    ///   pages are locked in memory; those before may have been rolled back.
     pub fn rollback(&mut self) -> Result<()> {
         self.require_private("roll back")?;
         let all = 0..self.layout().len();
@@ -137,56 +141,67 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     fn write_changes(&mut self, unless_changed: bool) -> Result<()> {
         self.require_private("commit")?;
         let path = self.place().path.to_owned();
-        if self.place().pages.stamp().is_none() {
-            return Err(Error::io("commit", &path)(io::ErrorKind::Unsupported.into()));
+        let unsupported =
+            || Error::io("commit", &path)(io::ErrorKind::Unsupported.into());
+        let is_copy = self.place().pages.mapping().is_none() && !self.is_empty();
+        if is_copy || !unless_changed && self.place().pages.is_locked() {
+            return Err(unsupported());
         }
         if unless_changed && self.file_changed()? {
             return Err(Error::Conflict { path });
         }
         let file = file::open(&path, Mode::ReadWrite)?.file;
         let metadata = file::regular(&file, &path)?;
-        if unless_changed && self.place().pages.stamp() != Some(Stamp::of(&metadata)) {
+        let (then, now) = (self.place().pages.stamp(), Stamp::of(&metadata));
+        if then.identity() != now.identity() || unless_changed && then != now {
             return Err(Error::Conflict { path });
         }
         let (needed, found) = (self.layout().end(), metadata.len());
         if found < needed {
             return Err(Error::FileTooShort { needed, found });
         }
-        let written = self.write_to(&file, &path);
+        let written = self.write_to(&file, &path, unless_changed);
+        // Some systems note the time of a write only when the file is closed.
+        drop(file);
         // What was written here, also before an error, is no change by somebody else.
-        let metadata = file::regular(&file, &path)?;
-        self.pages_mut().set_stamp(Stamp::of(&metadata));
+        if let Ok(metadata) = fs::metadata(&path) {
+            self.pages_mut().set_stamp(Stamp::of(&metadata));
+        }
         written
     }
 
     /// Writes the bytes of pages that are private to a file that has room for them.
-    fn write_to(&mut self, file: &File, path: &Path) -> Result<()> {
+    fn write_to(&mut self, file: &File, path: &Path, is_known: bool) -> Result<()> {
         let (offset, end) = (self.offset(), self.layout().end());
-        let changed = self.changed(file).map_err(Error::io("compare", path))?;
-        let at = |at: usize| u64::try_from(at).unwrap_or(u64::MAX).saturating_add(offset);
-        for range in &changed {
-            space::fill_holes(file, at(range.start)..at(range.end))
-                .map_err(space::refusal("commit to", end, path))?;
-        }
-        let pages = self.pages_mut();
-        let written = changed.iter().try_for_each(|range| {
-            space::write_all_at(file, pages.bytes(range)?, at(range.start))
-        });
-        written.and_then(|()| file.sync_all()).map_err(space::refusal(
-            "commit to",
-            end,
-            path,
-        ))?;
-        // They are the file's now; those that are locked in memory stay as they are.
-        changed.iter().for_each(|range| drop(pages.discard(range)));
-        Ok(())
-    }
-
-    /// Finds the bytes of pages that are private.
-    fn changed(&mut self, file: &File) -> io::Result<Vec<Range<usize>>> {
         let all = 0..self.layout().len();
-        let offset = self.offset();
+        let at = |at: usize| u64::try_from(at).unwrap_or(u64::MAX).saturating_add(offset);
         let pages = self.pages_mut();
-        pages.private(&all).or_else(|_| pages.different(&all, file, offset))
+        let private = match pages.private(&all) {
+            // Of a file that is as it was, what differs is what was changed.
+            Err(_) if is_known => std::iter::once(all).collect(),
+            private => private.map_err(Error::io("inspect pages of", path))?,
+        };
+        // Also what is locked in memory is private, changed or not.
+        let mut changed = Vec::new();
+        for range in &private {
+            let different = pages.different(range, file, offset);
+            changed.extend(different.map_err(Error::io("compare", path))?);
+        }
+        let mut write = || {
+            if let Some(last) = changed.last() {
+                space::check_limit(at(last.end))?;
+            }
+            changed.iter().try_for_each(|range| {
+                space::fill_holes(file, at(range.start)..at(range.end))
+            })?;
+            changed.iter().try_for_each(|range| {
+                space::write_all_at(file, pages.bytes(range)?, at(range.start))
+            })?;
+            file.sync_all()
+        };
+        write().map_err(space::refusal("commit to", end, path))?;
+        // They are the file's now; those that are locked in memory stay as they are.
+        private.iter().for_each(|range| drop(pages.discard(range)));
+        Ok(())
     }
 }

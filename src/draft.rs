@@ -9,6 +9,7 @@ use std::path::Path;
 
 use ndarray::{ArrayViewMut, Axis, Dimension};
 
+use crate::file;
 use crate::hidden::Hidden;
 use crate::{Element, Error, MapOptions, MmapArray, Mode, Result, SweepMut, SyncToDisk};
 
@@ -22,8 +23,14 @@ use crate::{Element, Error, MapOptions, MmapArray, Mode, Result, SweepMut, SyncT
 ///
 /// Until then the file has no name, where the file system can do without (Linux: ext4, xfs,
 /// btrfs, tmpfs): if the draft is dropped or the process is killed, nothing is left. Elsewhere
-/// it has a name that begins with `.draft-`, in the folder of its path; dropped, it is
-/// removed, but a killed process leaves it.
+/// it has a name that begins with `.draft-`, in the folder of its path, as it has for the
+/// moment in which it replaces another; dropped, it is removed, but a process that is killed
+/// then leaves it. Such a file is as open to others as any new one, or, if it is to replace
+/// another, to nobody; to write to it is to tamper with this process.
+///
+/// A file that is replaced leaves its permissions to read, write and execute, and if that may
+/// be its group; owner, access lists and other attributes are those of a new file. Permission
+/// to write to the folder is all it takes, even if the old file may not be written to.
 ///
 /// There is no mutable access to the array as such, by which it could be kept beyond its
 /// publication.
@@ -52,12 +59,15 @@ pub struct Draft<A: 'static, D> {
 impl<D: Dimension> MapOptions<D> {
     /// Makes an array of zeros in a file that takes the place of `path` when published.
     ///
-    /// In mode `w+` it replaces a file that is there by then, and takes over its permissions;
-    /// in mode `x+` that is an error. If `path` is a link, the file it leads to is replaced.
+    /// In mode `w+` it replaces a file that is there by then; in mode `x+` that is an error. If
+    /// `path` is a link, the file it leads to is replaced. Space is reserved, also if
+    /// [`sparse`](Self::sparse) is set.
     ///
     /// # Errors
     ///
     /// - [`Error::UnsupportedMode`] in other modes.
+    /// - [`Error::NotAFile`] if the path names a directory, a FIFO or a device.
+    /// - [`Error::Io`] if there is no such folder, or the path is a link that leads nowhere.
     /// - Those of [`scratch_in`](MapOptions::scratch_in).
     pub fn draft<A: Element>(&self, path: impl AsRef<Path>) -> Result<Draft<A, D>> {
         self.draft_then(path.as_ref(), |_| Ok(()))
@@ -70,11 +80,13 @@ impl<D: Dimension> MapOptions<D> {
     ) -> Result<Draft<A, D>> {
         self.require(&[Mode::Create, Mode::CreateNew], "draft a file")?;
         // Whatever can be refused is refused before there is a file.
-        self.resolve::<A>(0)?;
+        let options = self.clone().sparse(false);
+        options.resolve::<A>(0)?;
+        file::refuse_special(path)?;
         let hidden = Hidden::beside(path).map_err(Error::io("draft", path))?;
         // SAFETY: nobody else knows the file before `publish`, which unmaps the array first;
         // its space is reserved where the system can, so that stores find room.
-        let array = unsafe { self.map_named(hidden.file(), path) }?;
+        let array = unsafe { options.map_named(hidden.file(), path) }?;
         let end = array.layout().end();
         finish(hidden.file()).map_err(crate::space::refusal("write", end, path))?;
         Ok(Draft { array, hidden })
@@ -107,8 +119,8 @@ impl<A: Element, D: Dimension> Draft<A, D> {
     /// - Those of [`sync`](SyncToDisk::sync), and [`Error::NoSpace`] if the folder has no room.
     /// - [`Error::Io`] if the path cannot be replaced, or exists in mode `x+`.
     ///
-    /// The old file is intact then, and of the draft nothing is left. Only if the name cannot
-    /// be brought to disk, the new file is in its place, and may not be after a power cut.
+    /// The old file is intact then, and of the draft nothing is left. Only if the disk fails
+    /// with the name, the new file is in its place, and may not be after a power cut.
     pub fn publish(self) -> Result<()> {
         let Self { array, hidden } = self;
         let replaces = array.mode() == Mode::Create;

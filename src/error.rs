@@ -177,7 +177,8 @@ pub enum Error {
     #[error("the array is read-only (use mode `c` for private changes, `r+` for shared)")]
     ReadOnly,
 
-    /// Changes in mode `c` are private to this handle: they never reach the file.
+    /// Changes in mode `c` are private to this handle; only
+    /// [`commit`](crate::MmapArray::commit) brings them to the file.
     #[error(
         "the changes are private (mode `c`) and do not reach the file \
          (use mode `r+` to change it)"

@@ -78,7 +78,7 @@ fn open_as(path: &Path, mode: Mode, wait: bool) -> io::Result<Opened> {
 }
 
 /// Fails if the path names something else than a regular file.
-fn refuse_special(path: &Path) -> Result<()> {
+pub(crate) fn refuse_special(path: &Path) -> Result<()> {
     match fs::metadata(path) {
         Ok(metadata) if !metadata.is_file() => {
             let found = name_of(metadata.file_type());

@@ -25,15 +25,13 @@ enum Holder {
 impl Hidden {
     /// Makes a file in the folder of a path, or of what it leads to if it is a link.
     pub(crate) fn beside(path: &Path) -> io::Result<Self> {
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        if target.is_dir() || target.file_name().is_none() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
+        let target = resolve(path)?;
+        let old = fs::metadata(&target).ok();
         #[cfg(target_os = "linux")]
         if let Some(file) = unnamed(folder(&target))? {
             return Ok(Self { file: Holder::Unnamed(file), target });
         }
-        let file = named(folder(&target))?;
+        let file = named(folder(&target), old.is_some())?;
         Ok(Self { file: Holder::Named(file), target })
     }
 
@@ -45,23 +43,25 @@ impl Hidden {
         }
     }
 
-    /// Gives the file, which is on disk, its name, and brings that to disk.
+    /// Brings the file to disk, gives it its name, and brings that to disk.
     ///
     /// A file of that name is replaced in one step, or left if it is not to be.
     pub(crate) fn publish(self, replaces: bool) -> io::Result<()> {
+        let old = fs::metadata(&self.target).ok();
+        if old.as_ref().is_some_and(|old| !replaces || !old.is_file()) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        if let Some(old) = old {
+            take_permissions(self.file(), &old)?;
+        }
+        self.file().sync_all()?;
         let Self { file, target } = self;
-        let folder = folder(&target).to_owned();
-        let old = fs::metadata(&target).ok().filter(|_| replaces);
-        let permissions = old.as_ref().map(fs::Metadata::permissions);
+        // What cannot be opened is to be known before anything is replaced.
+        let folder = Folder::open(folder(&target))?;
         match file {
             #[cfg(target_os = "linux")]
-            Holder::Unnamed(file) => {
-                permissions.map_or(Ok(()), |of_old| file.set_permissions(of_old))?;
-                link(&file, &target, replaces)?;
-            }
+            Holder::Unnamed(file) => link(&file, &target, replaces)?,
             Holder::Named(file) => {
-                permissions
-                    .map_or(Ok(()), |of_old| file.as_file().set_permissions(of_old))?;
                 let persisted = match replaces {
                     true => file.persist(&target),
                     false => file.persist_noclobber(&target),
@@ -69,7 +69,25 @@ impl Hidden {
                 persisted.map_err(|e| e.error)?;
             }
         }
-        sync_folder(&folder)
+        folder.sync()
+    }
+}
+
+/// Returns the path of the file that is to be replaced, or to be there, from the root on.
+fn resolve(path: &Path) -> io::Result<PathBuf> {
+    let is_folder = || io::Error::from(io::ErrorKind::IsADirectory);
+    let name = path.file_name().ok_or_else(is_folder)?;
+    let last = path.as_os_str().as_encoded_bytes().last().copied();
+    if last.is_some_and(|last| std::path::is_separator(char::from(last))) {
+        return Err(is_folder());
+    }
+    match fs::canonicalize(path) {
+        // A link that leads nowhere.
+        Err(e) if fs::symlink_metadata(path).is_ok() => Err(e),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            Ok(fs::canonicalize(folder(path))?.join(name))
+        }
+        target => target,
     }
 }
 
@@ -80,7 +98,24 @@ fn folder(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// Makes a file without a name, if the file system can.
+/// Gives a file the permissions of another to read, write and execute, no special ones.
+#[cfg(unix)]
+fn take_permissions(file: &File, old: &fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+
+    // Another group is not to have what is for that one.
+    let is_of_group = file.metadata()?.gid() == old.gid()
+        || fchown(file, None, Some(old.gid())).is_ok();
+    let mask = if is_of_group { 0o777 } else { 0o707 };
+    file.set_permissions(fs::Permissions::from_mode(old.mode() & mask))
+}
+
+#[cfg(not(unix))]
+fn take_permissions(file: &File, old: &fs::Metadata) -> io::Result<()> {
+    file.set_permissions(old.permissions())
+}
+
+/// Makes a file without a name, if the file system can and it can be named later.
 #[cfg(target_os = "linux")]
 fn unnamed(folder: &Path) -> io::Result<Option<File>> {
     use rustix::fs::OFlags;
@@ -90,7 +125,7 @@ fn unnamed(folder: &Path) -> io::Result<Option<File>> {
     let flags = OFlags::TMPFILE.bits().cast_signed();
     let file = File::options().read(true).write(true).custom_flags(flags).open(folder);
     match file {
-        Ok(file) => Ok(Some(file)),
+        Ok(file) => Ok(Some(file).filter(|file| handle(file).exists())),
         Err(e) => match Errno::from_io_error(&e) {
             // What file systems and kernels say that cannot.
             Some(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => Ok(None),
@@ -99,15 +134,27 @@ fn unnamed(folder: &Path) -> io::Result<Option<File>> {
     }
 }
 
-fn named(folder: &Path) -> io::Result<NamedTempFile> {
+/// Returns the path by which the kernel knows an open file.
+#[cfg(target_os = "linux")]
+fn handle(file: &File) -> PathBuf {
+    use std::os::fd::AsRawFd;
+
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+/// Makes a file that others may read and write as they may any new one, or nobody.
+fn named(folder: &Path, is_secret: bool) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
     builder.prefix(".draft-");
+    #[cfg(not(unix))]
+    let _ = is_secret;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
 
         // Those of any new file: what the user masks, the system takes off.
-        builder.permissions(fs::Permissions::from_mode(0o666));
+        let mode = if is_secret { 0o600 } else { 0o666 };
+        builder.permissions(fs::Permissions::from_mode(mode));
     }
     builder.tempfile_in(folder)
 }
@@ -116,11 +163,10 @@ fn named(folder: &Path) -> io::Result<NamedTempFile> {
 #[cfg(target_os = "linux")]
 fn link(file: &File, target: &Path, replaces: bool) -> io::Result<()> {
     use rustix::fs::{AtFlags, CWD, linkat};
-    use std::os::fd::AsRawFd;
 
-    let source = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let source = handle(file);
     let link = |name: &Path| -> io::Result<()> {
-        Ok(linkat(CWD, source.as_str(), CWD, name, AtFlags::SYMLINK_FOLLOW)?)
+        Ok(linkat(CWD, &source, CWD, name, AtFlags::SYMLINK_FOLLOW)?)
     };
     match link(target) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && replaces => {}
@@ -133,14 +179,39 @@ fn link(file: &File, target: &Path, replaces: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Brings the names in a folder to disk.
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+/// A folder whose names are to be brought to disk; on Windows that is the system's matter.
+#[derive(Debug)]
+struct Folder {
+    #[cfg(unix)]
+    file: File,
 }
 
-/// The system sees to names itself elsewhere.
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
+impl Folder {
+    #[cfg(unix)]
+    fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: File::open(path)? })
+    }
+
+    #[cfg(unix)]
+    fn sync(self) -> io::Result<()> {
+        use rustix::io::Errno;
+
+        match self.file.sync_all().map_err(|e| Errno::from_io_error(&e).ok_or(e)) {
+            // Some file systems on networks have nothing to do, and say so.
+            Err(Ok(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP)) => Ok(()),
+            Err(Ok(e)) => Err(e.into()),
+            Err(Err(e)) => Err(e),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn open(_: &Path) -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    fn sync(self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -12,7 +12,7 @@ use crate::Error;
 /// | mode | NumPy | the file | changes |
 /// |---|---|---|---|
 /// | `ReadOnly` | `r` | must exist | impossible |
-/// | `CopyOnWrite` | `c` | must exist, read permission is enough | private, never written |
+/// | `CopyOnWrite` | `c` | must exist, read permission is enough | private, written only by [`commit`](crate::MmapArray::commit) |
 /// | `ReadWrite` | `r+` | must exist | written to the file |
 /// | `Create` | `w+` | is created or replaced by zeros | written to the file |
 /// | `CreateNew` | – | is created, must not exist | written to the file |

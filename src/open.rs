@@ -56,13 +56,19 @@ impl<D: Dimension> MapOptions<D> {
         }
         let opened = file::open(path, self.mode)?;
         // SAFETY: the caller vouches for the file.
-        let array = unsafe { self.map_named(&opened.file, path) }.and_then(|array| {
-            finish(&opened.file).map_err(|e| {
-                opened.empty();
-                space::refusal("write", array.layout().end(), path)(e)
-            })?;
-            Ok(array)
-        });
+        let array =
+            unsafe { self.map_named(&opened.file, path) }.and_then(|mut array| {
+                let finished = finish(&opened.file).map_err(|e| {
+                    opened.empty();
+                    space::refusal("write", array.layout().end(), path)(e)
+                });
+                finished?;
+                if self.mode.creates() {
+                    let metadata = file::regular(&opened.file, path)?;
+                    array.pages_mut().set_stamp(Stamp::of(&metadata));
+                }
+                Ok(array)
+            });
         // Whoever has the lock has the file.
         if !matches!(array, Ok(_) | Err(Error::Locked { .. })) {
             opened.undo();
@@ -168,6 +174,12 @@ impl<D: Dimension> MapOptions<D> {
                 populated.map_err(Error::io("read", path))?;
             }
         }
+        // What was done to it here is no change by somebody else.
+        let metadata = if room.is_some() || self.mode.creates() {
+            file::regular(file, path)?
+        } else {
+            metadata
+        };
         let pages = Pages::new(mapped, kept, self.advice, Stamp::of(&metadata));
         // The elements of a new file are zeros, which are valid.
         if !layout.is_empty() && !self.mode.creates() {

@@ -23,9 +23,7 @@ pub(crate) fn unchanged(addresses: Range<usize>) -> io::Result<Vec<Range<usize>>
 
 /// Returns the addresses of pages that are private copies.
 pub(crate) fn changed(addresses: Range<usize>) -> io::Result<Vec<Range<usize>>> {
-    pages(addresses, |entry| {
-        entry & SWAPPED != 0 || entry & (PRESENT | OF_FILE) == PRESENT
-    })
+    pages(addresses, |entry| entry & OF_FILE == 0 && entry & (PRESENT | SWAPPED) != 0)
 }
 
 /// Returns the addresses of pages whose entries are such.

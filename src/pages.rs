@@ -33,8 +33,8 @@ pub(crate) struct Pages {
     bytes: Bytes,
     /// Kept only where the mapping does not do what is asked; see [`needs_file`].
     file: Option<File>,
-    /// What the file was like when it was opened; nothing of memory.
-    stamp: Option<Stamp>,
+    /// What the file was like when it was opened.
+    stamp: Stamp,
     /// How the kernel was told, at opening, that the pages will be used.
     advice: Advice,
     /// Boxed: a cell within the handle would make the compiler load pointer and strides of
@@ -72,14 +72,14 @@ impl Pages {
         stamp: Stamp,
     ) -> Self {
         let bytes = map.map_or(Bytes::None, Bytes::Mapped);
-        Self { bytes, file, stamp: Some(stamp), advice, state: Box::default() }
+        Self { bytes, file, stamp, advice, state: Box::default() }
     }
 
     /// Wraps memory whose first `start` bytes are not of the array.
-    pub(crate) fn loaded(memory: MmapMut, start: usize) -> Self {
+    pub(crate) fn loaded(memory: MmapMut, start: usize, stamp: Stamp) -> Self {
         let bytes = Bytes::Memory { map: memory.into(), start };
         let advice = Advice::Normal;
-        Self { bytes, file: None, stamp: None, advice, state: Box::default() }
+        Self { bytes, file: None, stamp, advice, state: Box::default() }
     }
 
     /// Returns the address of the first byte; null if there is none.
@@ -105,12 +105,12 @@ impl Pages {
     }
 
     /// Returns what the file was like when it was opened, or last written.
-    pub(crate) fn stamp(&self) -> Option<Stamp> {
+    pub(crate) fn stamp(&self) -> Stamp {
         self.stamp
     }
 
     pub(crate) fn set_stamp(&mut self, stamp: Stamp) {
-        self.stamp = Some(stamp);
+        self.stamp = stamp;
     }
 
     /// Tells whether pages may be locked in memory.

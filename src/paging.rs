@@ -2,7 +2,7 @@
 //!
 //! All ranges count bytes from the first of the array. They are compared with the mapping
 //! here, since neither memmap2 nor the kernel knows where the array ends.
-#![cfg_attr(unix, expect(unsafe_code, reason = "to drop and lock pages is unsafe"))]
+#![expect(unsafe_code, reason = "to drop, lock and read pages is unsafe")]
 
 use std::fs::File;
 use std::io;

@@ -148,7 +148,7 @@ impl Array {
     fn new(place: &Place<'_>) -> Self {
         let pages = place.pages;
         let kept = pages.file().and_then(|file| file.try_clone().ok());
-        let again = || file::open_again(place.path, pages.stamp()?.identity());
+        let again = || file::open_again(place.path, pages.stamp().identity());
         let file = kept.or_else(again);
         let twin = pages.twin(place.mode, place.offset, |len| {
             let file = file.as_ref()?;

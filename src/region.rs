@@ -17,7 +17,8 @@ pub trait SyncToDisk {
     ///
     /// # Errors
     ///
-    /// - [`Error::PrivateChanges`] in mode `c`, whose changes never reach the file. In mode
+    /// - [`Error::PrivateChanges`] in mode `c`, whose changes do not reach the file but by
+    ///   [`commit`](crate::MmapArray::commit). In mode
     ///   `r` there is nothing to do, and the result is `Ok`.
     /// - [`Error::Io`] if the disk does not take them. Some may be lost then, and the kernel
     ///   says so only once: from there on every sync of this handle is

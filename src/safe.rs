@@ -168,9 +168,10 @@ impl<D: Dimension> MapOptions<D> {
         path: &Path,
     ) -> Result<MmapArray<A, D>> {
         let layout = self.resolve_at::<A>(len, 1)?;
+        let stamp = Stamp::of(&file::regular(file, path)?);
         let (memory, start) = read(file, path, &layout, align_of::<A>())?;
         check::<A, D>(&layout, memory.get(start..).unwrap_or_default())?;
-        let pages = Pages::loaded(memory, start);
+        let pages = Pages::loaded(memory, start, stamp);
         // SAFETY: the bytes are checked (1), the memory is the handle's own (2) and can be
         // written; `resolve_at` has seen to overlaps (3).
         Ok(unsafe { MmapArray::new(pages, layout, self.mode, PathBuf::from(path)) })

@@ -248,7 +248,7 @@ pub(crate) fn refusal(
 
 /// Refuses to write beyond the process's limit, which the kernel answers by `SIGXFSZ`.
 #[cfg(unix)]
-fn check_limit(end: u64) -> io::Result<()> {
+pub(crate) fn check_limit(end: u64) -> io::Result<()> {
     use rustix::process::{Resource, getrlimit};
 
     match getrlimit(Resource::Fsize).current {
@@ -258,6 +258,6 @@ fn check_limit(end: u64) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn check_limit(_: u64) -> io::Result<()> {
+pub(crate) fn check_limit(_: u64) -> io::Result<()> {
     Ok(())
 }

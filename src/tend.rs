@@ -236,11 +236,13 @@ fn common(some: &[Range<usize>], others: &[Range<usize>]) -> Ranges {
 /// Returns what a list of ranges has and another has not.
 fn without(some: &[Range<usize>], others: &[Range<usize>]) -> Ranges {
     let mut rest = Vec::new();
+    let common = common(some, others);
+    let mut common = common.iter().peekable();
     for range in some {
         let mut start = range.start;
-        for other in common(std::slice::from_ref(range), others) {
-            rest.push(start..other.start);
-            start = other.end;
+        while let Some(part) = common.next_if(|part| part.end <= range.end) {
+            rest.push(start..part.start);
+            start = part.end;
         }
         rest.push(start..range.end);
     }

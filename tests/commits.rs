@@ -12,6 +12,7 @@ mod common;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[path = "common/kernel.rs"]
 mod kernel;
+mod npy_common;
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -119,7 +120,7 @@ fn a_file_that_has_changed_is_left_alone() {
 }
 
 #[test]
-fn a_file_that_ends_before_the_array_is_not_extended() {
+fn another_file_that_is_shorter_is_not_extended() {
     let place = Place::of(&bytes());
     let mut a = array(CopyOnWrite, &place);
     change(&mut a, &mut bytes(), 255);
@@ -128,8 +129,59 @@ fn a_file_that_ends_before_the_array_is_not_extended() {
     fs::write(&other, [0; 200]).unwrap();
     fs::rename(other, &place).unwrap();
     let error = a.commit_anyway().unwrap_err();
-    assert!(matches!(error, Error::FileTooShort { found: 200, .. }), "{error:?}");
+    assert!(matches!(error, Error::Conflict { .. }), "{error:?}");
     place.assert_holds(&[0; 200]);
+}
+
+#[test]
+fn another_file_of_the_name_is_left_alone_by_all() {
+    let place = Place::of(&bytes());
+    let mut a = array(CopyOnWrite, &place);
+    change(&mut a, &mut bytes(), 255);
+    let other = place.folder().join("other");
+    fs::write(&other, vec![2; bytes().len()]).unwrap();
+    fs::rename(other, &place).unwrap();
+    for _ in 0..2 {
+        for error in [a.commit().unwrap_err(), a.commit_anyway().unwrap_err()] {
+            assert!(matches!(error, Error::Conflict { .. }), "{error:?}");
+        }
+    }
+    assert_eq!(a[0], 255, "the changes are still there");
+    place.assert_holds(&vec![2; bytes().len()]);
+}
+
+#[test]
+fn pages_that_are_locked_but_not_changed_are_not_written() {
+    let mut expected = bytes();
+    let place = Place::of(&expected);
+    let mut a = array(CopyOnWrite, &place);
+    if a.region(ndarray::s![..]).lock().is_err() {
+        return println!("not run: this process may lock no pages");
+    }
+    change(&mut a, &mut expected, 255);
+    let anyway = a.commit_anyway().unwrap_err();
+    assert!(matches!(anyway, Error::Io { action: "commit", .. }), "{anyway:?}");
+    a.commit().unwrap();
+    place.assert_holds(&expected);
+    assert!(matches!(a.rollback(), Err(Error::Io { action: "roll back", .. })));
+}
+
+#[test]
+fn files_that_were_just_opened_have_not_changed() {
+    let place = Place::of(&bytes());
+    for mode in [ReadOnly, CopyOnWrite, ReadWrite, Create] {
+        let a = array(mode, &place);
+        assert!(!a.file_changed().unwrap() && a.is_current(&place).unwrap(), "{mode}");
+    }
+    let longer = MapOptions::new(ReadWrite).grow(true).shape(1 << 20);
+    let a: MmapArray1<u8> = open(&longer, &place).unwrap();
+    assert!(!a.file_changed().unwrap());
+    let a = MapOptions::new(ReadOnly).load::<u8>(&place).unwrap();
+    assert!(!a.file_changed().unwrap() && a.is_current(&place).unwrap());
+    let a: MmapArray1<f64> =
+        npy_common::create(&ndarray_memmap::npy::Options::new(Create), &place, 3)
+            .unwrap();
+    assert!(!a.file_changed().unwrap());
 }
 
 #[test]
@@ -160,6 +212,7 @@ fn other_modes_have_nothing_to_commit() {
     let mut loaded = MapOptions::new(CopyOnWrite).load::<u8>(&place).unwrap();
     assert!(matches!(loaded.commit(), Err(Error::Io { action: "commit", .. })));
     assert!(matches!(loaded.rollback(), Err(Error::Io { action: "roll back", .. })));
+    drop(loaded);
     let file = File::open(&place).unwrap();
     let mut unnamed: MmapArray1<u8> =
         common::map(&MapOptions::new(CopyOnWrite), &file).unwrap();

@@ -124,11 +124,13 @@ fn a_draft_is_refused_before_there_is_a_file() {
     assert_eq!(mode.to_string(), "mode `r` cannot be used to draft a file");
     let large = MapOptions::new(Create).shape((usize::MAX, 2)).draft::<u8>(&place);
     assert!(matches!(large, Err(Error::TooLarge)));
-    for path in [place.folder().to_owned(), place.folder().join("no folder").join("file")]
-    {
+    for path in ["no folder/file", "new/"] {
+        let path = place.folder().join(path);
         let error = options(Create).draft::<u8>(path).unwrap_err();
         assert!(matches!(error, Error::Io { action: "draft", .. }), "{error:?}");
     }
+    let folder = options(Create).draft::<u8>(place.folder()).unwrap_err();
+    assert!(matches!(folder, Error::NotAFile { found: "a directory", .. }), "{folder:?}");
     place.assert_holds(OLD);
     assert_eq!(names(&place), ["array.bin"]);
 }
@@ -147,6 +149,17 @@ fn permissions_and_links_stay() {
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o640);
 
+    // No bits that give its owner's rights to others.
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o4755)).unwrap();
+    draft(Create, &place).publish().unwrap();
+    assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o7777, 0o755);
+
+    let nowhere = place.folder().join("nowhere");
+    std::os::unix::fs::symlink("not there", &nowhere).unwrap();
+    let error = MapOptions::new(Create).shape(9).draft::<u8>(&nowhere).unwrap_err();
+    assert!(matches!(error, Error::Io { action: "draft", .. }), "{error:?}");
+    fs::remove_file(nowhere).unwrap();
+
     // New files have those that any new file has.
     let (new, plain) = (place.folder().join("new"), place.folder().join("plain"));
     draft(Create, &new).publish().unwrap();
@@ -156,25 +169,27 @@ fn permissions_and_links_stay() {
 }
 
 #[test]
-fn a_path_without_a_folder_is_in_the_working_folder() {
+fn a_path_without_a_folder_is_in_the_folder_that_was_worked_in() {
     if !is_child() {
-        return in_child("a_path_without_a_folder_is_in_the_working_folder");
+        return in_child("a_path_without_a_folder_is_in_the_folder_that_was_worked_in");
     }
     let place = Place::missing();
     std::env::set_current_dir(place.folder()).unwrap();
-    draft(Create, "array.bin").publish().unwrap();
-    place.assert_holds(&NEW);
+    let draft = draft(Create, "array.bin");
     std::env::set_current_dir("/").unwrap();
+    draft.publish().unwrap();
+    place.assert_holds(&NEW);
 }
 
 #[test]
 fn whoever_opens_the_path_finds_a_whole_file() {
     let place = Place::missing();
     draft(Create, &place).publish().unwrap();
+    let is_done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
             let mut versions = std::collections::BTreeSet::new();
-            while !versions.contains(&99) {
+            while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
                 let bytes = fs::read(&place).unwrap();
                 assert!(bytes.iter().all(|byte| *byte == bytes[0]), "of one version");
                 assert_eq!(bytes.len(), 6000);
@@ -182,11 +197,13 @@ fn whoever_opens_the_path_finds_a_whole_file() {
             }
             versions.len()
         });
-        for version in 10..100 {
+        let published = (10..100).try_for_each(|version| {
             let mut draft = draft(Create, &place);
-            draft.view_mut().unwrap().fill(version);
-            draft.publish().unwrap();
-        }
+            draft.view_mut()?.fill(version);
+            draft.publish()
+        });
+        is_done.store(true, std::sync::atomic::Ordering::Relaxed);
+        published.unwrap();
         assert!(reader.join().unwrap() > 1, "the reader has seen several versions");
     });
     assert_eq!(names(&place), ["array.bin"]);
@@ -244,17 +261,30 @@ fn where_files_have_names_a_draft_has_one_until_it_is_dropped() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_no_file_is_not_replaced() {
+    use rustix::fs::{CWD, Mode as Permissions, mkfifoat};
+
+    let place = Place::missing();
+    let early = draft(Create, &place);
+    mkfifoat(CWD, place.path(), Permissions::RWXU).unwrap();
+    let error = MapOptions::new(Create).shape(9).draft::<u8>(&place).unwrap_err();
+    assert!(matches!(error, Error::NotAFile { found: "a FIFO", .. }), "{error:?}");
+    let error = early.publish().unwrap_err();
+    assert!(matches!(error, Error::Io { action: "publish", .. }), "{error:?}");
+    assert_eq!(names(&place), ["array.bin"]);
+}
+
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 #[test]
 fn a_draft_that_cannot_be_published_leaves_the_old_file() {
     use rustix::io::Errno;
 
     let place = Place::of(OLD);
-    for (call, errno) in [
-        (kernel::call::MSYNC, Errno::IO),
-        (kernel::call::FSYNC, Errno::IO),
-        (kernel::call::LINKAT, Errno::NOSPC),
-    ] {
+    for (call, errno) in
+        [(kernel::call::MSYNC, Errno::IO), (kernel::call::LINKAT, Errno::NOSPC)]
+    {
         let draft = draft(Create, &place);
         let error = kernel::refusing(call, &[], errno, || draft.publish().unwrap_err());
         match errno {

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use common::open;
 use ndarray::{Array2, Axis, Ix2};
-use ndarray_memmap::Mode::{Create, ReadOnly, ReadWrite};
+use ndarray_memmap::Mode::{CopyOnWrite, Create, ReadOnly, ReadWrite};
 use ndarray_memmap::{MapOptions, MmapArray1, MmapArray2, SyncToDisk, npy};
 
 const ROWS: usize = 3000;
@@ -28,8 +28,9 @@ fn what_was_synced_and_published_is_there() {
         println!("not run: POWER_CUT names no disk");
         return;
     };
-    let [synced, part, npy, new, replaced] =
-        ["synced", "part", "x.npy", "new", "replaced"].map(|name| dir.join(name));
+    let [synced, part, rows, committed, npy, new, replaced] =
+        ["synced", "part", "rows", "committed", "x.npy", "new", "replaced"]
+            .map(|name| dir.join(name));
     let table = MapOptions::new(ReadOnly).rows_of(100);
     if !synced.exists() {
         let options = MapOptions::new(Create).shape((ROWS, 100));
@@ -41,8 +42,18 @@ fn what_was_synced_and_published_is_there() {
         a.sync().unwrap();
         a.view_mut().unwrap().assign(&numbers());
         a.region(ndarray::s![1000..2000, ..]).sync().unwrap();
-        a.scatter(Axis(0), &[7], &numbers().slice(ndarray::s![7..8, ..])).unwrap();
+
+        let mut a: MmapArray2<u32> = open(&options, &rows).unwrap();
+        let all: Vec<_> = (0..ROWS).collect();
+        a.scatter(Axis(0), &all, &numbers()).unwrap();
         a.sync().unwrap();
+
+        let a: MmapArray2<u32> = open(&options, &committed).unwrap();
+        a.close().unwrap();
+        let options = MapOptions::new(CopyOnWrite).rows_of(100);
+        let mut a: MmapArray2<u32> = open(&options, &committed).unwrap();
+        a.view_mut().unwrap().assign(&numbers());
+        a.commit().unwrap();
 
         let options = npy::Options::new(Create);
         let mut a: MmapArray2<u32> =
@@ -72,10 +83,13 @@ fn what_was_synced_and_published_is_there() {
         println!("written");
         return;
     }
-    for path in [&synced, &part, &new, &replaced] {
+    for path in [&synced, &rows, &committed, &new, &replaced] {
         let a: MmapArray2<u32> = open(&table, path).unwrap();
         assert_eq!(a, numbers(), "{}", path.display());
     }
+    let a: MmapArray2<u32> = open(&table, &part).unwrap();
+    let synced_part = ndarray::s![1000..2000, ..];
+    assert_eq!(a.slice(synced_part), numbers().slice(synced_part));
     let a = npy_common::read::<u32, Ix2>(&npy).unwrap();
     assert_eq!(a, numbers());
     let lost = fs::read(dir.join("lost")).unwrap_or_default();
