@@ -169,7 +169,8 @@ impl Array {
         match self.cached(pages) {
             Some(true) => Vec::new(),
             Some(false) => pages.to_vec(),
-            None => absent(pages),
+            // Asked twice: a page that the kernel is just moving about is not there for once.
+            None => absent(&absent(pages)),
         }
     }
 

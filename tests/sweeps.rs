@@ -130,7 +130,7 @@ fn a_sweep_leaves_the_page_cache_as_it_found_it() {
     let (hot, cold) = (a.region(s![512..768, ..]), a.region(s![1024.., ..]));
     hot.prefetch().unwrap();
     let before = (hot.residency(), cold.residency(), a.region(s![.., ..]).residency());
-    assert_eq!(before, (1.0, 0.0, 0.125));
+    assert!(before.0 > 0.99 && before.1 < 0.01, "{before:?}");
     // Blocks of 100 rows share pages with hot and with cold ones, those of 77 rows lie askew.
     for rows in [256, 100, 77] {
         for backwards in [false, true] {
@@ -142,7 +142,14 @@ fn a_sweep_leaves_the_page_cache_as_it_found_it() {
             assert_eq!(sum, total());
             let after =
                 (hot.residency(), cold.residency(), a.region(s![.., ..]).residency());
-            assert_eq!(after, before, "{rows} {backwards}");
+            // Pages that the kernel is just moving about in memory are not there for once.
+            let near = |a: f64, b: f64| (a - b).abs() < 0.01;
+            assert!(
+                near(after.0, before.0)
+                    && near(after.1, before.1)
+                    && near(after.2, before.2),
+                "{rows} {backwards}: {after:?}"
+            );
         }
     }
     let mut broken_off = a.sweep(Axis(0), 256 * ROW * 8);
@@ -153,14 +160,15 @@ fn a_sweep_leaves_the_page_cache_as_it_found_it() {
         "one block in use, one on its way: {residency}"
     );
     drop(broken_off);
-    assert_eq!(cold.residency(), 0.0);
+    assert!(cold.residency() < 0.01);
 
+    let all = || a.region(s![.., ..]).residency();
     a.sweep(Axis(0), 1 << 20).cache(PageCache::Keep).for_each(drop);
-    assert_eq!(a.region(s![.., ..]).residency(), 1.0);
+    assert!(all() > 0.99);
     a.sweep(Axis(0), 1 << 20).for_each(drop);
-    assert_eq!(a.region(s![.., ..]).residency(), 1.0);
+    assert!(all() > 0.99);
     a.sweep(Axis(0), 1 << 20).cache(PageCache::Drop).for_each(drop);
-    assert_eq!(a.region(s![.., ..]).residency(), 0.0);
+    assert!(all() < 0.01);
 }
 
 #[test]
@@ -229,7 +237,7 @@ fn several_arrays_are_swept_by_equal_rows() {
     let expected =
         Array2::from_shape_fn((ROWS, ROW), |(i, j)| ((i * ROW + j) % 1000) as u16);
     assert_eq!(small, expected);
-    assert_eq!(large.region(s![.., ..]).residency(), 0.0);
+    assert!(large.region(s![.., ..]).residency() < 0.01);
 
     let other = MapOptions::scratch::<u8, _>((3, ROWS)).unwrap();
     let mismatch = sweep_zip(Axis(0), 1, (&large, &other)).unwrap_err();
