@@ -47,9 +47,9 @@
 //! reference into them is in use. While the array lives,
 //!
 //! 1. nobody else changes its bytes while they are borrowed, be it another process, another
-//!    handle of this one, also by [`commit`](MmapArray::commit), or a plain write to the file; between borrows they may change, to
-//!    values of the element type, each change ordered before the next borrow as accesses of
-//!    two threads have to be;
+//!    handle of this one, also by [`commit`](MmapArray::commit), or a plain write to the file;
+//!    between borrows they may change, to values of the element type, each change ordered
+//!    before the next borrow as accesses of two threads have to be;
 //! 2. nobody else in this process reads bytes through another mapping while they are
 //!    borrowed from [`view_mut`](MmapArray::view_mut);
 //! 3. nobody makes the file shorter than the array's [end](Layout::end).

@@ -78,8 +78,9 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// back as well, and as much for each thread. In mode `c` private changes stay.
     ///
     /// On Linux a thread reads ahead, whole pieces of 2 MiB at a time, whatever the readahead
-    /// of the disk is set to; [`region`](Self::region)'s advice is not heeded, and ends. What is in memory the kernel tells only those who own the file
-    /// or may write to it; others leave in the page cache what they read.
+    /// of the disk is set to. Advice given by a [`region`](Self::region) is not heeded, and
+    /// ends. What is in memory the kernel tells only those who own the file or may write to
+    /// it; others leave in the page cache what they read.
     ///
     /// Rows are those of `axis`. Along another than the slowest (0 in C order, the last in
     /// Fortran order) the pages of a block hold much else, so that far more has to be read.
@@ -113,9 +114,10 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// Goes through the array in blocks like [`sweep`](Self::sweep), to change them.
     ///
     /// Blocks that are done begin to be written at once; what had to be read for them is waited
-    /// for two blocks later and dropped, so that memory with changes is bounded too. That makes nothing durable;
-    /// [`sync`](crate::SyncToDisk::sync) does, and reports what could not be written. In mode
-    /// `c` all pages stay until the system needs their memory, and changed ones longer.
+    /// for two blocks later and dropped, so that memory with changes is bounded too. That makes
+    /// nothing durable; [`sync`](crate::SyncToDisk::sync) does, and reports what could not be
+    /// written. In mode `c` all pages stay until the system needs their memory, and changed
+    /// ones longer.
     ///
     /// # Errors
     ///

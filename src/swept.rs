@@ -13,7 +13,8 @@ pub trait Split: sealed::Sealed + Sized {
     fn split_rows(self, axis: Axis, index: usize) -> (Self, Self);
 }
 
-/// Arrays that are swept together by [`sweep_zip`](crate::sweep_zip): tuples of `&` and `&mut` handles.
+/// Arrays that are swept together by [`sweep_zip`](crate::sweep_zip): tuples of `&` and `&mut`
+/// handles.
 pub trait Sweepable<'a>: sealed::Sealed {
     /// The views of a block.
     type Views: Split;
