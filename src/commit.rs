@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use ndarray::Dimension;
@@ -171,10 +172,10 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     }
 
     /// Writes the bytes of pages that are private to a file that has room for them.
-    fn write_to(&mut self, file: &File, path: &Path, is_known: bool) -> Result<()> {
+    fn write_to(&mut self, to: &File, path: &Path, is_known: bool) -> Result<()> {
         let (offset, end) = (self.offset(), self.layout().end());
         let all = 0..self.layout().len();
-        let at = |at: usize| u64::try_from(at).unwrap_or(u64::MAX).saturating_add(offset);
+        let in_file = |range: &Range<usize>| file::bytes_of(range, offset);
         let pages = self.pages_mut();
         let private = match pages.private(&all) {
             // Of a file that is as it was, what differs is what was changed.
@@ -184,20 +185,18 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         // Also what is locked in memory is private, changed or not.
         let mut changed = Vec::new();
         for range in &private {
-            let different = pages.different(range, file, offset);
+            let different = pages.different(range, to, offset);
             changed.extend(different.map_err(Error::io("compare", path))?);
         }
         let mut write = || {
             if let Some(last) = changed.last() {
-                space::check_limit(at(last.end))?;
+                space::check_limit(in_file(last).end)?;
             }
+            changed.iter().try_for_each(|range| space::fill_holes(to, in_file(range)))?;
             changed.iter().try_for_each(|range| {
-                space::fill_holes(file, at(range.start)..at(range.end))
+                space::write_all_at(to, pages.bytes(range)?, in_file(range).start)
             })?;
-            changed.iter().try_for_each(|range| {
-                space::write_all_at(file, pages.bytes(range)?, at(range.start))
-            })?;
-            file.sync_all()
+            to.sync_all()
         };
         write().map_err(space::refusal("commit to", end, path))?;
         // They are the file's now; those that are locked in memory stay as they are.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, FileType, Metadata, OpenOptions, TryLockError};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -179,6 +180,12 @@ fn lock(file: &File, mode: Mode, path: &Path) -> Result<()> {
         TryLockError::WouldBlock => Error::Locked { path: path.to_owned() },
         TryLockError::Error(e) => Error::io("lock", path)(e),
     })
+}
+
+/// Returns which bytes of a file a range of an array is that begins at its byte `offset`.
+pub(crate) fn bytes_of(range: &Range<usize>, offset: u64) -> Range<u64> {
+    let at = |at: usize| u64::try_from(at).unwrap_or(u64::MAX).saturating_add(offset);
+    at(range.start)..at(range.end)
 }
 
 /// Reads from `offset` on until the buffer is full or the file ends; returns the count.

@@ -11,6 +11,7 @@ use std::ops::Range;
 use memmap2::MmapRaw;
 
 use crate::address::{self, FOLIO, Twin};
+use crate::file;
 #[cfg(target_os = "linux")]
 use crate::pagemap;
 use crate::pages::Pages;
@@ -61,10 +62,8 @@ impl Pages {
         range: &Range<usize>,
         mut each: impl FnMut(Range<usize>, bool),
     ) -> io::Result<()> {
-        let start = self.as_mut_ptr().addr();
-        address::residency(&self.addresses(range)?, |run, is_in| {
-            each(run.start.saturating_sub(start)..run.end.saturating_sub(start), is_in);
-        })
+        let each = |run: Range<usize>, is_in| each(self.range_of(&run), is_in);
+        address::residency(&self.addresses(range)?, each)
     }
 
     /// Maps all pages of a large array a second time, to read them by.
@@ -94,6 +93,12 @@ impl Pages {
         Ok(base.saturating_add(range.start)..base.saturating_add(range.end))
     }
 
+    /// Returns the range that has some addresses.
+    pub(crate) fn range_of(&self, addresses: &Range<usize>) -> Range<usize> {
+        let base = self.as_mut_ptr().addr();
+        addresses.start.saturating_sub(base)..addresses.end.saturating_sub(base)
+    }
+
     /// Takes the pages of a shared mapping, or of one that is never changed.
     fn unmap_shared(&self, range: &Range<usize>) -> io::Result<()> {
         let Some(map) = self.bounded(range)? else { return Ok(()) };
@@ -104,12 +109,8 @@ impl Pages {
     #[cfg(target_os = "linux")]
     fn unmap_private(&self, range: &Range<usize>) -> io::Result<()> {
         let Some(map) = self.bounded(range)? else { return Ok(()) };
-        let base = map.as_mut_ptr().addr();
         let unchanged = pagemap::unchanged(self.addresses(range)?)?;
-        unchanged.iter().try_for_each(|part| {
-            let offset = |at: usize| at.saturating_sub(base);
-            drop_pages(map, &(offset(part.start)..offset(part.end)))
-        })
+        unchanged.iter().try_for_each(|part| drop_pages(map, &self.range_of(part)))
     }
 
     /// Keeps the pages, since nothing tells which of them are changed.
@@ -121,12 +122,8 @@ impl Pages {
     /// Returns the ranges of bytes whose pages are private copies.
     #[cfg(target_os = "linux")]
     pub(crate) fn private(&self, range: &Range<usize>) -> io::Result<Vec<Range<usize>>> {
-        let base = self.as_mut_ptr().addr();
-        let mut changed = pagemap::changed(self.addresses(range)?)?;
-        for part in &mut changed {
-            *part = part.start.saturating_sub(base)..part.end.saturating_sub(base);
-        }
-        Ok(changed)
+        let changed = pagemap::changed(self.addresses(range)?)?;
+        Ok(changed.iter().map(|part| self.range_of(part)).collect())
     }
 
     /// Knows nothing.
@@ -139,15 +136,15 @@ impl Pages {
     pub(crate) fn different(
         &mut self,
         range: &Range<usize>,
-        file: &File,
+        from: &File,
         offset: u64,
     ) -> io::Result<Vec<Range<usize>>> {
         let mut different: Vec<Range<usize>> = Vec::new();
         let mut buffer = vec![0; address::page_size()];
         for part in address::windows(range, address::page_size()) {
             let theirs = buffer.get_mut(..part.len()).unwrap_or_default();
-            let at = u64::try_from(part.start).unwrap_or(u64::MAX).saturating_add(offset);
-            if crate::file::read_at_most(file, theirs, at)? < part.len() {
+            let at = file::bytes_of(&part, offset).start;
+            if file::read_at_most(from, theirs, at)? < part.len() {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             if self.bytes(&part)? == theirs {
@@ -287,7 +284,7 @@ fn drop_pages(_: &MmapRaw, _: &Range<usize>) -> io::Result<()> {
 
 #[cfg(target_os = "linux")]
 fn write_back(
-    file: &std::fs::File,
+    to: &File,
     range: &Range<usize>,
     offset: u64,
     flags: libc::c_uint,
@@ -298,10 +295,10 @@ fn write_back(
         // To the kernel, no length means to the end of the file.
         return Ok(());
     }
-    let start = u64::try_from(range.start).unwrap_or(u64::MAX).saturating_add(offset);
-    let start = i64::try_from(start).map_err(io::Error::other)?;
+    let start =
+        i64::try_from(file::bytes_of(range, offset).start).map_err(io::Error::other)?;
     let len = i64::try_from(range.len()).map_err(io::Error::other)?;
     // SAFETY: the descriptor is open, and no memory is involved.
-    let failed = unsafe { libc::sync_file_range(file.as_raw_fd(), start, len, flags) };
+    let failed = unsafe { libc::sync_file_range(to.as_raw_fd(), start, len, flags) };
     if failed != 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use crate::address::FOLIO;
+use crate::file::bytes_of;
 use crate::pages::Pages;
 use crate::{Advice, Error, Mode, Result};
 
@@ -84,9 +85,7 @@ impl<'a> Region<'a> {
     ///
     /// They begin and end at pages of memory, or where the array does.
     pub fn byte_ranges(&self) -> impl Iterator<Item = Range<u64>> + '_ {
-        let bytes = |at: usize| u64::try_from(at).unwrap_or(u64::MAX);
-        let at = move |at: usize| self.place.offset.saturating_add(bytes(at));
-        self.ranges.iter().map(move |range| at(range.start)..at(range.end))
+        self.ranges.iter().map(|range| bytes_of(range, self.place.offset))
     }
 
     /// Begins to write changes to the file, and returns at once.

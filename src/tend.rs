@@ -12,11 +12,11 @@ use ndarray::Axis;
 
 use crate::Advice;
 use crate::address::FOLIO;
-#[cfg(target_os = "linux")]
-use crate::cached;
 use crate::reader::Ranges;
 use crate::region::Place;
 use crate::span::Span;
+#[cfg(target_os = "linux")]
+use crate::{cached, file::bytes_of};
 
 /// One array of a sweep.
 #[derive(Clone, Debug)]
@@ -89,10 +89,8 @@ impl<'a> Tender<'a> {
 
     /// Notes the addresses of pages that are to leave the page cache.
     pub(crate) fn note(&self, part: &mut Part, passing: &[Range<usize>]) {
-        let start = self.place.pages.as_mut_ptr().addr();
-        let offset = |address: usize| address.saturating_sub(start);
-        part.passing =
-            passing.iter().map(|run| offset(run.start)..offset(run.end)).collect();
+        let pages = self.place.pages;
+        part.passing = passing.iter().map(|run| pages.range_of(run)).collect();
     }
 
     fn addresses(&self, ranges: &[Range<usize>]) -> Ranges {
@@ -145,10 +143,7 @@ impl<'a> Tender<'a> {
     fn forget(&self, part: &Part, file: &File) {
         #[cfg(target_os = "linux")]
         for range in &part.passing {
-            let at = |at: usize| {
-                u64::try_from(at).unwrap_or(u64::MAX).saturating_add(self.place.offset)
-            };
-            let _ = cached::forget(file, &(at(range.start)..at(range.end)));
+            let _ = cached::forget(file, &bytes_of(range, self.place.offset));
         }
         #[cfg(not(target_os = "linux"))]
         let _ = (part, file);
