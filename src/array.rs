@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
+use memmap2::MmapRaw;
 use ndarray::{
     ArrayRef, ArrayView, ArrayViewMut, Dimension, Ix1, Ix2, Ix3, Ix4, Ix5, Ix6, IxDyn,
     SliceArg,
@@ -13,6 +14,7 @@ use ndarray::{
 
 use crate::pages::Pages;
 use crate::region::{Place, Region, SyncToDisk};
+use crate::source::Source;
 use crate::span::Span;
 use crate::view::{view_at, view_mut_at};
 use crate::{Element, Error, Layout, Mode, Result};
@@ -60,6 +62,7 @@ pub struct MmapArray<A: 'static = u8, D = Ix1> {
     layout: Layout<D>,
     mode: Mode,
     path: PathBuf,
+    source: Source,
     /// Whoever has the handle can take and replace elements.
     elements: PhantomData<A>,
 }
@@ -98,7 +101,32 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         // SAFETY: conditions 1 and 2; the pages stay where they are until `self` is dropped,
         // and `deref` lends the view no longer.
         let view = unsafe { view_at(&layout, pages.as_mut_ptr()) };
-        Self { view, pages, layout, mode, path, elements: PhantomData }
+        let source = Source::Caller;
+        Self { view, pages, layout, mode, path, source, elements: PhantomData }
+    }
+
+    /// Maps the file anew, to have as many bytes as `map` has; no view lives.
+    ///
+    /// # Safety
+    ///
+    /// `map` begins with the same bytes, mapped in the same way, and has no fewer.
+    pub(crate) unsafe fn remap(&mut self, map: MmapRaw) {
+        self.pages.remap(map);
+        // SAFETY: conditions 1 and 2 of `new`, for the same bytes in another place.
+        self.view = unsafe { view_at(&self.layout, self.pages.as_mut_ptr()) };
+    }
+
+    /// Changes the layout; no view lives.
+    ///
+    /// # Safety
+    ///
+    /// The file reaches to the end of the layout, the mapping has as many bytes, and the
+    /// conditions of [`new`](Self::new) hold for them and the layout.
+    pub(crate) unsafe fn set_layout(&mut self, layout: Layout<D>) {
+        self.pages.set_len(layout.len());
+        // SAFETY: the caller's condition.
+        self.view = unsafe { view_at(&layout, self.pages.as_mut_ptr()) };
+        self.layout = layout;
     }
 
     /// Views the array for reading and writing.
@@ -155,6 +183,20 @@ impl<A, D: Dimension> MmapArray<A, D> {
     pub(crate) fn place(&self) -> Place<'_> {
         let Self { pages, mode, path, .. } = self;
         Place { pages, mode: *mode, offset: self.layout.offset(), path }
+    }
+
+    /// Returns what the file says of the array's length.
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub(crate) fn set_source(&mut self, source: Source) {
+        self.source = source;
+    }
+
+    /// Returns the pages, of which no view lives, and what the file says of their length.
+    pub(crate) fn pages_and_source(&mut self) -> (&mut Pages, &mut Source) {
+        (&mut self.pages, &mut self.source)
     }
 
     /// Returns the pages, of which no view lives.

@@ -62,6 +62,43 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// Only the slowest axis of an array can grow: the first in C order, the last in Fortran
+    /// order.
+    #[error(
+        "axis {axis} cannot grow: in the order of this array only axis {slowest} can"
+    )]
+    NotSlowestAxis {
+        /// The axis asked for, counted from 0.
+        axis: usize,
+        /// The axis that can grow.
+        slowest: usize,
+    },
+    /// The array has gaps or is in neither order, so that it cannot grow.
+    #[error("the array has strides of its own: only C and Fortran order can grow")]
+    NotInOrder,
+    /// The file goes on beyond the array, which would grow over it.
+    #[error(
+        "the file goes on from the array's end at byte {end} to byte {found}, which growth \
+         would overwrite (map all of it, or copy the array to a file of its own)"
+    )]
+    TrailingBytes {
+        /// Where the array ends.
+        end: u64,
+        /// The length of the file.
+        found: u64,
+    },
+    /// The path names another file than the one that was opened, or the file holds another
+    /// array.
+    #[error("{} is not the array that was opened (open it again)", Name(.path))]
+    Replaced {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The array has a shape that was asked for, whatever the file has.
+    #[error(
+        "the shape was given, so that the file does not tell of new rows (use `rows_of`)"
+    )]
+    FixedShape,
     /// The operating system refused; [`source`](std::error::Error::source) says why.
     #[error("cannot {action} {}: {source}", Name(.path))]
     Io {

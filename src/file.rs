@@ -257,6 +257,9 @@ pub(crate) const EXT: u64 = 0xef53;
 /// The number by which the kernel knows tmpfs.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) const TMPFS: u64 = 0x0102_1994;
+/// The number by which the kernel knows XFS.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) const XFS: u64 = 0x5846_5342;
 
 /// Returns the number by which the kernel knows the file system of a file.
 #[cfg(any(target_os = "linux", target_os = "android"))]

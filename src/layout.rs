@@ -142,6 +142,31 @@ impl<D: Dimension> Layout<D> {
         self.overlaps
     }
 
+    /// Tells whether the array is in C or Fortran order, without gaps.
+    pub(crate) fn is_in_order(&self, fortran: bool) -> bool {
+        let shape = self.dim.clone().set_f(fortran).into();
+        let ordered = Self::new(self.offset, shape, self.item_size.max(1), 1);
+        ordered.is_ok_and(|ordered| ordered.strides == self.strides)
+    }
+
+    /// Returns the layout in C or Fortran order with `count` rows of its slowest axis.
+    ///
+    /// The elements are aligned to `align` bytes.
+    pub(crate) fn with_rows(
+        &self,
+        fortran: bool,
+        count: usize,
+        align: usize,
+    ) -> Result<Self> {
+        let mut dim = self.dim.clone();
+        let lengths = dim.slice_mut();
+        let slowest = if fortran { lengths.last_mut() } else { lengths.first_mut() };
+        if let Some(length) = slowest {
+            *length = count;
+        }
+        Self::new(self.offset, dim.set_f(fortran).into(), self.item_size, align)
+    }
+
     /// Returns the shape with all strides made positive.
     pub(crate) fn upward_shape(&self) -> StrideShape<D> {
         // Strides of zero pass as custom ones only beside axes of at most one element.

@@ -164,7 +164,9 @@ mod element;
 mod endian;
 mod error;
 mod file;
+mod follow;
 mod gather;
+mod grow;
 mod hidden;
 mod layout;
 mod mode;
@@ -181,14 +183,17 @@ mod parallel;
 mod reader;
 mod region;
 mod safe;
+mod source;
 mod space;
 mod span;
 mod sweep;
 mod swept;
+mod tail;
 mod tend;
 mod traits;
 mod turns;
 mod view;
+mod word;
 
 pub use array::{
     MmapArray, MmapArray1, MmapArray2, MmapArray3, MmapArray4, MmapArray5, MmapArray6,

@@ -56,6 +56,15 @@ pub enum NpyError {
         major: u8,
     },
 
+    /// The header of a file has no room for a longer array.
+    #[error(
+        "the header has no room for a length of {count} (`npy::make_growable` makes some)"
+    )]
+    NoRoom {
+        /// The length of the growing axis.
+        count: usize,
+    },
+
     /// The header is not text in the encoding of the format's version.
     #[error("the header is not {encoding} text")]
     Encoding {

@@ -9,7 +9,9 @@ use std::slice;
 use ndarray::Dimension;
 
 use crate::file::{self, Stamp};
+use crate::options::Extent;
 use crate::pages::{self, Pages};
+use crate::source::Source;
 use crate::space::{self, Room};
 use crate::view::check;
 use crate::{Element, Error, MapOptions, MmapArray, Mode, Result};
@@ -192,8 +194,13 @@ impl<D: Dimension> MapOptions<D> {
         if let Some(room) = room {
             room.keep();
         }
+        let path = path.to_owned();
         // SAFETY: the bytes are valid (1), the caller keeps others from changing the file
         // (2), `map` and `resolve` have seen to the mode (3).
-        Ok(unsafe { MmapArray::new(pages, layout, self.mode, path.to_owned()) })
+        let mut array = unsafe { MmapArray::new(pages, layout, self.mode, path) };
+        if matches!(self.extent, Extent::Rows(_)) {
+            array.set_source(Source::File);
+        }
+        Ok(array)
     }
 }

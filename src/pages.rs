@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
 
 use crate::file::Stamp;
+use crate::tail::Tail;
 use crate::{Advice, Error, Mode, Result};
 
 /// Where the bytes of an array are.
@@ -31,8 +32,12 @@ enum Bytes {
 #[derive(Debug)]
 pub(crate) struct Pages {
     bytes: Bytes,
+    /// How many there are; the mapping may go on beyond the file, for them to grow into.
+    len: usize,
     /// Kept only where the mapping does not do what is asked; see [`needs_file`].
     file: Option<File>,
+    /// What the file has beyond the array while it grows.
+    pub(crate) tail: Tail,
     /// What the file was like when it was opened.
     stamp: Stamp,
     /// How the kernel was told, at opening, that the pages will be used.
@@ -71,15 +76,18 @@ impl Pages {
         advice: Advice,
         stamp: Stamp,
     ) -> Self {
+        let len = map.as_ref().map_or(0, MmapRaw::len);
         let bytes = map.map_or(Bytes::None, Bytes::Mapped);
-        Self { bytes, file, stamp, advice, state: Box::default() }
+        let (tail, state) = (Tail::default(), Box::default());
+        Self { bytes, len, file, tail, stamp, advice, state }
     }
 
     /// Wraps memory whose first `start` bytes are not of the array.
     pub(crate) fn loaded(memory: MmapMut, start: usize, stamp: Stamp) -> Self {
-        let bytes = Bytes::Memory { map: memory.into(), start };
-        let advice = Advice::Normal;
-        Self { bytes, file: None, stamp, advice, state: Box::default() }
+        let mut loaded = Self::new(None, None, Advice::Normal, stamp);
+        loaded.len = memory.len().saturating_sub(start);
+        loaded.bytes = Bytes::Memory { map: memory.into(), start };
+        loaded
     }
 
     /// Returns the address of the first byte; null if there is none.
@@ -97,6 +105,31 @@ impl Pages {
             Bytes::Mapped(map) => Some(map),
             Bytes::None | Bytes::Memory { .. } => None,
         }
+    }
+
+    /// Tells whether the bytes are a copy in memory.
+    pub(crate) fn is_copy(&self) -> bool {
+        matches!(self.bytes, Bytes::Memory { .. })
+    }
+
+    /// Returns the number of bytes of the array.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Tells how many bytes there can be before [`remap`](Self::remap) is needed.
+    pub(crate) fn capacity(&self) -> usize {
+        self.mapping().map_or(0, MmapRaw::len)
+    }
+
+    /// Changes the number of bytes, which the mapping must have; no view lives.
+    pub(crate) fn set_len(&mut self, len: usize) {
+        self.len = len;
+    }
+
+    /// Maps the same bytes of the file anew, and more of them; no view lives.
+    pub(crate) fn remap(&mut self, map: MmapRaw) {
+        self.bytes = Bytes::Mapped(map);
     }
 
     /// Returns the advice given at opening.
@@ -134,15 +167,26 @@ impl Pages {
     /// The kernel reports a failed write once and drops the data, so that a second try may
     /// succeed over a loss. Therefore a failure is final.
     pub(crate) fn sync(&self, ranges: &[Range<usize>], path: &Path) -> Result<()> {
-        let mut health = self.health();
         let flush = |map: &MmapRaw| {
             ranges.iter().try_for_each(|range| map.flush_range(range.start, range.len()))
         };
+        self.write(path, || {
+            self.mapping().map_or(Ok(()), flush)?;
+            let Some(file) = &self.file else { return Ok(()) };
+            self.tail.trim(file)?;
+            file.sync_all()
+        })
+    }
+
+    /// Writes to disk, unless an earlier write has failed; notes if this one does.
+    pub(crate) fn write(
+        &self,
+        path: &Path,
+        write: impl FnOnce() -> io::Result<()>,
+    ) -> Result<()> {
+        let mut health = self.health();
         let synced = match std::mem::take(&mut *health) {
-            Health::Sound => self
-                .mapping()
-                .map_or(Ok(()), flush)
-                .and_then(|()| self.file.as_ref().map_or(Ok(()), File::sync_all)),
+            Health::Sound => write(),
             Health::Lost(error) => Err(error),
             Health::Failed => {
                 *health = Health::Failed;
@@ -171,17 +215,22 @@ impl Pages {
 
 /// Tells whether a handle has to keep its file open.
 ///
-/// - The length of a file without mapped bytes is brought to disk through the file.
-/// - On Apple systems only the file can order the drive to write its own cache.
-/// - On Linux only the file can begin to write pages, or change parts of them.
+/// - Only through it an array grows. On Linux only the file can begin to write pages, on
+///   Apple systems only it can order the drive to write its own cache.
 /// - A lock lives as long as its open file. On Linux the mapping, if any, keeps that.
 pub(crate) fn needs_file(mode: Mode, is_empty: bool, lock: bool) -> bool {
-    let syncs = is_empty || cfg!(any(target_vendor = "apple", target_os = "linux"));
     let locks = is_empty || !cfg!(any(target_os = "linux", target_os = "android"));
-    mode.writes_file() && syncs || lock && locks
+    mode.writes_file() || lock && locks
 }
 
-/// Maps `len` bytes of a file from `offset` on; the file must be that long.
+impl Drop for Pages {
+    fn drop(&mut self) {
+        // Nobody hears of an error here; a longer file is a file still.
+        let _ = self.file.as_ref().map(|file| self.tail.trim(file));
+    }
+}
+
+/// Maps `len` bytes of a file from `offset` on; those beyond its end must not be touched.
 pub(crate) fn map(
     file: &File,
     offset: u64,

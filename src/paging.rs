@@ -22,7 +22,7 @@ impl Pages {
     /// Returns the ranges of mapped bytes, whole pages, that elements touch.
     pub(crate) fn touched(&self, span: &Span) -> Vec<Range<usize>> {
         let start = self.as_mut_ptr().addr();
-        let len = self.mapping().map_or(0, MmapRaw::len);
+        let len = self.mapping().map_or(0, |_| self.len());
         span.pages(start..start.saturating_add(len), address::page_size())
     }
 
@@ -76,8 +76,8 @@ impl Pages {
         offset: u64,
         map: impl FnOnce(usize) -> Option<MmapRaw>,
     ) -> Option<Twin> {
-        let len = self.mapping().map_or(0, MmapRaw::len);
-        if len < FOLIO {
+        let len = self.len();
+        if len < FOLIO || self.mapping().is_none() {
             return None;
         }
         let addresses = self.addresses(&(0..len)).ok()?;
@@ -260,7 +260,7 @@ impl Pages {
     /// Returns the mapping, if there is one, and makes sure that it holds the range.
     fn bounded(&self, range: &Range<usize>) -> io::Result<Option<&MmapRaw>> {
         match self.mapping() {
-            Some(map) if range.start > range.end || range.end > map.len() => {
+            Some(_) if range.start > range.end || range.end > self.len() => {
                 Err(io::ErrorKind::InvalidInput.into())
             }
             map => Ok(map.filter(|_| !range.is_empty())),

@@ -210,6 +210,24 @@ fn overwrites_in_place(_: &File) -> bool {
     false
 }
 
+/// Recognises the file systems where a store into what was written finds space, unless it is
+/// shared with another file.
+///
+/// They also make a file longer without space, and bring pages and length to disk in an order
+/// of their own.
+#[cfg(target_os = "linux")]
+pub(crate) fn stores_in_place(file: &File) -> bool {
+    use crate::file::{EXT, TMPFS, XFS, system};
+
+    matches!(system(file), Ok(EXT | TMPFS | XFS))
+}
+
+/// Knows none elsewhere, where besides a mapping may not follow the length of its file.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn stores_in_place(_: &File) -> bool {
+    false
+}
+
 /// Refuses to change the length of a file in memory that is sealed against it.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn check_seals(file: &File, shrinks: bool, grows: bool) -> io::Result<()> {

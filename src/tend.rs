@@ -7,7 +7,6 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::ops::Range;
 
-use memmap2::MmapRaw;
 use ndarray::Axis;
 
 use crate::Advice;
@@ -53,7 +52,7 @@ impl<'a> Tender<'a> {
     pub(crate) fn new(place: Place<'a>, span: Span, axis: Axis, writes: bool) -> Self {
         let [writes, is_private] =
             [true, false].map(|shared| writes && place.mode.writes_file() == shared);
-        let bounds = 0..place.pages.mapping().map_or(0, MmapRaw::len);
+        let bounds = 0..place.pages.mapping().map_or(0, |_| place.pages.len());
         Self { place, span, axis, writes, is_private, bounds, writing: VecDeque::new() }
     }
 

@@ -9,9 +9,10 @@ use super::descr::read_shape;
 use super::dtype::{DType, tuple};
 use super::entries::Entries;
 use super::literal::{Literal, Reader};
+use crate::word::WORD;
 use crate::{Error, NpyError, Result, file};
 
-const MAGIC: &[u8; 6] = b"\x93NUMPY";
+pub(crate) const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// How long a header may be unless the caller says otherwise; NumPy's limit.
 pub(crate) const DEFAULT_CAP: u64 = 10_000;
 /// Data written here begin at a multiple of this.
@@ -120,6 +121,15 @@ impl Header {
         Ok(self)
     }
 
+    /// Returns the number of bytes of the array.
+    pub(crate) fn len(&self) -> Result<u64> {
+        let len = self
+            .shape
+            .iter()
+            .try_fold(self.dtype.size(), |len, length| len.checked_mul(*length));
+        u64::try_from(len.ok_or(Error::TooLarge)?).map_err(|_| Error::TooLarge)
+    }
+
     /// Reads the header of a file at its beginning, whatever the file's position.
     ///
     /// # Errors
@@ -195,38 +205,78 @@ impl Header {
 
     /// Lays the header out as NumPy does: room for the growing axis, then padding.
     pub(crate) fn to_bytes_of(&self, version: Version) -> Result<Vec<u8>> {
+        let [before, number, after] = self.dictionary();
+        let room = match number.len() {
+            0 => 0,
+            digits => GROWTH_DIGITS.saturating_sub(digits),
+        };
+        let text = encode(&[before, number, after].concat(), version)?;
+        let used = version.prefix().saturating_add(text.len()).saturating_add(room);
+        let padding = used.saturating_add(1).checked_rem(ALIGN).unwrap_or(0);
+        let end = used.saturating_add(1).saturating_add(ALIGN.saturating_sub(padding));
+        frame(&text, version, end)
+    }
+
+    /// Lays the header out in as many bytes as it has in its file.
+    ///
+    /// The length of the growing axis ends at a word, if there is room for that, so that it
+    /// changes in one step; returns the end of that word too.
+    pub(crate) fn to_bytes_in_place(&self) -> Result<(Vec<u8>, Option<usize>)> {
+        let no_room = || {
+            let growing =
+                if self.fortran_order { self.shape.last() } else { self.shape.first() };
+            NpyError::NoRoom { count: growing.copied().unwrap_or(0) }
+        };
+        let end = usize::try_from(self.data_offset).map_err(|_| Error::TooLarge)?;
+        let [before, number, after] = self.dictionary();
+        let mut before = encode(&before, self.version)?;
+        let start = self.version.prefix().saturating_add(before.len());
+        let digits = number.len().max(WORD);
+        let word = start.saturating_add(digits).checked_next_multiple_of(WORD);
+        let word = word.filter(|word| word.saturating_add(after.len()) < end);
+        if let Some(word) = word {
+            let spaces = word.saturating_sub(start).saturating_sub(number.len());
+            before.extend(std::iter::repeat_n(b' ', spaces));
+        }
+        let text = [before, number.into_bytes(), after.into_bytes()].concat();
+        if self.version.prefix().saturating_add(text.len()) >= end {
+            return Err(no_room().into());
+        }
+        Ok((frame(&text, self.version, end)?, word))
+    }
+
+    /// Returns the dictionary: what is before the length of the growing axis, that, the rest.
+    fn dictionary(&self) -> [String; 3] {
         let order = if self.fortran_order { "True" } else { "False" };
-        let mut text = format!(
-            "{{'descr': {}, 'fortran_order': {order}, 'shape': {}, }}",
-            self.dtype.literal(),
-            tuple(&self.shape)
-        );
+        let descr = self.dtype.literal();
+        let before = format!("{{'descr': {descr}, 'fortran_order': {order}, 'shape': ");
+        let lengths = tuple(&self.shape);
         let growing =
             if self.fortran_order { self.shape.last() } else { self.shape.first() };
-        if let Some(length) = growing {
-            let room = GROWTH_DIGITS.saturating_sub(length.to_string().len());
-            text.extend(std::iter::repeat_n(' ', room));
-        }
-        let mut text = encode(&text, version)?;
-        let unpadded = version.prefix().saturating_add(text.len()).saturating_add(1);
-        let padding = ALIGN.saturating_sub(unpadded.checked_rem(ALIGN).unwrap_or(0));
-        text.extend(std::iter::repeat_n(b' ', padding));
-        text.push(b'\n');
-
-        let len = text.len();
-        let too_long =
-            || Error::Npy(NpyError::HeaderTooLong { len, major: version.major() });
-        let mut bytes = Vec::with_capacity(len.saturating_add(version.prefix()));
-        bytes.extend(MAGIC);
-        bytes.extend([version.major(), 0]);
-        if version == Version::V1 {
-            bytes.extend(u16::try_from(len).map_err(|_| too_long())?.to_le_bytes());
-        } else {
-            bytes.extend(u32::try_from(len).map_err(|_| too_long())?.to_le_bytes());
-        }
-        bytes.extend(text);
-        Ok(bytes)
+        let number = growing.map(usize::to_string).unwrap_or_default();
+        let at = if self.fortran_order { lengths.rfind(&number) } else { None };
+        let (first, rest) = lengths.split_at_checked(at.unwrap_or(1)).unwrap_or_default();
+        let rest = rest.get(number.len()..).unwrap_or_default();
+        [before + first, number, format!("{rest}, }}")]
     }
+}
+
+/// Puts the text of a header into `end` bytes of a file: magic, version, length, text, spaces.
+fn frame(text: &[u8], version: Version, end: usize) -> Result<Vec<u8>> {
+    let len = end.saturating_sub(version.prefix());
+    let too_long = || Error::Npy(NpyError::HeaderTooLong { len, major: version.major() });
+    let mut bytes = Vec::with_capacity(end);
+    bytes.extend(MAGIC);
+    bytes.extend([version.major(), 0]);
+    if version == Version::V1 {
+        bytes.extend(u16::try_from(len).map_err(|_| too_long())?.to_le_bytes());
+    } else {
+        bytes.extend(u32::try_from(len).map_err(|_| too_long())?.to_le_bytes());
+    }
+    bytes.extend(text);
+    bytes.resize(end.saturating_sub(1), b' ');
+    bytes.push(b'\n');
+    Ok(bytes)
 }
 
 /// Reads the header of a file known as `path`.

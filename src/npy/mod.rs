@@ -39,11 +39,13 @@
 //! | `f`, `f4`, `?`, `<i2,<i2`, tuples as types, records more than 16 deep | refused: [`NpyError::Descr`] |
 #![expect(unsafe_code, reason = "mapping a file is unsafe, whoever does it")]
 
+mod count;
 mod descr;
 mod dtype;
 mod dynamic;
 mod element;
 mod entries;
+mod growable;
 mod header;
 mod literal;
 
@@ -59,8 +61,12 @@ pub use dynamic::DynArray;
 pub use element::NpyElement;
 #[doc(hidden)]
 pub use element::{RustField, check_record, record_dtype};
+pub use growable::make_growable;
 pub use header::{Header, Version};
 
+use count::HeaderCount;
+
+use crate::source::Source;
 use crate::{
     Advice, Draft, Error, Layout, MapOptions, MmapArray, Mode, NpyError, Result, file,
     space,
@@ -222,8 +228,11 @@ impl Options {
     ) -> Result<MmapArray<A, D>> {
         let path = path.as_ref();
         let (file, len, header) = self.read_header(path)?;
+        let options = self.options_for::<A, D>(&header)?;
         // SAFETY: the caller vouches for the file.
-        unsafe { self.options_for::<A, D>(&header)?.map_sized(&file, len, path) }
+        let mut array = unsafe { options.map_sized(&file, len, path)? };
+        array.set_source(self.source(header));
+        Ok(array)
     }
 
     /// Reads the array of a `.npy` file into memory, in mode `r`, or in `c` to change it.
@@ -256,9 +265,12 @@ impl Options {
         path: impl AsRef<Path>,
         shape: impl Into<StrideShape<D>>,
     ) -> Result<MmapArray<A, D>> {
-        let (options, bytes) = self.options_to_create::<A, D>(shape.into())?;
+        let (options, header, bytes) = self.options_to_create::<A, D>(shape.into())?;
         // SAFETY: the caller vouches for the file.
-        unsafe { options.open_then(path.as_ref(), write_header(&bytes)) }
+        let array = unsafe { options.open_then(path.as_ref(), write_header(&bytes)) };
+        let mut array = array?;
+        array.set_source(self.source(header));
+        Ok(array)
     }
 
     /// Makes a `.npy` file of zeros, in mode `w+` or `x+`, that takes the place of `path` when
@@ -273,7 +285,7 @@ impl Options {
         path: impl AsRef<Path>,
         shape: impl Into<StrideShape<D>>,
     ) -> Result<Draft<A, D>> {
-        let (options, bytes) = self.options_to_create::<A, D>(shape.into())?;
+        let (options, _, bytes) = self.options_to_create::<A, D>(shape.into())?;
         options.draft_then(path.as_ref(), write_header(&bytes))
     }
 
@@ -281,7 +293,7 @@ impl Options {
     fn options_to_create<A: NpyElement, D: Dimension>(
         &self,
         shape: StrideShape<D>,
-    ) -> Result<(MapOptions<D>, Vec<u8>)> {
+    ) -> Result<(MapOptions<D>, Header, Vec<u8>)> {
         if !self.map.mode.creates() {
             let (mode, action) = (self.map.mode, "create a `.npy` file");
             return Err(Error::UnsupportedMode { mode, action });
@@ -293,7 +305,15 @@ impl Options {
             header = header.with_version(version)?;
         }
         let bytes = header.to_bytes_of(header.version)?;
-        Ok((self.options_for::<A, D>(&header)?, bytes))
+        Ok((self.options_for::<A, D>(&header)?, header, bytes))
+    }
+
+    /// Returns what counts the rows of the array of a header, if it has rows.
+    fn source(&self, header: Header) -> Source {
+        match header.shape.is_empty() {
+            true => Source::Caller,
+            false => Source::Header(Box::new(HeaderCount::new(header, self.header_cap))),
+        }
     }
 
     /// Opens, locks and measures a file, and reads its header.

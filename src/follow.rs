@@ -1,0 +1,142 @@
+//! Arrays that follow a file which somebody else makes longer.
+#![expect(unsafe_code, reason = "a longer array is a view of more bytes")]
+
+use std::path::Path;
+
+use ndarray::Dimension;
+
+use crate::file::{self, Stamp};
+use crate::source::Source;
+use crate::view::check;
+use crate::{Element, Error, Layout, MmapArray, Mode, Result};
+
+impl<A: Element, D: Dimension> MmapArray<A, D> {
+    /// Shows the rows that the file has got since the array was opened or refreshed.
+    ///
+    /// In mode `r`. As many rows as the header of a `.npy` file counts, which says so only when
+    /// they are complete; of a raw file those that are in it as a whole, if the array was
+    /// opened by [`rows_of`](crate::MapOptions::rows_of) or without a shape. If the file has
+    /// become shorter, so does the array.
+    ///
+    /// The rows that the array shows from now on must not change any more, as [the
+    /// contract](crate#the-contract-of-a-mapping) says of those before. Arrays that
+    /// [`append`](Self::append) keep to that.
+    ///
+    /// # Errors
+    ///
+    /// The array stays as it was.
+    ///
+    /// - [`Error::UnsupportedMode`] in other modes.
+    /// - [`Error::FixedShape`] if the shape of a raw file was given.
+    /// - [`Error::Replaced`] if the path names another file now, or its header another array.
+    /// - [`Error::FileTooShort`] if the file lacks some of the rows that its header counts.
+    /// - [`Error::InvalidElement`] if the new rows hold what is no value of `A`.
+    /// - [`Error::Io`] if the file cannot be opened or mapped, also if the array was not opened
+    ///   by a path or is a copy in memory.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("log.npy");
+    /// use ndarray::{Axis, Ix2, array};
+    /// use ndarray_memmap::{Mode, npy};
+    ///
+    /// // SAFETY: nobody changes rows that are in the file.
+    /// let mut log = unsafe { npy::create::<f64, _>(&path, (0, 3))? };
+    /// // SAFETY: as above.
+    /// let mut reader = unsafe { npy::open::<f64, Ix2>(&path, Mode::ReadOnly)? };
+    /// log.push(Axis(0), &array![1.0, 2.0, 3.0])?;
+    /// assert_eq!(reader.nrows(), 0);
+    /// reader.refresh()?;
+    /// assert_eq!(reader, array![[1.0, 2.0, 3.0]]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn refresh(&mut self) -> Result<()> {
+        if self.mode() != Mode::ReadOnly {
+            let (mode, action) = (self.mode(), "refresh an array");
+            return Err(Error::UnsupportedMode { mode, action });
+        }
+        let path = self.place().path.to_owned();
+        if self.place().pages.is_copy() {
+            let unsupported = std::io::ErrorKind::Unsupported.into();
+            return Err(Error::io("refresh", &path)(unsupported));
+        }
+        let file = file::open(&path, self.mode())?.file;
+        let (fortran, counted) = match self.source() {
+            Source::Caller => return Err(Error::FixedShape),
+            Source::File => (false, None),
+            Source::Header(header) => {
+                (header.is_fortran(), Some(header.read(&file, &path)?))
+            }
+        };
+        // Only now: the rows were there before they were counted.
+        let metadata = file::regular(&file, &path)?;
+        let stamp = Stamp::of(&metadata);
+        if stamp.identity() != self.place().pages.stamp().identity() {
+            return Err(Error::Replaced { path });
+        }
+        let count = match counted {
+            Some(count) => count,
+            None => self.whole_rows(metadata.len())?,
+        };
+        let layout = self.layout().with_rows(fortran, count, align_of::<A>())?;
+        let (needed, found) = (layout.end(), metadata.len());
+        if found < needed {
+            return Err(Error::FileTooShort { needed, found });
+        }
+        self.reserve(layout.len(), Some(&file), &path)?;
+        self.check_rows(fortran, &layout, &path)?;
+        // SAFETY: the file reaches to the end of the layout and is mapped so far, its elements
+        // are checked, and the caller of `open` keeps others from changing them.
+        unsafe { self.set_layout(layout) };
+        self.pages_mut().set_stamp(stamp);
+        Ok(())
+    }
+
+    /// Returns how many rows there are in a file of so many bytes.
+    fn whole_rows(&self, found: u64) -> Result<usize> {
+        let needed = self.offset();
+        let bytes = found.checked_sub(needed);
+        let bytes = bytes.ok_or(Error::FileTooShort { needed, found })?;
+        let row = self
+            .shape()
+            .iter()
+            .skip(1)
+            .fold(size_of::<A>(), |row, length| row.saturating_mul(*length));
+        let row = u64::try_from(row).map_err(|_| Error::TooLarge)?;
+        let count = bytes.checked_div(row).ok_or(Error::ShapeRequired)?;
+        usize::try_from(count).map_err(|_| Error::TooLarge)
+    }
+
+    /// Checks the elements of a longer layout that the array does not show yet.
+    fn check_rows(
+        &mut self,
+        fortran: bool,
+        layout: &Layout<D>,
+        path: &Path,
+    ) -> Result<()> {
+        let (old, count) = (self.layout().len(), self.layout().count());
+        let rows = |layout: &Layout<D>| {
+            let shape = layout.shape();
+            let rows = if fortran { shape.last() } else { shape.first() };
+            rows.copied().unwrap_or(0)
+        };
+        let added = rows(layout).checked_sub(rows(self.layout()));
+        let Some(added) = added.filter(|_| layout.len() > old) else { return Ok(()) };
+        let new = layout.with_rows(fortran, added, 1)?;
+        let pages = self.pages_mut();
+        pages.set_len(layout.len());
+        let bytes = pages.bytes(&(old..layout.len()));
+        let checked = bytes.map_err(Error::io("read", path)).and_then(|bytes| {
+            check::<A, D>(&new, bytes).map_err(|e| match e {
+                Error::InvalidElement { index } => {
+                    Error::InvalidElement { index: index.saturating_add(count) }
+                }
+                e => e,
+            })
+        });
+        pages.set_len(old);
+        checked
+    }
+}

@@ -1,0 +1,214 @@
+//! The count of rows in the header of a `.npy` file that grows.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use super::header::{self, Header, MAGIC};
+use crate::source::Count;
+use crate::word::{WORD, Word};
+use crate::{Error, NpyError, Result, file, space};
+
+/// Counts that differ by less than this, in all but these digits, differ in one word.
+const PER_WORD: usize = 100_000_000;
+/// How often a header is read that somebody may just be writing.
+const ATTEMPTS: usize = 5;
+
+/// The header of a file, of which only the count changes.
+#[derive(Debug)]
+pub(crate) struct HeaderCount {
+    header: Header,
+    cap: u64,
+    /// Where the last digits of the count are, once it has been written here.
+    word: Option<Word>,
+}
+
+impl HeaderCount {
+    pub(crate) fn new(header: Header, cap: u64) -> Self {
+        Self { header, cap, word: None }
+    }
+
+    fn count(&self) -> usize {
+        let shape = &self.header.shape;
+        let count = if self.is_fortran() { shape.last() } else { shape.first() };
+        count.copied().unwrap_or(0)
+    }
+
+    fn with(&self, count: usize) -> Header {
+        let mut header = self.header.clone();
+        let fortran = header.fortran_order;
+        let shape = &mut header.shape;
+        let growing = if fortran { shape.last_mut() } else { shape.first_mut() };
+        if let Some(length) = growing {
+            *length = count;
+        }
+        header
+    }
+
+    /// Returns the bytes of a header that reads as the old one does, but for the count.
+    fn bytes_with(&self, count: usize) -> Result<(Vec<u8>, Option<usize>)> {
+        let header = self.with(count);
+        let (bytes, word) = header.to_bytes_in_place()?;
+        match Header::parse_capped(&bytes, self.cap) {
+            Ok(read) if read == header => Ok((bytes, word)),
+            _ => Err(NpyError::NoRoom { count }.into()),
+        }
+    }
+
+    /// Tells whether another count differs from the last in one word only.
+    fn is_near(&self, count: usize) -> bool {
+        count / PER_WORD == self.count() / PER_WORD
+    }
+}
+
+impl Count for HeaderCount {
+    fn is_fortran(&self) -> bool {
+        self.header.fortran_order
+    }
+
+    fn check(&self, count: usize) -> Result<()> {
+        if self.word.is_some() && self.is_near(count) {
+            return Ok(());
+        }
+        self.bytes_with(count).map(drop)
+    }
+
+    fn confirm(&self, file: &File, path: &Path, end: u64) -> Result<()> {
+        if header::read(file, path, self.cap)? != self.header {
+            return Err(Error::Replaced { path: path.to_owned() });
+        }
+        let mut next = *MAGIC;
+        let count = file::read_at_most(file, &mut next, end);
+        let count = count.map_err(Error::io("read", path))?;
+        if count == MAGIC.len() && next == *MAGIC {
+            let found = file::regular_len(file, path)?;
+            return Err(Error::TrailingBytes { end, found });
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, file: &File, count: usize) -> io::Result<()> {
+        match &self.word {
+            Some(word) if self.is_near(count) => {
+                let last = count.checked_rem(PER_WORD).unwrap_or(0);
+                let digits = match count < PER_WORD {
+                    true => format!("{last:>WORD$}"),
+                    false => format!("{last:0WORD$}"),
+                };
+                let digits = digits.as_bytes().try_into().map_err(io::Error::other)?;
+                word.write(file, digits)?;
+            }
+            _ => {
+                let (bytes, word) = self.bytes_with(count).map_err(io::Error::other)?;
+                overwrite(file, &bytes)?;
+                let at = word.and_then(|end| u64::try_from(end.checked_sub(WORD)?).ok());
+                self.word = at.map(|at| Word::at(file, at));
+            }
+        }
+        self.header = self.with(count);
+        Ok(())
+    }
+
+    fn read(&self, file: &File, path: &Path) -> Result<usize> {
+        let mut read = Err(Error::Replaced { path: path.to_owned() });
+        for _ in 0..ATTEMPTS {
+            read = header::read(file, path, self.cap).and_then(|found| {
+                let mut found = Self::new(found, self.cap);
+                let count = found.count();
+                found.header = found.with(self.count());
+                if found.header == self.header {
+                    return Ok(count);
+                }
+                Err(Error::Replaced { path: path.to_owned() })
+            });
+            if read.is_ok() {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        read
+    }
+}
+
+/// Writes those bytes at the beginning of a file that it does not have already.
+fn overwrite(file: &File, bytes: &[u8]) -> io::Result<()> {
+    let mut old = vec![0; bytes.len()];
+    let _ = file::read_at_most(file, &mut old, 0)?;
+    let differs = |(old, new): (&u8, &u8)| old != new;
+    let Some(start) = old.iter().zip(bytes).position(differs) else { return Ok(()) };
+    let end = old.iter().zip(bytes).rposition(differs).unwrap_or(start);
+    let changed = bytes.get(start..=end).unwrap_or_default();
+    space::write_all_at(file, changed, u64::try_from(start).map_err(io::Error::other)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes counts one after the other into the header of a file, and reads each again.
+    fn assert_counts(descr: &str, shape: &[usize], fortran: bool, counts: &[usize]) {
+        let header = Header::new(descr.parse().unwrap(), shape, fortran).unwrap();
+        let bytes = header.to_bytes_of(header.version).unwrap();
+        let file = tempfile::tempfile().unwrap();
+        space::write_all_at(&file, &bytes, 0).unwrap();
+        let path = Path::new("");
+        let follower = HeaderCount::new(header.clone(), header::DEFAULT_CAP);
+        let mut writer = HeaderCount::new(header, header::DEFAULT_CAP);
+        for count in counts {
+            writer.check(*count).unwrap();
+            writer.write(&file, *count).unwrap();
+            assert_eq!(follower.read(&file, path).unwrap(), *count, "{descr} {shape:?}");
+            writer.confirm(&file, path, u64::try_from(bytes.len()).unwrap()).unwrap();
+            assert_eq!(
+                file.metadata().unwrap().len(),
+                u64::try_from(bytes.len()).unwrap()
+            );
+        }
+    }
+
+    #[test]
+    fn every_count_is_read_as_it_was_written() {
+        let counts = [
+            0,
+            1,
+            9,
+            10,
+            99_999_999,
+            100_000_000,
+            100_000_001,
+            199_999_999,
+            200_000_000,
+            123_456_789_012_345,
+            7,
+            usize::MAX,
+            usize::MAX - 1,
+            0,
+        ];
+        let record = "[('a', '<f8'), ('\u{3bb}', '|S3', (2, 3))]";
+        for descr in ["|u1", "<f4", ">c16", "<U30", record] {
+            for shape in [&[0_usize][..], &[0, 3], &[0, 1, 12_345, 6], &[3, 1, 0]] {
+                for fortran in [false, true] {
+                    assert_counts(descr, shape, fortran, &counts);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_header_without_room_for_a_word_takes_any_number_that_fits() {
+        let text = b"{'descr': '|u1', 'fortran_order': False, 'shape': (1,), }    \n";
+        let bytes = [&b"\x93NUMPY\x01\x00\x3e\x00"[..], text].concat();
+        let header = Header::parse(&bytes).unwrap();
+        let file = tempfile::tempfile().unwrap();
+        space::write_all_at(&file, &bytes, 0).unwrap();
+        let mut writer = HeaderCount::new(header, header::DEFAULT_CAP);
+        for count in [1, 12, 123, 12_345, 1] {
+            writer.check(count).unwrap();
+            writer.write(&file, count).unwrap();
+            assert_eq!(writer.read(&file, Path::new("")).unwrap(), count);
+        }
+        assert!(writer.word.is_none());
+        let error = writer.check(123_456).unwrap_err();
+        assert!(matches!(error, Error::Npy(NpyError::NoRoom { count: 123_456 })));
+    }
+}

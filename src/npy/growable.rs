@@ -1,0 +1,91 @@
+//! Files whose header has no room: the same array behind one that has.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use super::count::HeaderCount;
+use super::header::{self, DEFAULT_CAP, Header};
+use crate::source::Count;
+use crate::{Error, MapOptions, Mode, Result, file, space};
+
+/// How much is copied at a time.
+const PIECE: usize = 8 << 20;
+
+/// Gives the header of a `.npy` file room for any length of its array.
+///
+/// The headers of old versions of NumPy (before 1.23), and of other writers, may have none,
+/// which is [`NpyError::NoRoom`](crate::NpyError::NoRoom) when the array is to grow. Then the
+/// file is written anew beside the old one, which it replaces in one step: see
+/// [`Draft`](crate::Draft), also for what becomes of permissions. Arrays that are open keep
+/// the old file. Of a file that has room, nothing is changed.
+///
+/// # Errors
+///
+/// - [`Error::Npy`] if it is not a `.npy` file.
+/// - [`Error::FileTooShort`] if it ends before its array does.
+/// - [`Error::TrailingBytes`] if another array follows the first.
+/// - [`Error::NoSpace`] and [`Error::Io`] if the file cannot be read, or not written anew.
+///
+/// # Examples
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("old.npy");
+/// use ndarray::Ix1;
+/// use ndarray_memmap::npy;
+///
+/// let header = b"\x93NUMPY\x01\x00\x46\x00\
+///     {'descr': '|u1', 'fortran_order': False, 'shape': (3,), }            \n";
+/// std::fs::write(&path, [&header[..], b"abc"].concat())?;
+/// npy::make_growable(&path)?;
+/// let a = npy::load::<u8, Ix1>(&path)?;
+/// assert_eq!((a.as_slice(), a.offset()), (Some(&b"abc"[..]), 128));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn make_growable(path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    let file = file::open(path, Mode::ReadOnly)?.file;
+    let old = header::read(&file, path, DEFAULT_CAP)?;
+    let new = Header::new(old.dtype.clone(), &old.shape, old.fortran_order)?;
+    let new = new.with_version(old.version)?;
+    let len = old.len()?;
+    let end = old.data_offset.checked_add(len).ok_or(Error::TooLarge)?;
+    let found = file::regular_len(&file, path)?;
+    if found < end {
+        return Err(Error::FileTooShort { needed: end, found });
+    }
+    let count = HeaderCount::new(old.clone(), DEFAULT_CAP);
+    count.confirm(&file, path, end)?;
+    if old.shape.is_empty() || count.check(usize::MAX).is_ok() {
+        return Ok(());
+    }
+
+    let bytes = new.to_bytes_of(new.version)?;
+    let whole = new.data_offset.checked_add(len).ok_or(Error::TooLarge)?;
+    let whole = usize::try_from(whole).map_err(|_| Error::TooLarge)?;
+    let copy = |to: &File| {
+        space::write_all_at(to, &bytes, 0)?;
+        copy(&file, old.data_offset, to, new.data_offset, len)
+    };
+    let options = MapOptions::new(Mode::Create).shape(whole);
+    options.draft_then::<u8>(path, copy)?.publish()
+}
+
+/// Copies bytes from a place of one file to a place of another.
+fn copy(from: &File, start: u64, to: &File, at: u64, len: u64) -> io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    let mut done = 0_u64;
+    while done < len {
+        let rest = usize::try_from(len.saturating_sub(done)).unwrap_or(PIECE);
+        let wanted = piece.get_mut(..rest.min(PIECE)).unwrap_or_default();
+        let count = file::read_at_most(from, wanted, start.saturating_add(done))?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let read = piece.get(..count).unwrap_or_default();
+        space::write_all_at(to, read, at.saturating_add(done))?;
+        done = done.saturating_add(u64::try_from(count).map_err(io::Error::other)?);
+    }
+    Ok(())
+}
