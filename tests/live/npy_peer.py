@@ -77,6 +77,17 @@ def load(job):
     }
 
 
+def grow(job):
+    """Appends elements by npy-append-array."""
+    from npy_append_array import NpyAppendArray
+
+    dtype, shape = np.dtype(job["descr"]), tuple(job["shape"])
+    elements = np.frombuffer(bytes.fromhex(job["hex"]), dtype).reshape(shape)
+    with NpyAppendArray(job["path"]) as array:
+        array.append(elements)
+    return {}
+
+
 def copy(array, order):
     """The same array in an order; NumPy's own copies have noise for padding."""
     zeros = np.zeros(array.shape, array.dtype, order)
@@ -97,6 +108,11 @@ def answer(job):
             return create(job)
         case "load":
             return load(job)
+        case "rows":
+            array = np.load(job["path"], mmap_mode="r" if job["mapped"] else None)
+            return {"rows": len(array), "sum": str(array.sum(dtype="u8"))}
+        case "grow":
+            return grow(job)
 
 
 def main():

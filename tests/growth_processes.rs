@@ -1,0 +1,220 @@
+//! Files that grow in one process while another reads them, and in one that is killed.
+#![cfg(target_os = "linux")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "also in functions that tests call"
+)]
+
+mod common;
+mod npy_common;
+#[path = "live/python.rs"]
+mod python;
+
+use std::env;
+use std::io::{BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Place, open};
+use ndarray::{Array1, Axis};
+use ndarray_memmap::Mode::{Create, ReadOnly, ReadWrite};
+use ndarray_memmap::npy::Options;
+use ndarray_memmap::{MapOptions, MmapArray2, SyncToDisk};
+use python::Python;
+use serde_json::json;
+
+const WIDTH: usize = 25;
+const FILE: &str = "NDARRAY_MEMMAP_TEST_FILE";
+/// How many rows the two processes exchange.
+const ROWS: usize = 10_000;
+/// How often the writer is killed.
+const KILLS: usize = 200;
+
+/// A row that tells its number in each element, and its sum at the end.
+fn row(number: usize) -> Array1<u64> {
+    let mut row = Array1::from_iter((0..WIDTH as u64).map(|i| number as u64 * 1000 + i));
+    row[WIDTH - 1] = checksum(&row);
+    row
+}
+
+fn checksum(row: &ndarray::ArrayRef1<u64>) -> u64 {
+    row.iter().take(WIDTH - 1).fold(7, |sum, x| sum.rotate_left(5) ^ *x)
+}
+
+/// Checks rows from a number on.
+fn assert_right(a: &ndarray::ArrayRef2<u64>, from: usize) {
+    for (number, found) in a.outer_iter().enumerate().skip(from) {
+        assert_eq!(found[WIDTH - 1], checksum(&found), "row {number}");
+        assert_eq!(found, row(number), "row {number}");
+    }
+}
+
+/// Starts this test in another process, to write to a file.
+fn writer(test: &str, file: &Path) -> Child {
+    let mut child = Command::new(env::current_exe().unwrap());
+    child.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(FILE, file);
+    child.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+/// The file that this process is to write to, if it is the other.
+fn file() -> Option<PathBuf> {
+    env::var_os(FILE).map(PathBuf::from)
+}
+
+#[test]
+fn a_process_that_is_killed_leaves_a_file_that_opens_with_all_synced_rows() {
+    if let Some(file) = file() {
+        let options = Options::new(ReadWrite);
+        let mut a: MmapArray2<u64> = npy_common::open(&options, file).unwrap();
+        loop {
+            for _ in 0..10 {
+                // Rows, and now and then blocks, which are written in another way.
+                if a.nrows() % 70 == 13 {
+                    let rows: Vec<_> = (0..900).map(|i| row(a.nrows() + i)).collect();
+                    let views: Vec<_> = rows.iter().map(|row| row.view()).collect();
+                    a.append(Axis(0), &ndarray::stack(Axis(0), &views).unwrap()).unwrap();
+                }
+                let next = row(a.nrows());
+                a.push(Axis(0), &next).unwrap();
+            }
+            a.sync().unwrap();
+            let count = u64::try_from(a.nrows()).unwrap();
+            // A mark, since the runner of the tests prints too.
+            let said = [&[0xff][..], &count.to_le_bytes()].concat();
+            std::io::stdout().write_all(&said).unwrap();
+            std::io::stdout().flush().unwrap();
+        }
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/live/npy_peer.py");
+    let mut numpy = env::var_os("NUMPY_PYTHON").and_then(|_| Python::start(script));
+    let mut random = 88_172_645_463_325_252_u64;
+    let mut place = Place::cold(b"old");
+    let (mut checked, mut with_synced, mut unsynced) = (0, 0, 0);
+    let test = "a_process_that_is_killed_leaves_a_file_that_opens_with_all_synced_rows";
+    let start = time_to_first_row(test);
+    for round in 0..KILLS {
+        if round % 8 == 0 {
+            place = Place::cold(b"old");
+            let options = Options::new(Create);
+            let a: MmapArray2<u64> =
+                npy_common::create(&options, &place, (0, WIDTH)).unwrap();
+            a.close().unwrap();
+            checked = 0;
+        }
+        let mut child = writer(test, place.path());
+        let mut said = child.stdout.take().unwrap();
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        std::thread::sleep(start.mul_f64(3.0 * (random % 1000) as f64 / 1000.0));
+        child.kill().unwrap();
+        let _ = child.wait().unwrap();
+        let mut bytes = Vec::new();
+        let _ = said.read_to_end(&mut bytes).unwrap();
+        let synced = last_count(&bytes).unwrap_or(0);
+
+        let a: MmapArray2<u64> =
+            npy_common::open(&Options::new(ReadOnly), &place).unwrap();
+        let count = a.nrows();
+        assert!(count >= synced.max(checked), "{count} rows, {synced} synced, {checked}");
+        assert_right(&a, 0);
+        with_synced += usize::from(synced > 0);
+        unsynced += usize::from(count > synced);
+        checked = count;
+        if let Some(numpy) = &mut numpy {
+            let found = numpy.ask(&json!({
+                "do": "rows", "path": place.path(), "mapped": round % 2 == 0
+            }));
+            assert_eq!(found, json!({ "rows": count, "sum": sum(&a).to_string() }));
+        }
+    }
+    assert!(with_synced > KILLS / 10, "only {with_synced} wrote anything");
+    assert!(unsynced > 0, "none was killed between a push and a sync");
+    if let Some(numpy) = numpy {
+        numpy.end();
+        println!("{KILLS} files of killed writers load in NumPy");
+    }
+}
+
+/// Measures how long it takes until a writer has synced its first rows.
+fn time_to_first_row(test: &str) -> Duration {
+    let place = Place::cold(b"old");
+    let options = Options::new(Create);
+    let a: MmapArray2<u64> = npy_common::create(&options, &place, (0, WIDTH)).unwrap();
+    a.close().unwrap();
+    let start = Instant::now();
+    let mut child = writer(test, place.path());
+    let said = BufReader::new(child.stdout.take().unwrap());
+    let mark = said.bytes().find(|byte| matches!(byte, Ok(0xff)));
+    let took = start.elapsed();
+    child.kill().unwrap();
+    let _ = child.wait().unwrap();
+    assert!(mark.is_some(), "the writer wrote nothing");
+    took
+}
+
+fn sum(a: &ndarray::ArrayRef2<u64>) -> u64 {
+    a.iter().fold(0, |sum, x| sum.wrapping_add(*x))
+}
+
+/// Finds the last complete count behind a mark.
+fn last_count(bytes: &[u8]) -> Option<usize> {
+    let at = (0..bytes.len()).rev().find(|at| {
+        bytes.get(*at) == Some(&0xff) && bytes.get(at + 1..at + 9).is_some()
+    })?;
+    let count = bytes.get(at + 1..at + 9)?.try_into().ok()?;
+    usize::try_from(u64::from_le_bytes(count)).ok()
+}
+
+#[test]
+fn one_process_appends_and_another_follows() {
+    if let Some(file) = file() {
+        let is_npy = file.extension().is_some_and(|ext| ext == "npy");
+        let mut a: MmapArray2<u64> = match is_npy {
+            true => npy_common::open(&Options::new(ReadWrite), file).unwrap(),
+            false => open(&MapOptions::new(ReadWrite).rows_of(WIDTH), file).unwrap(),
+        };
+        while a.nrows() < ROWS {
+            let next = row(a.nrows());
+            a.push(Axis(0), &next).unwrap();
+            if a.nrows().is_multiple_of(1000) {
+                a.sync().unwrap();
+            }
+        }
+        return;
+    }
+    for name in ["log.npy", "log.raw"] {
+        let place = Place::missing();
+        let path = place.folder().join(name);
+        let mut reader: MmapArray2<u64> = if name == "log.npy" {
+            let options = Options::new(Create);
+            let a: MmapArray2<u64> =
+                npy_common::create(&options, &path, (0, WIDTH)).unwrap();
+            a.close().unwrap();
+            npy_common::open(&Options::new(ReadOnly), &path).unwrap()
+        } else {
+            std::fs::write(&path, []).unwrap();
+            open(&MapOptions::new(ReadOnly).rows_of(WIDTH), &path).unwrap()
+        };
+        let mut child = writer("one_process_appends_and_another_follows", &path);
+        let (mut checked, mut steps) = (0, 0);
+        let start = Instant::now();
+        while checked < ROWS {
+            reader.refresh().unwrap();
+            assert_right(&reader, checked);
+            steps += usize::from(reader.nrows() > checked);
+            checked = reader.nrows();
+            assert!(
+                start.elapsed() < Duration::from_secs(120),
+                "{checked} of {ROWS} rows"
+            );
+        }
+        assert!(child.wait().unwrap().success());
+        assert_eq!(reader.nrows(), ROWS);
+        assert!(steps > 3, "{name}: all rows came in {steps} steps");
+        assert_right(&reader, 0);
+    }
+}
