@@ -99,11 +99,10 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             return Ok(());
         }
         let old = self.layout().clone();
-        let ahead = self.is_ahead();
-        let stores = ahead && layout.len().saturating_sub(old.len()) < SMALL;
-        let is_filled = self.place().pages.tail.is_filled(layout.end());
-        self.confirm(count, stores && is_filled)?;
-        let appended = self.append_as(layout, ahead, stores, rows, axis);
+        let is_small = layout.len().saturating_sub(old.len()) < SMALL;
+        let is_provided = self.place().pages.tail.is_provided(layout.end());
+        self.confirm(count, is_small && is_provided)?;
+        let appended = self.append_as(layout, is_small, rows, axis);
         if appended.is_err() {
             self.retreat(old);
         }
@@ -164,29 +163,32 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     fn append_as(
         &mut self,
         layout: Layout<D>,
-        ahead: bool,
-        stores: bool,
+        is_small: bool,
         rows: &ArrayRef<A, D>,
         axis: Axis,
     ) -> Result<()> {
         let (from, end) = (self.layout().end(), layout.end());
         let (old, count) = (self.len_of(axis), layout_len(&layout, axis));
         let path = self.place().path.to_owned();
+        let is_ahead = self.is_ahead();
         let pages = self.pages_mut();
-        if ahead {
-            pages.provide(from, end, stores, &path)?;
-        }
+        // If there is no room for more than these rows, there may be for them.
+        let is_provided = is_ahead && pages.provide(from, end, &path).is_ok();
+        let stores = is_small && is_provided;
         if let Some(file) = pages.file().filter(|_| !stores) {
             let written =
                 space::check_limit(end).and_then(|()| write(file, rows, axis, from));
             written.map_err(space::refusal("extend", end, &path))?;
+            if is_ahead && !is_provided {
+                pages.write(&path, || file.sync_data())?;
+            }
         }
         self.reserve(layout.len(), None, &path)?;
         // SAFETY: the file has been made as long as the layout, by zeros or by rows, which are
         // valid, and has been mapped so far; the layout is in order, so that it does not
         // overlap. The rest is as it was when the array was opened.
         unsafe { self.set_layout(layout) };
-        self.pages_mut().set_end(end);
+        self.pages_mut().tail.set_end(end);
         if stores {
             self.view_mut()?.slice_axis_mut(axis, Slice::from(old..)).assign(rows);
         }
@@ -349,7 +351,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         // SAFETY: this is how the array was; the file is still longer.
         unsafe { self.set_layout(layout) };
         let pages = self.pages_mut();
-        pages.set_end(end);
+        pages.tail.set_end(end);
         let reach = pages.tail.reach();
         // The error that led here is the one to report.
         let _ = pages.file().map(|file| match reach {

@@ -96,7 +96,7 @@ impl Drop for Room<'_> {
 
 /// Allocates the blocks of `from..end`; false if the file system does not do that.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-fn reserve(file: &File, from: u64, end: u64) -> io::Result<bool> {
+pub(crate) fn reserve(file: &File, from: u64, end: u64) -> io::Result<bool> {
     use rustix::fs::{FallocateFlags, fallocate};
     use rustix::io::Errno;
 
@@ -136,7 +136,7 @@ fn check_free(file: &File, from: u64, end: u64) -> io::Result<()> {
 
 /// Leaves it to `set_len`, which allocates on NTFS and does not on APFS.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-fn reserve(_: &File, _: u64, _: u64) -> io::Result<bool> {
+pub(crate) fn reserve(_: &File, _: u64, _: u64) -> io::Result<bool> {
     Ok(false)
 }
 

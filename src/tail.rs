@@ -6,13 +6,14 @@ use std::path::Path;
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::address::FOLIO;
 use crate::pages::Pages;
 use crate::{Result, space};
 
-/// The most zeros that are written ahead of small rows.
-const MOST_ZEROS: u64 = 1 << 20;
-/// The fewest.
-const FEWEST_ZEROS: u64 = 1 << 16;
+/// How much space is reserved ahead at least.
+const LEAST_RESERVED: u64 = 1 << 20;
+/// And at most.
+const MOST_RESERVED: u64 = 1 << 28;
 /// How much longer a file is made at least, without space, before rows are counted.
 const LEAST_REACH: u64 = 1 << 30;
 
@@ -23,8 +24,8 @@ pub(crate) struct Tail {
     end: u64,
     /// Where the file ends instead, on disk too; 0 if it ends with the array.
     reach: AtomicU64,
-    /// Up to where zeros with space on the disk have been written.
-    filled: u64,
+    /// Up to where space on the disk is reserved.
+    reserved: u64,
     /// The process that made it so; a child that was forked leaves it alone.
     owner: u32,
 }
@@ -35,9 +36,14 @@ impl Tail {
         Some(self.reach.load(Ordering::Relaxed)).filter(|reach| *reach > 0)
     }
 
-    /// Tells whether stores up to `end` find space.
-    pub(crate) fn is_filled(&self, end: u64) -> bool {
-        self.reach().is_some() && end <= self.filled
+    /// Tells whether rows up to `end` have their space, and are within the file.
+    pub(crate) fn is_provided(&self, end: u64) -> bool {
+        self.reach().is_some() && end <= self.reserved
+    }
+
+    /// Notes that the array ends elsewhere now.
+    pub(crate) fn set_end(&mut self, end: u64) {
+        self.end = end;
     }
 
     /// Makes the file end with the array again.
@@ -55,68 +61,55 @@ impl Pages {
     /// Makes the file longer, also on disk, so that the array can grow from `from` to `end`.
     ///
     /// What counts the rows may then say so at any time: whether or not it comes to disk
-    /// before the rows do, they lie within the file. The length takes no space. With `fills`,
-    /// zeros take it, so that stores cannot lack it; written by `write`, in pieces of many
-    /// pages, since to reserve pages and to write them later takes longer.
-    pub(crate) fn provide(
-        &mut self,
-        from: u64,
-        end: u64,
-        fills: bool,
-        path: &Path,
-    ) -> Result<()> {
-        if self.tail.reach().is_none_or(|reach| reach < end) {
-            self.lengthen(from, end, path)?;
-        }
-        let Some(file) = self.file() else { return Ok(()) };
-        if !fills || self.tail.is_filled(end) {
+    /// before the rows do, they lie within the file. The length takes no space; that is
+    /// reserved in steps, so that a store finds it whatever else fills the disk.
+    ///
+    /// An error leaves the file as long as its array.
+    pub(crate) fn provide(&mut self, from: u64, end: u64, path: &Path) -> Result<()> {
+        if self.tail.is_provided(end) {
             return Ok(());
         }
-        let start = self.tail.filled.max(from);
-        let ahead = (from / 2).clamp(FEWEST_ZEROS, MOST_ZEROS);
-        let reach = self.tail.reach().unwrap_or(end);
-        let far = end.saturating_add(ahead).checked_next_multiple_of(FEWEST_ZEROS);
-        let far = far.unwrap_or(end).min(reach);
-        let filled = match zeros(file, start, far) {
-            Err(_) => zeros(file, start, end).map(|()| end),
-            Ok(()) => Ok(far),
-        };
-        self.tail.filled = filled.map_err(space::refusal("extend", end, path))?;
-        Ok(())
-    }
-
-    /// Notes that the array ends elsewhere now, with all space there is up to there.
-    pub(crate) fn set_end(&mut self, end: u64) {
-        self.tail.end = end;
-        self.tail.filled = self.tail.filled.max(end);
+        let provided = self.lengthen(from, end, path).and_then(|()| {
+            self.reserve(end).map_err(space::refusal("extend", end, path))
+        });
+        if provided.is_err() {
+            // The error is the one to report.
+            let _ = self.file().map(|file| self.tail.trim(file));
+        }
+        provided
     }
 
     fn lengthen(&mut self, from: u64, end: u64, path: &Path) -> Result<()> {
         let Some(file) = self.file() else { return Ok(()) };
-        let refused = space::refusal("extend", end, path);
-        let far = end.saturating_add(end.max(LEAST_REACH));
-        let far_too = space::check_limit(far).and_then(|()| file.set_len(far));
-        let reach = match far_too {
-            Ok(()) => far,
-            Err(_) => match space::check_limit(end).and_then(|()| file.set_len(end)) {
-                Ok(()) => end,
-                Err(e) => return Err(refused(e)),
-            },
-        };
+        if self.tail.reach().is_some_and(|reach| end <= reach) {
+            return Ok(());
+        }
+        let reach = end.saturating_add(end.max(LEAST_REACH));
+        space::check_limit(reach)
+            .and_then(|()| file.set_len(reach))
+            .map_err(space::refusal("extend", end, path))?;
         if self.tail.reach().is_none() {
-            self.tail.filled = from;
             self.tail.end = from;
+            self.tail.reserved = from;
         }
         *self.tail.reach.get_mut() = reach;
         self.tail.owner = process::id();
         let Some(file) = self.file() else { return Ok(()) };
         self.write(path, || file.sync_data())
     }
-}
 
-/// Writes zeros to a range of a file.
-fn zeros(file: &File, start: u64, end: u64) -> io::Result<()> {
-    let len = end.saturating_sub(start);
-    let zeros = vec![0; usize::try_from(len).map_err(io::Error::other)?];
-    space::write_all_at(file, &zeros, start)
+    /// Reserves space up to `end` and half as much more as there is.
+    fn reserve(&mut self, end: u64) -> io::Result<()> {
+        let Some(file) = self.file() else { return Ok(()) };
+        let ahead = (end / 2).clamp(LEAST_RESERVED, MOST_RESERVED);
+        let far = end.saturating_add(ahead);
+        // The page cache has pieces of up to so much, each of which wants its space as one.
+        let folio = u64::try_from(FOLIO).map_err(io::Error::other)?;
+        let far = far.checked_next_multiple_of(folio).unwrap_or(far);
+        if !space::reserve(file, self.tail.reserved, far)? {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        self.tail.reserved = far;
+        Ok(())
+    }
 }

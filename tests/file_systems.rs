@@ -15,7 +15,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use ndarray_memmap::{Error, MapOptions, MmapArray, Mode, Result, SyncToDisk};
+use ndarray::{Array2, Axis};
+use ndarray_memmap::{
+    Error, MapOptions, MmapArray, MmapArray2, Mode, Result, SyncToDisk, npy,
+};
 use rustix::fs::{FallocateFlags, fallocate, statfs, statvfs, syncfs};
 use rustix::io::Errno;
 
@@ -129,6 +132,82 @@ fn a_file_that_cannot_grow_stays_as_it_was() {
     assert_no_space(open(options, needed, &path), needed);
     old.assert_unchanged();
     disk.assert_free(free);
+}
+
+#[test]
+fn a_full_disk_ends_growth_and_changes_nothing() {
+    let Some(disk) = Disk::that_reserves() else { return };
+    for (is_npy, rows) in [(false, 1), (false, 1024), (true, 1), (true, 1024)] {
+        disk.clear();
+        let free = disk.free();
+        let path = disk.path("log");
+        // All but some MiB, so that rows soon fill the rest.
+        let filling = File::create(disk.path("filling")).unwrap();
+        let taken = (free / 2).max(free.saturating_sub(6 * MIB));
+        fallocate(&filling, FallocateFlags::empty(), 0, taken).unwrap();
+        disk.write_back();
+        let mut log = grown(&path, is_npy);
+        let start = log.offset();
+        let block =
+            Array2::from_shape_vec((rows, 1000), vec![3_u8; rows * 1000]).unwrap();
+        let error = loop {
+            if let Err(error) = log.append(Axis(0), &block) {
+                break error;
+            }
+        };
+        let needed = start + u64::try_from((log.nrows() + rows) * 1000).unwrap();
+        assert!(
+            matches!(error, Error::NoSpace { needed: n } if n == needed),
+            "{error:?}"
+        );
+        let len = start + u64::try_from(log.nrows() * 1000).unwrap();
+        assert!(len > MIB, "only {len} bytes fit");
+        assert_holds(&log, &path, len);
+
+        let most = usize::try_from(free / 1000).unwrap();
+        let error = log.resize(Axis(0), 2 * most).unwrap_err();
+        assert!(matches!(error, Error::NoSpace { .. }), "{error:?}");
+        assert_holds(&log, &path, len);
+        let error = log.append(Axis(0), &Array2::from_elem((most, 1000), 1)).unwrap_err();
+        assert!(matches!(error, Error::NoSpace { .. }), "{error:?}");
+        assert_holds(&log, &path, len);
+        log.sync().unwrap();
+        // With room again, it goes on.
+        drop(filling);
+        fs::remove_file(disk.path("filling")).unwrap();
+        disk.write_back();
+        log.append(Axis(0), &block).unwrap();
+        let count = log.nrows();
+        log.close().unwrap();
+        disk.write_back();
+        let expected = start + u64::try_from(count * 1000).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().len(), expected);
+    }
+}
+
+/// An array of rows of 1000 bytes that begins with two.
+fn grown(path: &Path, is_npy: bool) -> MmapArray2<u8> {
+    let mut log: MmapArray2<u8> = match is_npy {
+        // SAFETY: nobody else uses the disk, and these tests take turns.
+        true => unsafe { npy::create(path, (2, 1000)) },
+        // SAFETY: as above.
+        false => unsafe { MapOptions::new(Mode::Create).shape((2, 1000)).open(path) },
+    }
+    .unwrap();
+    log.view_mut().unwrap().fill(3);
+    log
+}
+
+#[track_caller]
+fn assert_holds(log: &MmapArray2<u8>, path: &Path, len: u64) {
+    let contents = fs::read(path).unwrap();
+    assert_eq!(contents.len() as u64, len);
+    let start = usize::try_from(log.offset()).unwrap();
+    if start > 0 {
+        assert_eq!(npy::Header::parse(&contents).unwrap().shape(), log.shape());
+    }
+    assert!(contents.iter().skip(start).all(|byte| *byte == 3));
+    assert!(log.iter().all(|byte| *byte == 3));
 }
 
 #[test]
