@@ -11,6 +11,8 @@ mod costs;
 #[cfg(target_os = "linux")]
 #[path = "beside_numpy/large.rs"]
 mod large;
+#[path = "beside_numpy/peer.rs"]
+mod peer;
 #[path = "../tests/live/python.rs"]
 mod python;
 #[path = "mapped_vs_loaded/report.rs"]
@@ -31,20 +33,17 @@ use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use crate::peer::{job, numpy};
+use crate::python::Python;
+use crate::rounds::{Pace, Section, Target, Way};
 use ndarray::ArrayRef1;
 use ndarray_memmap::npy;
 use ndarray_memmap::{MapOptions, MmapArray1, Mode, SyncToDisk};
-use serde_json::json;
-
-use crate::python::Python;
-use crate::rounds::{Pace, Section, Target, Way};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
 fn main() -> Outcome {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/beside_numpy/peer.py");
-    let Some(python) = Python::start(script) else { return Ok(()) };
-    let python = RefCell::new(python);
+    let Some(python) = peer::start() else { return Ok(()) };
     let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
     fs::create_dir_all(parent)?;
     let dir = tempfile::tempdir_in(parent)?;
@@ -173,24 +172,4 @@ fn bare(path: &Path, offset: usize) -> f64 {
 
 fn first(array: &ArrayRef1<f64>) -> f64 {
     array.first().copied().unwrap_or(f64::NAN)
-}
-
-/// A way that NumPy goes.
-fn numpy<'a>(
-    name: &'a str,
-    python: &'a RefCell<Python>,
-    what: &'static str,
-    path: &'a Path,
-) -> Way<'a> {
-    Way::timing_itself(name, move |runs| {
-        let path = path.to_str().expect("the path is UTF-8");
-        let answer = python.borrow_mut().ask(&job(what, path, runs));
-        let number = |key| answer.get(key).and_then(serde_json::Value::as_f64);
-        let number = |key| number(key).expect("NumPy answers by a number");
-        (number("result"), number("seconds"))
-    })
-}
-
-fn job(what: &str, path: &str, runs: u32) -> serde_json::Value {
-    json!({ "do": what, "path": path, "runs": runs })
 }

@@ -23,7 +23,7 @@ use std::path::Path;
 
 use bytemuck::{Pod, Zeroable, bytes_of, checked::pod_read_unaligned};
 use elements::{hex, noise};
-use ndarray::IxDyn;
+use ndarray::{ArrayD, Axis, IxDyn, ShapeBuilder};
 use ndarray_memmap::npy::{self, DType, Header, NpyElement, Options, Version};
 use ndarray_memmap::{Be, Le, MmapArrayD, Mode};
 use python::Python;
@@ -56,6 +56,123 @@ fn numpy_and_this_crate_agree_on_2000_headers_but_for_the_classes_listed() {
     peer.end();
     println!("{read} headers are read and {refused} refused by NumPy too");
     assert!(read > 1000 && refused > 500);
+}
+
+/// Has both sides append to the same file in turn, and both load it after each.
+#[test]
+fn files_grow_here_and_by_npy_append_array_in_turn() {
+    let Some(mut peer) = start() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let mut count = 0;
+    for descr in ["<f4", ">i8", "|b1", "<c8"] {
+        for (shape, order) in
+            [(&[2, 3][..], 'C'), (&[3, 2], 'F'), (&[2], 'C'), (&[2, 1, 2], 'C')]
+        {
+            for made_here in [false, true] {
+                let path = dir.path().join("grown.npy");
+                let mut grown = Grown { peer: &mut peer, path, descr, order };
+                match descr {
+                    "<f4" => grown.run::<f32>(shape, made_here),
+                    ">i8" => grown.run::<Be<i64>>(shape, made_here),
+                    "|b1" => grown.run::<bool>(shape, made_here),
+                    _ => grown.run::<num_complex::Complex<f32>>(shape, made_here),
+                }
+                count += 1;
+            }
+        }
+    }
+    peer.end();
+    println!("{count} files grown in turn by npy-append-array and by this crate");
+}
+
+/// A file that grows from both sides.
+struct Grown<'a> {
+    peer: &'a mut Python,
+    path: std::path::PathBuf,
+    descr: &'static str,
+    order: char,
+}
+
+impl Grown<'_> {
+    fn run<A: NpyElement>(&mut self, shape: &[usize], made_here: bool) {
+        let axis = Axis(if self.order == 'F' { shape.len() - 1 } else { 0 });
+        let mut all = Vec::new();
+        let _ = fs::remove_file(&self.path);
+        for turn in 0..12_u8 {
+            // Lengths of one to three digits; not of one row, which is in both orders.
+            let rows = if turn == 9 { 90 } else { 2 + usize::from(turn) };
+            let mut shape = shape.to_vec();
+            shape[axis.index()] = rows;
+            let len = shape.iter().product::<usize>() * size_of::<A>();
+            let bits = (0..=u8::MAX).cycle().map(|i| (i ^ turn) & 1);
+            let bytes: Vec<u8> = bits.take(len).collect();
+            if (turn % 2 == 0) == made_here {
+                self.append::<A>(axis, &shape, &bytes);
+            } else {
+                self.append_there(&shape, &bytes);
+            }
+            // In the order of the file, rows follow each other.
+            all.extend(self.in_file_order(&shape, size_of::<A>(), bytes));
+            self.assert_holds::<A>(&all);
+        }
+    }
+
+    fn append<A: NpyElement>(&self, axis: Axis, shape: &[usize], bytes: &[u8]) {
+        if !self.path.exists() {
+            let mut empty = shape.to_vec();
+            empty[axis.index()] = 0;
+            let options = Options::new(Mode::Create).fortran_order(self.order == 'F');
+            let dim = IxDyn(&empty).set_f(self.order == 'F');
+            let a: MmapArrayD<A> = npy_common::create(&options, &self.path, dim).unwrap();
+            a.close().unwrap();
+        }
+        let elements: Vec<A> =
+            bytes.chunks_exact(size_of::<A>()).map(pod_read_unaligned).collect();
+        let rows = ArrayD::from_shape_vec(IxDyn(shape), elements).unwrap();
+        let options = Options::new(Mode::ReadWrite);
+        let mut a: MmapArrayD<A> = npy_common::open(&options, &self.path).unwrap();
+        for row in rows.axis_iter(axis) {
+            a.push(axis, &row).unwrap();
+        }
+        a.close().unwrap();
+    }
+
+    fn append_there(&mut self, shape: &[usize], bytes: &[u8]) {
+        let answer = self.peer.ask(&json!({
+            "do": "grow", "path": self.path, "descr": self.descr, "shape": shape,
+            "order": self.order.to_string(), "hex": hex(bytes),
+        }));
+        assert_eq!(answer, json!({}));
+    }
+
+    /// Puts elements of C order into the order of the file.
+    fn in_file_order(&self, shape: &[usize], size: usize, bytes: Vec<u8>) -> Vec<u8> {
+        if self.order == 'C' {
+            return bytes;
+        }
+        let elements: Vec<&[u8]> = bytes.chunks_exact(size).collect();
+        let elements = ArrayD::from_shape_vec(IxDyn(shape), elements).unwrap();
+        elements.t().iter().flat_map(|element| element.to_vec()).collect()
+    }
+
+    fn assert_holds<A: NpyElement>(&mut self, all: &[u8]) {
+        let file = fs::read(&self.path).unwrap();
+        let header = Header::parse(&file).unwrap();
+        let start = usize::try_from(header.data_offset()).unwrap();
+        assert_eq!(header.fortran_order(), self.order == 'F');
+        assert_eq!(file[start..], *all, "{} {}", self.descr, self.order);
+        let a: MmapArrayD<A> = npy_common::read(&self.path).unwrap();
+        assert_eq!(a.shape(), header.shape());
+        let load = json!({ "do": "load", "path": self.path, "mapped": true });
+        let answer = self.peer.ask(&load);
+        assert_eq!(answer["shape"], json!(header.shape()));
+        let there: Vec<u8> = a.iter().flat_map(bytes_of_element).collect();
+        assert_eq!(answer["hex"], hex(&there));
+    }
+}
+
+fn bytes_of_element<A: NpyElement>(element: &A) -> Vec<u8> {
+    bytemuck::bytes_of(element).to_vec()
 }
 
 fn start() -> Option<Python> {

@@ -84,7 +84,7 @@ def grow(job):
     dtype, shape = np.dtype(job["descr"]), tuple(job["shape"])
     elements = np.frombuffer(bytes.fromhex(job["hex"]), dtype).reshape(shape)
     with NpyAppendArray(job["path"]) as array:
-        array.append(elements)
+        array.append(copy(elements, job["order"]))
     return {}
 
 
