@@ -105,10 +105,25 @@
 //! [`advice`](MapOptions::advice) and [`populate`](MapOptions::populate) at opening are for
 //! what none of these does.
 //!
+//! # Arrays that grow
+//!
+//! [`append`](MmapArray::append), [`push`](MmapArray::push) and [`resize`](MmapArray::resize)
+//! change the length of the slowest axis, and of the file, without a look at what is there.
+//! Readers of the file see the new rows when they [`refresh`](MmapArray::refresh).
+//!
+//! | | raw | `.npy` |
+//! |---|---|---|
+//! | what counts the rows | the length of the file | the header, written after the rows in one word |
+//! | the file meanwhile | ends with the last row | is longer, by a hole, on ext4, XFS and tmpfs |
+//! | after `sync`, `close`, drop | ends with the last row | the same |
+//! | the process is killed | may end with part of an `append` | has the old length or the new one |
+//! | the machine crashes | has what was synced; may end with part of a row | has what was synced; later rows may be zeros (ext2 to ext4, XFS) |
+//! | small rows | one `write` each | stored into space that is reserved (ext4, XFS, tmpfs) |
+//!
 //! # When things go wrong
 //!
 //! - **A full disk.** A store into a page that has no space on disk cannot fail in any other
-//!   way than `SIGBUS`. Therefore `Create` and `grow` reserve the space first, and a full
+//!   way than `SIGBUS`. Therefore `Create`, `grow` and growth reserve the space first, and a full
 //!   disk is [`Error::NoSpace`]. The danger remains with [`sparse`](MapOptions::sparse);
 //!   where the file system cannot reserve (some on networks, FAT, all on macOS); where it
 //!   copies what is overwritten (btrfs, ZFS, snapshots and reflinks); and in mode `r+` for
@@ -124,7 +139,7 @@
 //! - **A disk or server that fails while mapped** is a `SIGBUS` at the next access to pages
 //!   that are not in memory. Use [`load`](MapOptions::load) for what is read over a network.
 //! - **`fork`** shares mappings with the child, where the contract holds as between any two
-//!   processes. Sweeps go on there without reading ahead.
+//!   processes. Sweeps go on there without reading ahead, and a file that grows is its parent's.
 //!
 //! # Limits
 //!
@@ -133,9 +148,8 @@
 //!   and a file that `Create` replaces is lost if it cannot be mapped again.
 //! - The whole array is one mapping, so it has to fit into the address space, not into
 //!   memory. On Linux about 65,500 arrays can be open at a time.
-//! - An array keeps a descriptor open only where it cannot do without: on Linux and Apple
-//!   systems if changes go to the file, elsewhere if it is empty and they do, elsewhere than
-//!   on Linux if it is locked, and on Windows always.
+//! - An array keeps a descriptor open only where it cannot do without: if changes go to the
+//!   file, elsewhere than on Linux also if it is locked, and on Windows always.
 //! - To close any descriptor of a file ends the locks that the process holds on it by
 //!   `fcntl`; to open an array, and on Linux to sweep it, opens and closes one.
 //! - Files in `/proc` and the like have length 0, so that they are mapped as empty arrays.

@@ -88,6 +88,9 @@
 //! | `np.array(a)` | `a.to_owned()` |
 //! | `for i in range(0, len(a), n): f(a[i:i+n])`, of a large file | [`for block in a.sweep(Axis(0), 16 << 20)`](MmapArray::sweep) |
 //! | `for i in ids: f(a[i])`, `a[ids]` | [`a.gather(Axis(0), &ids)?`](MmapArray::gather), an iterator of rows |
+//! | `np.append`, `NpyAppendArray(p).append(rows)` | [`a.append(Axis(0), &rows)?`](MmapArray::append), [`a.push(Axis(0), &row)?`](MmapArray::push) |
+//! | `os.truncate`, then `np.memmap` again | [`a.resize(Axis(0), n)?`](MmapArray::resize) |
+//! | `np.memmap` again, to see rows that others have added | [`a.refresh()?`](MmapArray::refresh) |
 //! | `a[ids] = rows` | [`a.scatter(Axis(0), &ids, &rows)?`](MmapArray::scatter) |
 //! | `a.flush()` | `a.sync()?` |
 //! | – | changes of mode `c` into the file: [`a.commit()?`](MmapArray::commit) |
