@@ -62,6 +62,9 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             let unsupported = std::io::ErrorKind::Unsupported.into();
             return Err(Error::io("refresh", &path)(unsupported));
         }
+        if self.ndim() == 0 {
+            return Ok(());
+        }
         let file = file::open(&path, self.mode())?.file;
         let (fortran, counted) = match self.source() {
             Source::Caller => return Err(Error::FixedShape),
@@ -117,12 +120,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         path: &Path,
     ) -> Result<()> {
         let (old, count) = (self.layout().len(), self.layout().count());
-        let rows = |layout: &Layout<D>| {
-            let shape = layout.shape();
-            let rows = if fortran { shape.last() } else { shape.first() };
-            rows.copied().unwrap_or(0)
-        };
-        let added = rows(layout).checked_sub(rows(self.layout()));
+        let added = layout.rows(fortran).checked_sub(self.layout().rows(fortran));
         let Some(added) = added.filter(|_| layout.len() > old) else { return Ok(()) };
         let new = layout.with_rows(fortran, added, 1)?;
         let pages = self.pages_mut();

@@ -142,6 +142,11 @@ impl<D: Dimension> Layout<D> {
         self.overlaps
     }
 
+    /// Returns the length of the slowest axis.
+    pub(crate) fn rows(&self, fortran: bool) -> usize {
+        self.shape().get(slowest(self.dim.ndim(), fortran)).copied().unwrap_or(0)
+    }
+
     /// Tells whether the array is in C or Fortran order, without gaps.
     pub(crate) fn is_in_order(&self, fortran: bool) -> bool {
         let shape = self.dim.clone().set_f(fortran).into();
@@ -159,9 +164,8 @@ impl<D: Dimension> Layout<D> {
         align: usize,
     ) -> Result<Self> {
         let mut dim = self.dim.clone();
-        let lengths = dim.slice_mut();
-        let slowest = if fortran { lengths.last_mut() } else { lengths.first_mut() };
-        if let Some(length) = slowest {
+        let axis = slowest(dim.ndim(), fortran);
+        if let Some(length) = dim.slice_mut().get_mut(axis) {
             *length = count;
         }
         Self::new(self.offset, dim.set_f(fortran).into(), self.item_size, align)
@@ -183,6 +187,11 @@ impl<D: Dimension> Layout<D> {
     fn checked_end(&self) -> Option<u64> {
         self.offset.checked_add(u64::try_from(self.len).ok()?)
     }
+}
+
+/// Returns the axis that lies farthest apart.
+pub(crate) fn slowest(ndim: usize, fortran: bool) -> usize {
+    if fortran { ndim.saturating_sub(1) } else { 0 }
 }
 
 fn signed<D: Dimension>(strides: &D) -> &[isize] {

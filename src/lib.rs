@@ -36,7 +36,7 @@
 //! |---|---|---|---|---|
 //! | `ReadOnly` | `r` | must exist | [`Error::ReadOnly`] | nothing to do |
 //! | `CopyOnWrite` | `c` | must exist, changed only by [`commit`](MmapArray::commit) | private | [`Error::PrivateChanges`] |
-//! | `ReadWrite` | `r+` | must exist; extended only if `grow` | shared | durable |
+//! | `ReadWrite` | `r+` | must exist; extended by `grow` and `append` alone | shared | durable |
 //! | `Create` | `w+` | created or replaced by zeros | shared | durable |
 //! | `CreateNew` | – | created, must not exist | shared | durable |
 //!
@@ -52,7 +52,8 @@
 //!    before the next borrow as accesses of two threads have to be;
 //! 2. nobody else in this process reads bytes through another mapping while they are
 //!    borrowed from [`view_mut`](MmapArray::view_mut);
-//! 3. nobody makes the file shorter than the array's [end](Layout::end).
+//! 3. nobody makes the file shorter than the array's [end](Layout::end), nor changes its length
+//!    in any way if the array [grows](MmapArray::append).
 //!
 //! Rust takes it for granted that what a shared reference shows does not change; to break 1
 //! or 2 is undefined behaviour. To break 3 kills the process by `SIGBUS` at the next access
@@ -149,7 +150,8 @@
 //! - The whole array is one mapping, so it has to fit into the address space, not into
 //!   memory. On Linux about 65,500 arrays can be open at a time.
 //! - An array keeps a descriptor open only where it cannot do without: if changes go to the
-//!   file, elsewhere than on Linux also if it is locked, and on Windows always.
+//!   file, if it is locked, and on Windows always.
+//! - An array that grows or follows takes twice its length of address space, 64 MiB at least.
 //! - To close any descriptor of a file ends the locks that the process holds on it by
 //!   `fcntl`; to open an array, and on Linux to sweep it, opens and closes one.
 //! - Files in `/proc` and the like have length 0, so that they are mapped as empty arrays.
@@ -177,6 +179,7 @@ mod draft;
 mod element;
 mod endian;
 mod error;
+mod extend;
 mod file;
 mod follow;
 mod gather;

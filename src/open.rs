@@ -136,7 +136,7 @@ impl<D: Dimension> MapOptions<D> {
             return Err(Error::io("create", path)(exists));
         }
         let layout = self.resolve::<A>(len)?;
-        let keep = pages::needs_file(self.mode, layout.is_empty(), self.lock);
+        let keep = pages::needs_file(self.mode, self.lock);
         let kept = keep.then(|| file.try_clone()).transpose();
         let kept = kept.map_err(Error::io("keep open", path))?;
 

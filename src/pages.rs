@@ -217,10 +217,10 @@ impl Pages {
 ///
 /// - Only through it an array grows. On Linux only the file can begin to write pages, on
 ///   Apple systems only it can order the drive to write its own cache.
-/// - A lock lives as long as its open file. On Linux the mapping, if any, keeps that.
-pub(crate) fn needs_file(mode: Mode, is_empty: bool, lock: bool) -> bool {
-    let locks = is_empty || !cfg!(any(target_os = "linux", target_os = "android"));
-    mode.writes_file() || lock && locks
+/// - A lock lives as long as its open file, which a mapping keeps only on Linux, and only
+///   until the array is mapped anew.
+pub(crate) fn needs_file(mode: Mode, lock: bool) -> bool {
+    mode.writes_file() || lock
 }
 
 impl Drop for Pages {

@@ -120,7 +120,7 @@ impl<D: Dimension> MapOptions<D> {
         check::<A, D>(&layout, &map)?;
         let map = MmapRaw::from(map);
         self.prepare(&map, layout.offset()).map_err(Error::io("read", path))?;
-        let keep = pages::needs_file(self.mode, layout.is_empty(), self.lock);
+        let keep = pages::needs_file(self.mode, self.lock);
         let kept = keep.then(|| file.try_clone()).transpose();
         let kept = kept.map_err(Error::io("keep open", path))?;
         let stamp = Stamp::of(&file::regular(file, path)?);

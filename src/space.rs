@@ -230,7 +230,7 @@ pub(crate) fn stores_in_place(_: &File) -> bool {
 
 /// Refuses to change the length of a file in memory that is sealed against it.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn check_seals(file: &File, shrinks: bool, grows: bool) -> io::Result<()> {
+pub(crate) fn check_seals(file: &File, shrinks: bool, grows: bool) -> io::Result<()> {
     use rustix::fs::{SealFlags, fcntl_get_seals};
 
     let seals = fcntl_get_seals(file).unwrap_or(SealFlags::empty());
@@ -242,7 +242,7 @@ fn check_seals(file: &File, shrinks: bool, grows: bool) -> io::Result<()> {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn check_seals(_: &File, _: bool, _: bool) -> io::Result<()> {
+pub(crate) fn check_seals(_: &File, _: bool, _: bool) -> io::Result<()> {
     Ok(())
 }
 

@@ -41,9 +41,10 @@ impl Tail {
         self.reach().is_some() && end <= self.reserved
     }
 
-    /// Notes that the array ends elsewhere now.
+    /// Notes that the array ends elsewhere now, and that this process sees to the file.
     pub(crate) fn set_end(&mut self, end: u64) {
         self.end = end;
+        self.owner = process::id();
     }
 
     /// Makes the file end with the array again.
@@ -74,9 +75,15 @@ impl Pages {
         });
         if provided.is_err() {
             // The error is the one to report.
-            let _ = self.file().map(|file| self.tail.trim(file));
+            let _ = self.trim();
         }
         provided
+    }
+
+    /// Makes the file end with the array, whichever process has made it longer.
+    pub(crate) fn trim(&mut self) -> io::Result<()> {
+        self.tail.owner = process::id();
+        self.file().map_or(Ok(()), |file| self.tail.trim(file))
     }
 
     fn lengthen(&mut self, from: u64, end: u64, path: &Path) -> Result<()> {
@@ -85,7 +92,8 @@ impl Pages {
             return Ok(());
         }
         let reach = end.saturating_add(end.max(LEAST_REACH));
-        space::check_limit(reach)
+        space::check_seals(file, true, true)
+            .and_then(|()| space::check_limit(reach))
             .and_then(|()| file.set_len(reach))
             .map_err(space::refusal("extend", end, path))?;
         if self.tail.reach().is_none() {

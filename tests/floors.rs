@@ -22,7 +22,7 @@ const FLOORS: [&[&str]; 8] = [
     &["open", "safe"],
     &[
         "sweep", "swept", "turns", "tend", "reader", "ahead", "gather", "parallel",
-        "draft", "commit", "grow", "follow",
+        "draft", "commit", "grow", "extend", "follow",
     ],
     &["npy"],
     &["partition"],
@@ -35,8 +35,8 @@ const UNSAFE: [&str; 15] = [
     "cached",
     "draft",
     "endian",
+    "extend",
     "follow",
-    "grow",
     "npy/mod",
     "npy/dynamic",
     "open",

@@ -1,4 +1,5 @@
 //! Arrays that grow: what is in the file at any time, and what is refused.
+#![expect(unsafe_code, reason = "files are mapped, and a process forks")]
 #![expect(
     clippy::unwrap_used,
     clippy::arithmetic_side_effects,
@@ -565,4 +566,107 @@ fn the_header_changes_in_one_word_and_keeps_its_length() {
     }
     drop(a);
     assert_eq!(npy_common::read::<u8, Ix1>(&place).unwrap().len(), 1999);
+}
+
+#[test]
+fn an_array_of_unknown_type_grows_with_its_header() {
+    let place = Place::missing();
+    created(&place, (2, 3)).close().unwrap();
+    // SAFETY: the file lies in the test's own folder.
+    let opened = unsafe { npy::DynArray::open(&place, ReadWrite) };
+    let npy::DynArray::U32(mut a) = opened.unwrap() else { panic!("of another type") };
+    a.push(Axis(0), &array![7, 8, 9].into_dyn()).unwrap();
+    a.close().unwrap();
+    assert_eq!(copied(&place), array![[0, 0, 0], [0, 0, 0], [7, 8, 9]]);
+    let opened = npy_common::open_any(&place);
+    let npy::DynArray::U32(mut a) = opened.unwrap() else { panic!("of another type") };
+    let mut writer = reopened(&place);
+    writer.resize(Axis(0), 5).unwrap();
+    a.refresh().unwrap();
+    assert_eq!(a.shape(), [5, 3]);
+}
+
+#[test]
+fn a_follower_keeps_its_lock() {
+    let place = Place::of(&[1; 12]);
+    let mut a: MmapArray1<u8> =
+        open(&MapOptions::new(ReadOnly).lock(true), &place).unwrap();
+    assert!(place.file().try_lock().is_err());
+    for len in [18, 1 << 20, 1 << 27] {
+        place.file().set_len(len).unwrap();
+        a.refresh().unwrap();
+        assert_eq!(a.len() as u64, len);
+        assert!(place.file().try_lock().is_err());
+    }
+    drop(a);
+    place.file().try_lock().unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_forks_leaves_the_file_to_whoever_goes_on() {
+    if !common::is_child() {
+        common::in_child("a_process_that_forks_leaves_the_file_to_whoever_goes_on");
+        return;
+    }
+    let place = Place::missing();
+    let mut a = created(&place, (0, 3));
+    a.push(Axis(0), &array![1, 2, 3]).unwrap();
+    let long = place.len();
+    assert!(long > 1 << 20);
+    // SAFETY: this process has one thread besides the one that waits for it.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let checked = std::panic::catch_unwind(move || {
+            a.sync().unwrap();
+            assert_eq!(place.len(), long, "it is the parent's");
+            a.resize(Axis(0), 2).unwrap();
+            assert_eq!(place.len(), 128 + 24);
+            for _ in 0..1000 {
+                a.push(Axis(0), &array![4, 5, 6]).unwrap();
+            }
+            a.sync().unwrap();
+            assert_eq!((a.nrows(), place.len()), (1002, 128 + 12 * 1002));
+            std::mem::forget((a, place));
+        });
+        // SAFETY: nothing of this process is to be cleaned up.
+        unsafe { libc::_exit(i32::from(checked.is_err())) }
+    }
+    let mut status = 0;
+    // SAFETY: `status` is where the system may write.
+    let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
+    assert_eq!((waited, status), (child, 0));
+    assert_eq!(header_of(&place).shape(), [1002, 3]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_limit_of_the_file_size_that_is_lowered_later_is_an_error() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+
+    if !common::is_child() {
+        common::in_child("a_limit_of_the_file_size_that_is_lowered_later_is_an_error");
+        return;
+    }
+    for is_npy in [false, true] {
+        let place = Place::missing();
+        let mut a = match is_npy {
+            true => created(&place, (0, 1000)),
+            false => open(&MapOptions::new(Create).shape((0, 1000)), &place).unwrap(),
+        };
+        a.push(Axis(0), &Array1::ones(1000)).unwrap();
+        let limit = Rlimit { current: Some(8_000_000), maximum: None };
+        setrlimit(Resource::Fsize, limit).unwrap();
+        let block = Array2::ones((100, 1000));
+        let error = (0..100).find_map(|_| a.append(Axis(0), &block).err()).unwrap();
+        let found = std::io::Error::from(error);
+        assert!(found.to_string().contains("extend"), "{found}");
+        assert!(matches!(a.resize(Axis(0), 2100), Err(Error::Io { .. })));
+        let count = a.nrows();
+        assert!(count > 1000 && a.iter().all(|x| *x == 1), "{count}");
+        a.close().unwrap();
+        assert_eq!(place.len(), if is_npy { 128 } else { 0 } + 4000 * count as u64);
+        let limit = Rlimit { current: None, maximum: None };
+        setrlimit(Resource::Fsize, limit).unwrap();
+    }
 }

@@ -5,14 +5,13 @@ use std::io;
 use std::path::Path;
 
 use super::header::{self, Header, MAGIC};
+use crate::layout::slowest;
 use crate::source::Count;
 use crate::word::{WORD, Word};
 use crate::{Error, NpyError, Result, file, space};
 
 /// Counts that differ by less than this, in all but these digits, differ in one word.
 const PER_WORD: usize = 100_000_000;
-/// How often a header is read that somebody may just be writing.
-const ATTEMPTS: usize = 5;
 
 /// The header of a file, of which only the count changes.
 #[derive(Debug)]
@@ -29,17 +28,13 @@ impl HeaderCount {
     }
 
     fn count(&self) -> usize {
-        let shape = &self.header.shape;
-        let count = if self.is_fortran() { shape.last() } else { shape.first() };
-        count.copied().unwrap_or(0)
+        self.header.count().unwrap_or(0)
     }
 
     fn with(&self, count: usize) -> Header {
         let mut header = self.header.clone();
-        let fortran = header.fortran_order;
-        let shape = &mut header.shape;
-        let growing = if fortran { shape.last_mut() } else { shape.first_mut() };
-        if let Some(length) = growing {
+        let growing = slowest(header.shape.len(), header.fortran_order);
+        if let Some(length) = header.shape.get_mut(growing) {
             *length = count;
         }
         header
@@ -110,23 +105,11 @@ impl Count for HeaderCount {
     }
 
     fn read(&self, file: &File, path: &Path) -> Result<usize> {
-        let mut read = Err(Error::Replaced { path: path.to_owned() });
-        for _ in 0..ATTEMPTS {
-            read = header::read(file, path, self.cap).and_then(|found| {
-                let mut found = Self::new(found, self.cap);
-                let count = found.count();
-                found.header = found.with(self.count());
-                if found.header == self.header {
-                    return Ok(count);
-                }
-                Err(Error::Replaced { path: path.to_owned() })
-            });
-            if read.is_ok() {
-                break;
-            }
-            std::thread::yield_now();
+        let found = header::read(file, path, self.cap)?;
+        match found.count() {
+            Some(count) if found == self.with(count) => Ok(count),
+            _ => Err(Error::Replaced { path: path.to_owned() }),
         }
-        read
     }
 }
 

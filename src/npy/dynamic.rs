@@ -37,11 +37,13 @@ macro_rules! dynamic {
             /// That of [`open`](crate::npy::open).
             unsafe fn map(options: &Options, path: &Path) -> Result<Self> {
                 let (file, len, header) = options.read_header(path)?;
+                let source = options.source(header.clone());
                 $($(#[$meta])* {
                     if allows::<$A>(&header) {
                         let options = options.options_for::<$A, IxDyn>(&header)?;
                         // SAFETY: the caller vouches for the file.
-                        let array = unsafe { options.map_sized(&file, len, path)? };
+                        let mut array = unsafe { options.map_sized(&file, len, path)? };
+                        array.set_source(source);
                         return Ok(Self::$Variant(array));
                     }
                 })*

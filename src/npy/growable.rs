@@ -1,16 +1,19 @@
 //! Files whose header has no room: the same array behind one that has.
 
+use std::cmp::Ordering;
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use super::count::HeaderCount;
-use super::header::{self, DEFAULT_CAP, Header};
+use super::header::{self, Header};
 use crate::source::Count;
 use crate::{Error, MapOptions, Mode, Result, file, space};
 
 /// How much is copied at a time.
 const PIECE: usize = 8 << 20;
+/// A header is as long as it is.
+const CAP: u64 = u64::MAX;
 
 /// Gives the header of a `.npy` file room for any length of its array.
 ///
@@ -18,13 +21,17 @@ const PIECE: usize = 8 << 20;
 /// which is [`NpyError::NoRoom`](crate::NpyError::NoRoom) when the array is to grow. Then the
 /// file is written anew beside the old one, which it replaces in one step: see
 /// [`Draft`](crate::Draft), also for what becomes of permissions. Arrays that are open keep
-/// the old file. Of a file that has room, nothing is changed.
+/// the old file; none may change it meanwhile. The elements begin at a multiple of 64 bytes
+/// then, so that files of odd headers can be mapped too. Of a file that has all that, nothing
+/// is changed.
 ///
 /// # Errors
 ///
 /// - [`Error::Npy`] if it is not a `.npy` file.
 /// - [`Error::FileTooShort`] if it ends before its array does.
-/// - [`Error::TrailingBytes`] if another array follows the first.
+/// - [`Error::TrailingBytes`] if it goes on beyond its array.
+/// - [`Error::Locked`] if somebody has locked it to change it.
+/// - [`Error::Replaced`] if its header or length has changed meanwhile.
 /// - [`Error::NoSpace`] and [`Error::Io`] if the file cannot be read, or not written anew.
 ///
 /// # Examples
@@ -46,18 +53,20 @@ const PIECE: usize = 8 << 20;
 pub fn make_growable(path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     let file = file::open(path, Mode::ReadOnly)?.file;
-    let old = header::read(&file, path, DEFAULT_CAP)?;
+    let found = file::locked_len(&file, Mode::ReadOnly, true, path)?;
+    let old = header::read(&file, path, CAP)?;
     let new = Header::new(old.dtype.clone(), &old.shape, old.fortran_order)?;
     let new = new.with_version(old.version)?;
     let len = old.len()?;
     let end = old.data_offset.checked_add(len).ok_or(Error::TooLarge)?;
-    let found = file::regular_len(&file, path)?;
-    if found < end {
-        return Err(Error::FileTooShort { needed: end, found });
+    match found.cmp(&end) {
+        Ordering::Less => return Err(Error::FileTooShort { needed: end, found }),
+        Ordering::Greater => return Err(Error::TrailingBytes { end, found }),
+        Ordering::Equal => {}
     }
-    let count = HeaderCount::new(old.clone(), DEFAULT_CAP);
-    count.confirm(&file, path, end)?;
-    if old.shape.is_empty() || count.check(usize::MAX).is_ok() {
+    let count = HeaderCount::new(old.clone(), CAP);
+    let has_room = old.shape.is_empty() || count.check(usize::MAX).is_ok();
+    if has_room && old.data_offset.is_multiple_of(64) {
         return Ok(());
     }
 
@@ -69,7 +78,12 @@ pub fn make_growable(path: impl AsRef<Path>) -> Result<()> {
         copy(&file, old.data_offset, to, new.data_offset, len)
     };
     let options = MapOptions::new(Mode::Create).shape(whole);
-    options.draft_then::<u8>(path, copy)?.publish()
+    let draft = options.draft_then::<u8>(path, copy)?;
+    count.confirm(&file, path, end)?;
+    if file::regular_len(&file, path)? != found {
+        return Err(Error::Replaced { path: path.to_owned() });
+    }
+    draft.publish()
 }
 
 /// Copies bytes from a place of one file to a place of another.

@@ -9,6 +9,8 @@ use super::descr::read_shape;
 use super::dtype::{DType, tuple};
 use super::entries::Entries;
 use super::literal::{Literal, Reader};
+use super::version::Version;
+use crate::layout::slowest;
 use crate::word::WORD;
 use crate::{Error, NpyError, Result, file};
 
@@ -41,34 +43,6 @@ pub struct Header {
     pub(crate) fortran_order: bool,
     pub(crate) shape: Vec<usize>,
     pub(crate) data_offset: u64,
-}
-
-/// A version of the format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Version {
-    /// 1.0: a header of at most 65,535 bytes in latin-1.
-    V1,
-    /// 2.0: a longer header.
-    V2,
-    /// 3.0: a header in UTF-8.
-    V3,
-}
-
-impl Version {
-    const ALL: [Self; 3] = [Self::V1, Self::V2, Self::V3];
-
-    fn major(self) -> u8 {
-        match self {
-            Self::V1 => 1,
-            Self::V2 => 2,
-            Self::V3 => 3,
-        }
-    }
-
-    /// Returns the number of bytes before the dictionary: magic, version, length.
-    fn prefix(self) -> usize {
-        if self == Self::V1 { 10 } else { 12 }
-    }
 }
 
 impl Header {
@@ -119,6 +93,11 @@ impl Header {
         self.version = version;
         self.data_offset = u64::try_from(len).map_err(|_| Error::TooLarge)?;
         Ok(self)
+    }
+
+    /// Returns the length of the axis that grows, if there is an axis.
+    pub(crate) fn count(&self) -> Option<usize> {
+        self.shape.get(slowest(self.shape.len(), self.fortran_order)).copied()
     }
 
     /// Returns the number of bytes of the array.
@@ -222,11 +201,6 @@ impl Header {
     /// The length of the growing axis ends at a word, if there is room for that, so that it
     /// changes in one step; returns the end of that word too.
     pub(crate) fn to_bytes_in_place(&self) -> Result<(Vec<u8>, Option<usize>)> {
-        let no_room = || {
-            let growing =
-                if self.fortran_order { self.shape.last() } else { self.shape.first() };
-            NpyError::NoRoom { count: growing.copied().unwrap_or(0) }
-        };
         let end = usize::try_from(self.data_offset).map_err(|_| Error::TooLarge)?;
         let [before, number, after] = self.dictionary();
         let mut before = encode(&before, self.version)?;
@@ -240,7 +214,7 @@ impl Header {
         }
         let text = [before, number.into_bytes(), after.into_bytes()].concat();
         if self.version.prefix().saturating_add(text.len()) >= end {
-            return Err(no_room().into());
+            return Err(NpyError::NoRoom { count: self.count().unwrap_or(0) }.into());
         }
         Ok((frame(&text, self.version, end)?, word))
     }
@@ -251,9 +225,7 @@ impl Header {
         let descr = self.dtype.literal();
         let before = format!("{{'descr': {descr}, 'fortran_order': {order}, 'shape': ");
         let lengths = tuple(&self.shape);
-        let growing =
-            if self.fortran_order { self.shape.last() } else { self.shape.first() };
-        let number = growing.map(usize::to_string).unwrap_or_default();
+        let number = self.count().as_ref().map(usize::to_string).unwrap_or_default();
         let at = if self.fortran_order { lengths.rfind(&number) } else { None };
         let (first, rest) = lengths.split_at_checked(at.unwrap_or(1)).unwrap_or_default();
         let rest = rest.get(number.len()..).unwrap_or_default();
@@ -279,18 +251,37 @@ fn frame(text: &[u8], version: Version, end: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads the header of a file known as `path`.
+/// Reads the header of a file known as `path`, which somebody may be writing meanwhile.
 pub(crate) fn read(file: &File, path: &Path, cap: u64) -> Result<Header> {
+    /// A header is not written more often than that while it is read.
+    const ATTEMPTS: usize = 10;
+
+    let mut bytes = read_once(file, path, cap)?;
+    for _ in 0..ATTEMPTS {
+        let mut again = vec![0; bytes.len()];
+        let count = file::read_at_most(file, &mut again, 0);
+        again.truncate(count.map_err(Error::io("read", path))?);
+        if again == bytes {
+            break;
+        }
+        bytes = read_once(file, path, cap)?;
+    }
+    Header::parse_capped(&bytes, cap)
+}
+
+/// Reads as many bytes as the header has, or fewer than there should be.
+fn read_once(file: &File, path: &Path, cap: u64) -> Result<Vec<u8>> {
     /// Enough for almost every header.
     const FIRST: usize = 1024;
 
     let mut bytes = vec![0; FIRST];
     let read = file::read_at_most(file, &mut bytes, 0);
     bytes.truncate(read.map_err(Error::io("read", path))?);
-    if bytes.len() == FIRST {
-        let (version, len) = prefix(&bytes)?;
+    if let Ok((version, len)) = prefix(&bytes) {
         let end = data_offset(version, len, u64::MAX, u64::MAX)?;
-        if usize::try_from(end).map_or(true, |end| end > FIRST) {
+        let end = usize::try_from(end).unwrap_or(usize::MAX);
+        bytes.truncate(end);
+        if bytes.len() == FIRST && end > FIRST {
             // No more is asked for than the file has, whatever its header says.
             let found = file::regular_len(file, path)?;
             let needed = data_offset(version, len, found, cap)?;
@@ -302,7 +293,7 @@ pub(crate) fn read(file: &File, path: &Path, cap: u64) -> Result<Header> {
             bytes.truncate(FIRST.saturating_add(read));
         }
     }
-    Header::parse_capped(&bytes, cap)
+    Ok(bytes)
 }
 
 /// Reads magic string, version and length of the dictionary.

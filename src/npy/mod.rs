@@ -48,6 +48,7 @@ mod entries;
 mod growable;
 mod header;
 mod literal;
+mod version;
 
 use std::fs::File;
 use std::io;
@@ -62,7 +63,8 @@ pub use element::NpyElement;
 #[doc(hidden)]
 pub use element::{RustField, check_record, record_dtype};
 pub use growable::make_growable;
-pub use header::{Header, Version};
+pub use header::Header;
+pub use version::Version;
 
 use count::HeaderCount;
 
