@@ -149,14 +149,21 @@ impl<D: Dimension> Layout<D> {
 
     /// Tells whether the array is in C or Fortran order, without gaps.
     pub(crate) fn is_in_order(&self, fortran: bool) -> bool {
-        let shape = self.dim.clone().set_f(fortran).into();
-        let ordered = Self::new(self.offset, shape, self.item_size.max(1), 1);
-        ordered.is_ok_and(|ordered| ordered.strides == self.strides)
+        let mut expected = Some(1_isize);
+        let mut is_next = |(length, stride): (&usize, &isize)| {
+            let fits = expected == Some(*stride);
+            let length = isize::try_from(*length).ok();
+            expected = expected.and_then(|expected| expected.checked_mul(length?));
+            fits
+        };
+        let mut axes = self.shape().iter().zip(self.strides());
+        self.is_empty()
+            || if fortran { axes.all(is_next) } else { axes.rev().all(&mut is_next) }
     }
 
     /// Returns the layout in C or Fortran order with `count` rows of its slowest axis.
     ///
-    /// The elements are aligned to `align` bytes.
+    /// The elements are aligned to `align` bytes. If there are some, they are in this order.
     pub(crate) fn with_rows(
         &self,
         fortran: bool,
@@ -168,7 +175,16 @@ impl<D: Dimension> Layout<D> {
         if let Some(length) = dim.slice_mut().get_mut(axis) {
             *length = count;
         }
-        Self::new(self.offset, dim.set_f(fortran).into(), self.item_size, align)
+        if self.is_empty() || count == 0 {
+            return Self::new(self.offset, dim.set_f(fortran).into(), self.item_size, align);
+        }
+        // The strides stay, and so do the conditions but for those of the length.
+        let row = self.len.checked_div(self.rows(fortran)).ok_or(Error::TooLarge)?;
+        let longer = Self { len: bytes(count, row)?, dim, ..self.clone() };
+        match longer.checked_end().map(i64::try_from) {
+            Some(Ok(_)) => Ok(longer),
+            _ => Err(Error::TooLarge),
+        }
     }
 
     /// Returns the shape with all strides made positive.
