@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "the handle makes views of the pages it owns")]
 
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -110,10 +111,11 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// # Safety
     ///
     /// `map` begins with the same bytes, mapped in the same way, and has no fewer.
-    pub(crate) unsafe fn remap(&mut self, map: MmapRaw) {
-        self.pages.remap(map);
+    pub(crate) unsafe fn remap(&mut self, map: MmapRaw) -> io::Result<()> {
+        self.pages.remap(map)?;
         // SAFETY: conditions 1 and 2 of `new`, for the same bytes in another place.
         self.view = unsafe { view_at(&self.layout, self.pages.as_mut_ptr()) };
+        Ok(())
     }
 
     /// Changes the layout; no view lives.

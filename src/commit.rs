@@ -133,6 +133,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     }
 
     fn require_private(&self, action: &'static str) -> Result<()> {
+        self.place().pages.intact()?;
         match self.mode() {
             Mode::CopyOnWrite => Ok(()),
             mode => Err(Error::UnsupportedMode { mode, action }),

@@ -265,6 +265,18 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// Something of the array was lost while it was mapped, and zeros are in its place; see
+    /// [`MapOptions::guarded`](crate::MapOptions).
+    #[error("what the file had at byte {offset} was lost while it was mapped")]
+    Faulted {
+        /// The byte of the file at which the first access failed.
+        offset: u64,
+    },
+
+    /// An array was to be guarded, but the application has not installed the guard.
+    #[error("the guard is not installed (the application calls `guard::install`)")]
+    NotGuarded,
+
     /// An earlier sync failed, so that changes may be lost whatever a later one says.
     #[error("an earlier sync failed and changes may be lost (open the file again)")]
     Poisoned,
@@ -298,7 +310,7 @@ impl From<Error> for io::Error {
             Error::InvalidElement { .. }
             | Error::PartialElement { .. }
             | Error::Npy(_) => io::ErrorKind::InvalidData,
-            Error::Poisoned => io::ErrorKind::Other,
+            Error::Poisoned | Error::Faulted { .. } => io::ErrorKind::Other,
             _ => io::ErrorKind::InvalidInput,
         };
         Self::new(kind, error)

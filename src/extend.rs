@@ -158,8 +158,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             );
         }
         // SAFETY: the same bytes of the file are mapped again, and more.
-        unsafe { self.remap(map) };
-        Ok(())
+        let remapped = unsafe { self.remap(map) };
+        remapped.map_err(Error::io("guard", path))
     }
 
     /// Writes the number of rows, where a header has it.

@@ -57,6 +57,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             let (mode, action) = (self.mode(), "refresh an array");
             return Err(Error::UnsupportedMode { mode, action });
         }
+        self.place().pages.intact()?;
         let path = self.place().path.to_owned();
         if self.place().pages.is_copy() {
             let unsupported = std::io::ErrorKind::Unsupported.into();

@@ -102,6 +102,7 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
         if !self.mode().is_mutable() {
             return Err(Error::ReadOnly);
         }
+        self.place().pages.intact()?;
         check_indices(self, axis, indices)?;
         let mut expected = self.shape().to_vec();
         if let Some(len) = expected.get_mut(axis.index()) {

@@ -159,6 +159,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
 
     /// Returns whether the array is in Fortran order, if an axis can grow.
     fn growing_order(&self, axis: Axis) -> Result<bool> {
+        self.place().pages.intact()?;
         match self.mode() {
             Mode::ReadOnly => return Err(Error::ReadOnly),
             Mode::CopyOnWrite => return Err(Error::PrivateChanges),

@@ -176,7 +176,12 @@ impl<D: Dimension> Layout<D> {
             *length = count;
         }
         if self.is_empty() || count == 0 {
-            return Self::new(self.offset, dim.set_f(fortran).into(), self.item_size, align);
+            return Self::new(
+                self.offset,
+                dim.set_f(fortran).into(),
+                self.item_size,
+                align,
+            );
         }
         // The strides stay, and so do the conditions but for those of the length.
         let row = self.len.checked_div(self.rows(fortran)).ok_or(Error::TooLarge)?;

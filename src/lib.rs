@@ -165,6 +165,7 @@
 //! | `rayon` | ndarray's parallel iterators and `par_for_each`; `a.into_par_iter()`; parallel sweeps, gathers and `load` |
 //! | `serde` | ndarray's serialisation, of `a.view()` |
 //! | `approx` | ndarray's comparison within a tolerance, of `*a` |
+//! | `sigbus-guard` | [`guard`]: bus errors as errors |
 //! | `half` | `half::f16` and `half::bf16` as elements and as numbers in `Be` and `Le` |
 //! | `num-complex` | `num_complex::Complex` as element |
 
@@ -184,6 +185,10 @@ mod file;
 mod follow;
 mod gather;
 mod grow;
+#[cfg(feature = "sigbus-guard")]
+pub mod guard;
+#[cfg(feature = "sigbus-guard")]
+mod guarded;
 mod hidden;
 mod layout;
 mod mode;
@@ -222,6 +227,8 @@ pub use endian::{Be, Le, Number};
 pub use error::{Error, Result};
 pub use gather::Gather;
 pub use layout::Layout;
+#[cfg(all(feature = "sigbus-guard", target_os = "linux"))]
+pub use libc;
 pub use mode::Mode;
 pub use npy_error::NpyError;
 pub use options::{Advice, MapOptions};

@@ -136,7 +136,7 @@ impl<D: Dimension> MapOptions<D> {
             return Err(Error::io("create", path)(exists));
         }
         let layout = self.resolve::<A>(len)?;
-        let keep = pages::needs_file(self.mode, self.lock);
+        let keep = pages::needs_file(self.mode, self.lock, self.guarded);
         let kept = keep.then(|| file.try_clone()).transpose();
         let kept = kept.map_err(Error::io("keep open", path))?;
 
@@ -182,7 +182,8 @@ impl<D: Dimension> MapOptions<D> {
         } else {
             metadata
         };
-        let pages = Pages::new(mapped, kept, self.advice, Stamp::of(&metadata));
+        let mut pages = Pages::new(mapped, kept, self.advice, Stamp::of(&metadata));
+        self.protect(&mut pages, layout.offset(), path)?;
         // The elements of a new file are zeros, which are valid.
         if !layout.is_empty() && !self.mode.creates() {
             // SAFETY: the pages have `len` bytes and live for longer than the reference; the
@@ -190,6 +191,7 @@ impl<D: Dimension> MapOptions<D> {
             let bytes =
                 unsafe { slice::from_raw_parts(pages.as_mut_ptr(), layout.len()) };
             check::<A, D>(&layout, bytes)?;
+            pages.intact()?;
         }
         if let Some(room) = room {
             room.keep();
@@ -202,5 +204,23 @@ impl<D: Dimension> MapOptions<D> {
             array.set_source(Source::File);
         }
         Ok(array)
+    }
+
+    /// Guards a mapping if asked to.
+    pub(crate) fn protect(
+        &self,
+        pages: &mut Pages,
+        offset: u64,
+        path: &Path,
+    ) -> Result<()> {
+        #[cfg(feature = "sigbus-guard")]
+        if self.guarded {
+            if !crate::guard::is_active() {
+                return Err(Error::NotGuarded);
+            }
+            pages.protect(offset, self.mode).map_err(Error::io("guard", path))?;
+        }
+        let _ = (pages, offset, path);
+        Ok(())
     }
 }

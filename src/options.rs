@@ -41,6 +41,7 @@ pub struct MapOptions<D = Ix1> {
     pub(crate) populate: bool,
     pub(crate) advice: Advice,
     pub(crate) lock: bool,
+    pub(crate) guarded: bool,
 }
 
 /// How the shape is given.
@@ -100,6 +101,7 @@ impl MapOptions {
             populate: false,
             advice: Advice::Normal,
             lock: false,
+            guarded: false,
         }
     }
 }
@@ -177,6 +179,15 @@ impl<D: Dimension> MapOptions<D> {
         Self { lock, ..self }
     }
 
+    /// Sets whether bus errors in the mapping are repaired and noted (default no).
+    ///
+    /// See [`guard`](crate::guard), which has to be installed, or opening is
+    /// [`Error::NotGuarded`]. The array keeps its file open.
+    #[cfg(feature = "sigbus-guard")]
+    pub fn guarded(self, guarded: bool) -> Self {
+        Self { guarded, ..self }
+    }
+
     /// Works out where the array lies in a file of `file_len` bytes, without opening one.
     ///
     /// # Errors
@@ -252,7 +263,8 @@ impl<D: Dimension> MapOptions<D> {
     }
 
     fn with_extent<E>(self, extent: Extent<E>) -> MapOptions<E> {
-        let Self { mode, offset, extent: _, grow, sparse, populate, advice, lock } = self;
-        MapOptions { mode, offset, extent, grow, sparse, populate, advice, lock }
+        let Self { mode, offset, grow, sparse, populate, advice, lock, guarded, .. } =
+            self;
+        MapOptions { mode, offset, extent, grow, sparse, populate, advice, lock, guarded }
     }
 }

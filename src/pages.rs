@@ -11,6 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
 
 use crate::file::Stamp;
+#[cfg(feature = "sigbus-guard")]
+use crate::guard::Registration;
 use crate::tail::Tail;
 use crate::{Advice, Error, Mode, Result};
 
@@ -31,6 +33,9 @@ enum Bytes {
 /// pointer stay valid when the handle moves.
 #[derive(Debug)]
 pub(crate) struct Pages {
+    /// Before the mapping, since it has to be dropped before that.
+    #[cfg(feature = "sigbus-guard")]
+    guard: Option<Guarded>,
     bytes: Bytes,
     /// How many there are; the mapping may go on beyond the file, for them to grow into.
     len: usize,
@@ -45,6 +50,24 @@ pub(crate) struct Pages {
     /// Boxed: a cell within the handle would make the compiler load pointer and strides of
     /// the array anew for each element, which costs a quarter of the time of indexing.
     state: Box<State>,
+}
+
+/// A mapping whose bus errors are repaired, as soon as there is one.
+#[cfg(feature = "sigbus-guard")]
+#[derive(Debug)]
+struct Guarded {
+    registration: Option<Registration>,
+    offset: u64,
+    writable: bool,
+}
+
+#[cfg(feature = "sigbus-guard")]
+impl Guarded {
+    fn register(&mut self, map: &MmapRaw, file: &File) -> io::Result<()> {
+        let registration = Registration::new(map, self.offset, file, self.writable)?;
+        self.registration = Some(registration);
+        Ok(())
+    }
 }
 
 /// Whether all changes are in memory or on disk.
@@ -79,7 +102,17 @@ impl Pages {
         let len = map.as_ref().map_or(0, MmapRaw::len);
         let bytes = map.map_or(Bytes::None, Bytes::Mapped);
         let (tail, state) = (Tail::default(), Box::default());
-        Self { bytes, len, file, tail, stamp, advice, state }
+        Self {
+            #[cfg(feature = "sigbus-guard")]
+            guard: None,
+            bytes,
+            len,
+            file,
+            tail,
+            stamp,
+            advice,
+            state,
+        }
     }
 
     /// Wraps memory whose first `start` bytes are not of the array.
@@ -128,8 +161,39 @@ impl Pages {
     }
 
     /// Maps the same bytes of the file anew, and more of them; no view lives.
-    pub(crate) fn remap(&mut self, map: MmapRaw) {
+    pub(crate) fn remap(&mut self, map: MmapRaw) -> io::Result<()> {
+        #[cfg(feature = "sigbus-guard")]
+        if let (Some(guard), Some(file)) = (&mut self.guard, &self.file) {
+            guard.register(&map, file)?;
+        }
         self.bytes = Bytes::Mapped(map);
+        Ok(())
+    }
+
+    /// Has bus errors in the mapping repaired, which begins at `offset` of the file.
+    #[cfg(feature = "sigbus-guard")]
+    pub(crate) fn protect(&mut self, offset: u64, mode: Mode) -> io::Result<()> {
+        let guard = Guarded { registration: None, offset, writable: mode.is_mutable() };
+        let guard = self.guard.insert(guard);
+        match (&self.bytes, &self.file) {
+            (Bytes::Mapped(map), Some(file)) => guard.register(map, file),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns what the guard has replaced, if there is one.
+    #[cfg(feature = "sigbus-guard")]
+    pub(crate) fn fault(&self) -> Option<crate::guard::Fault> {
+        self.guard.as_ref()?.registration.as_ref()?.fault()
+    }
+
+    /// Refuses to go on if something of the array was lost.
+    pub(crate) fn intact(&self) -> Result<()> {
+        #[cfg(feature = "sigbus-guard")]
+        if let Some(fault) = self.fault() {
+            return Err(Error::Faulted { offset: fault.offset });
+        }
+        Ok(())
     }
 
     /// Returns the advice given at opening.
@@ -184,6 +248,7 @@ impl Pages {
         path: &Path,
         write: impl FnOnce() -> io::Result<()>,
     ) -> Result<()> {
+        self.intact()?;
         let mut health = self.health();
         let synced = match std::mem::take(&mut *health) {
             Health::Sound => write(),
@@ -219,8 +284,9 @@ impl Pages {
 ///   Apple systems only it can order the drive to write its own cache.
 /// - A lock lives as long as its open file, which a mapping keeps only on Linux, and only
 ///   until the array is mapped anew.
-pub(crate) fn needs_file(mode: Mode, lock: bool) -> bool {
-    mode.writes_file() || lock
+/// - The guard asks it for its length when there was a fault.
+pub(crate) fn needs_file(mode: Mode, lock: bool, guarded: bool) -> bool {
+    mode.writes_file() || lock || guarded
 }
 
 impl Drop for Pages {

@@ -228,6 +228,7 @@ impl<'a> Region<'a> {
     }
 
     fn writes_file(&self) -> Result<bool> {
+        self.place.pages.intact()?;
         match self.place.mode {
             Mode::ReadOnly => Ok(false),
             Mode::CopyOnWrite => Err(Error::PrivateChanges),

@@ -120,11 +120,12 @@ impl<D: Dimension> MapOptions<D> {
         check::<A, D>(&layout, &map)?;
         let map = MmapRaw::from(map);
         self.prepare(&map, layout.offset()).map_err(Error::io("read", path))?;
-        let keep = pages::needs_file(self.mode, self.lock);
+        let keep = pages::needs_file(self.mode, self.lock, self.guarded);
         let kept = keep.then(|| file.try_clone()).transpose();
         let kept = kept.map_err(Error::io("keep open", path))?;
         let stamp = Stamp::of(&file::regular(file, path)?);
-        let pages = Pages::new(Some(map), kept, self.advice, stamp);
+        let mut pages = Pages::new(Some(map), kept, self.advice, stamp);
+        self.protect(&mut pages, layout.offset(), path)?;
         // SAFETY: the bytes are checked (1), the kernel keeps everybody from changing them
         // and the file from shrinking (2), the mode is not mutable (3).
         Ok(unsafe { MmapArray::new(pages, layout, self.mode, path.to_owned()) })

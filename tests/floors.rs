@@ -15,21 +15,21 @@ const FLOORS: [&[&str]; 8] = [
     &["mode", "element", "endian", "error", "npy_error"],
     &["layout", "options", "span"],
     &[
-        "address", "cached", "pages", "pagemap", "paging", "file", "hidden", "space",
-        "tail", "view", "word",
+        "address", "cached", "guard", "pages", "pagemap", "paging", "file", "hidden",
+        "space", "tail", "view", "word",
     ],
     &["array", "region", "source", "traits"],
     &["open", "safe"],
     &[
         "sweep", "swept", "turns", "tend", "reader", "ahead", "gather", "parallel",
-        "draft", "commit", "grow", "extend", "follow",
+        "draft", "commit", "grow", "extend", "follow", "guarded",
     ],
     &["npy"],
     &["partition"],
 ];
 
 /// The files that may ask for pardon of the manifest's ban on unsafe code.
-const UNSAFE: [&str; 15] = [
+const UNSAFE: [&str; 17] = [
     "address",
     "array",
     "cached",
@@ -37,6 +37,8 @@ const UNSAFE: [&str; 15] = [
     "endian",
     "extend",
     "follow",
+    "guard/handler",
+    "guard/slots",
     "npy/mod",
     "npy/dynamic",
     "open",

@@ -215,6 +215,12 @@ impl Options {
         Self { map: self.map.lock(lock), ..self }
     }
 
+    /// Sets whether bus errors in the mapping are repaired; see [`MapOptions::guarded`].
+    #[cfg(feature = "sigbus-guard")]
+    pub fn guarded(self, guarded: bool) -> Self {
+        Self { map: self.map.guarded(guarded), ..self }
+    }
+
     /// Maps the array of a `.npy` file.
     ///
     /// # Safety

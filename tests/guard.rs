@@ -1,0 +1,205 @@
+//! Guarded arrays: what a bus error leaves, and what is refused afterwards.
+#![cfg(all(feature = "sigbus-guard", target_os = "linux", target_pointer_width = "64"))]
+#![expect(clippy::unwrap_used, reason = "also in functions that tests call")]
+
+mod common;
+mod npy_common;
+
+use common::{Place, in_child, is_child, open};
+use ndarray::{Array1, Array2, Axis, Ix2, s};
+use ndarray_memmap::Mode::{CopyOnWrite, Create, ReadOnly, ReadWrite};
+use ndarray_memmap::guard::{self, FaultKind};
+use ndarray_memmap::npy::Options;
+use ndarray_memmap::{
+    Error, MapOptions, MmapArray1, MmapArray2, Mode, Result, SyncToDisk,
+};
+
+const PAGE: usize = 4096;
+
+fn guarded(mode: Mode) -> MapOptions {
+    guard::install().unwrap();
+    MapOptions::new(mode).guarded(true)
+}
+
+fn is_faulted<T>(result: Result<T>, expected: u64) -> bool {
+    matches!(result, Err(Error::Faulted { offset }) if offset == expected)
+}
+
+#[test]
+fn an_array_is_not_guarded_unless_the_application_says_so() {
+    if !is_child() {
+        in_child("an_array_is_not_guarded_unless_the_application_says_so");
+        return;
+    }
+    let place = Place::of(&[1; 10]);
+    let options = MapOptions::new(ReadOnly).guarded(true);
+    assert!(!guard::is_active());
+    let error = open::<u8, _>(&options, &place).unwrap_err();
+    assert!(matches!(error, Error::NotGuarded), "{error}");
+    guard::install().unwrap();
+    guard::install().unwrap();
+    assert!(guard::is_active());
+    let a: MmapArray1<u8> = open(&options, &place).unwrap();
+    assert_eq!((a.guarded(|a| a.len()).unwrap(), a.fault()), (10, None));
+    // Others go on as they were.
+    let a: MmapArray1<u8> = open(&MapOptions::new(ReadOnly), &place).unwrap();
+    assert_eq!((a.guarded(|a| a.len()).unwrap(), a.fault()), (10, None));
+}
+
+#[test]
+fn what_the_file_has_lost_is_zeros_and_known_from_then_on() {
+    for mode in [ReadOnly, CopyOnWrite, ReadWrite] {
+        let place = Place::of(&[7; 10 * PAGE]);
+        let options = guarded(mode).offset(100).shape(10 * PAGE - 100);
+        let a: MmapArray1<u8> = open(&options, &place).unwrap();
+        let sum = |a: ndarray::ArrayView1<'_, u8>| a.iter().map(|x| u64::from(*x)).sum();
+        let all: u64 = a.guarded(sum).unwrap();
+        assert_eq!(all, 7 * (10 * PAGE as u64 - 100));
+        place.file().set_len(3 * PAGE as u64 + 5).unwrap();
+        // What is there still may be looked at.
+        assert_eq!(a.guarded(|a| a[2 * PAGE]).unwrap(), 7);
+        assert_eq!(a.fault(), None);
+        let lost = 4 * PAGE as u64;
+        assert!(is_faulted(a.guarded(sum), lost), "{mode}");
+        let fault = a.fault().unwrap();
+        assert_eq!(
+            (fault.offset, fault.kind, fault.count),
+            (lost, FaultKind::PastEnd, 1)
+        );
+        assert!(a.slice(s![4 * PAGE - 100..]).iter().all(|x| *x == 0));
+        assert_eq!(a.fault().unwrap().count, 1, "the whole tail was replaced at once");
+        // That the file is long again does not bring anything back.
+        place.file().set_len(10 * PAGE as u64).unwrap();
+        assert!(is_faulted(a.guarded(|_| ()), lost));
+    }
+}
+
+#[test]
+fn nothing_is_written_after_a_fault() {
+    let place = Place::of(&[7; 4 * PAGE]);
+    let table = |mode| guarded(mode).rows_of(PAGE);
+    let mut shared: MmapArray2<u8> = open(&table(ReadWrite), &place).unwrap();
+    let mut private: MmapArray2<u8> = open(&table(CopyOnWrite), &place).unwrap();
+    let mut reader: MmapArray2<u8> = open(&table(ReadOnly), &place).unwrap();
+    place.file().set_len(PAGE as u64).unwrap();
+    shared.view_mut().unwrap().fill(1);
+    private.view_mut().unwrap().fill(2);
+    assert_eq!(reader[[3, 0]], 0);
+    let (first, fourth) = (PAGE as u64, 3 * PAGE as u64);
+    assert_eq!(shared.slice(s![1.., ..]).iter().filter(|x| **x == 1).count(), 3 * PAGE);
+    assert!(is_faulted(shared.sync(), first));
+    assert!(is_faulted(shared.region(s![0, ..]).sync(), first));
+    assert!(is_faulted(shared.region(s![0, ..]).start_sync(), first));
+    assert!(is_faulted(shared.append(Axis(0), &Array2::zeros((1, PAGE))), first));
+    assert!(is_faulted(shared.push(Axis(0), &Array1::zeros(PAGE)), first));
+    assert!(is_faulted(shared.resize(Axis(0), 1), first));
+    assert!(is_faulted(shared.scatter(Axis(0), &[0], &Array2::zeros((1, PAGE))), first));
+    assert!(is_faulted(private.commit(), first));
+    assert!(is_faulted(private.commit_anyway(), first));
+    assert!(is_faulted(private.rollback(), first));
+    assert!(is_faulted(reader.refresh(), fourth));
+    assert!(is_faulted(reader.sync(), fourth));
+    assert!(is_faulted(shared.close(), first));
+    assert_eq!(place.len(), PAGE as u64);
+}
+
+#[test]
+fn an_array_that_has_grown_is_guarded_as_a_whole() {
+    for is_npy in [false, true] {
+        let place = Place::missing();
+        let mut a: MmapArray2<u64> = if is_npy {
+            guard::install().unwrap();
+            let options = Options::new(Create).guarded(true);
+            npy_common::create(&options, &place, (0, 512)).unwrap()
+        } else {
+            open(&guarded(Create).shape((0, 512)), &place).unwrap()
+        };
+        let options = guarded(ReadOnly).offset(a.offset()).rows_of(512);
+        let mut raw: MmapArray2<u64> =
+            open(&options.clone().shape((0, 512)), &place).unwrap();
+        assert!(matches!(raw.refresh(), Err(Error::FixedShape)));
+        let block = Array2::from_elem((20_000, 512), 3);
+        a.append(Axis(0), &block.slice(s![..1, ..])).unwrap();
+        let mut reader: MmapArray2<u64> = if is_npy {
+            let options = Options::new(ReadOnly).guarded(true);
+            npy_common::open(&options, &place).unwrap()
+        } else {
+            open(&options, &place).unwrap()
+        };
+        // More than was reserved, so that both are mapped anew.
+        a.append(Axis(0), &block.slice(s![1.., ..])).unwrap();
+        a.sync().unwrap();
+        reader.refresh().unwrap();
+        assert_eq!(reader.guarded(|a| a.sum()).unwrap(), 20_000 * 512 * 3);
+        place.file().set_len(a.offset() + 10_000 * PAGE as u64).unwrap();
+        assert!(reader.guarded(|a| a.sum()).is_err());
+        assert_eq!(reader.fault().unwrap().kind, FaultKind::PastEnd);
+        assert_eq!(a.fault(), None);
+        a.view_mut().unwrap().fill(1);
+        assert_eq!(a.fault().unwrap().kind, FaultKind::PastEnd);
+        assert_eq!(a.nrows(), 20_000);
+        assert!(a.sync().is_err());
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_while_its_elements_are_checked_does_not_open() {
+    if !is_child() {
+        in_child("a_file_that_is_cut_while_its_elements_are_checked_does_not_open");
+        return;
+    }
+    let mut opened = [0, 0];
+    for _ in 0..200 {
+        let place = Place::of(&[1; 400 * PAGE]);
+        let file = place.file();
+        std::thread::scope(|scope| {
+            let cut = scope.spawn(move || file.set_len(PAGE as u64).unwrap());
+            let found = open::<bool, _>(&guarded(ReadOnly), &place);
+            cut.join().unwrap();
+            match found {
+                // Zeros are values: what is not there can be mistaken for `false` only later.
+                Ok(a) => opened[usize::from(a.len() > PAGE)] += 1,
+                Err(Error::Faulted { .. } | Error::FileTooShort { .. }) => {}
+                Err(e) => panic!("{e}"),
+            }
+        });
+    }
+    println!("{opened:?}");
+}
+
+#[test]
+fn a_draft_that_has_lost_something_is_not_published() {
+    use std::os::fd::AsRawFd;
+
+    let place = Place::missing();
+    let options = guarded(Create).shape(10 * PAGE);
+    let mut draft = options.draft::<u8>(&place).unwrap();
+    // Nobody knows the file, but by tampering with this process.
+    let fds = std::fs::read_dir("/proc/self/fd").unwrap();
+    let of_draft = fds.filter_map(|entry| {
+        let path = entry.unwrap().path();
+        let target = std::fs::read_link(&path).ok()?;
+        target.starts_with(place.folder()).then_some(path)
+    });
+    let paths: Vec<_> = of_draft.collect();
+    let file = std::fs::File::options().write(true).open(paths.first().unwrap()).unwrap();
+    assert!(file.as_raw_fd() > 0);
+    file.set_len(0).unwrap();
+    draft.view_mut().unwrap().fill(1);
+    assert!(is_faulted(draft.publish(), 0));
+    assert_eq!(place.bytes(), None);
+}
+
+#[test]
+fn a_npy_array_is_guarded_beyond_its_header() {
+    guard::install().unwrap();
+    let place = Place::missing();
+    let a: MmapArray2<u8> =
+        npy_common::create(&Options::new(Create), &place, (3, PAGE)).unwrap();
+    a.close().unwrap();
+    let options = Options::new(ReadOnly).guarded(true);
+    let a = npy_common::open::<u8, Ix2>(&options, &place).unwrap();
+    place.file().set_len(128).unwrap();
+    assert_eq!(a.guarded(|a| a[[0, PAGE - 200]]).unwrap(), 0);
+    assert!(is_faulted(a.guarded(|a| a[[2, 7]]), 128 + 2 * PAGE as u64 + 7));
+}
