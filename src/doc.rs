@@ -1,3 +1,5 @@
 //! Documentation that is longer than an item's.
 
+pub mod faults;
 pub mod for_numpy_users;
+pub mod soundness;

@@ -165,7 +165,7 @@
 //! | `rayon` | ndarray's parallel iterators and `par_for_each`; `a.into_par_iter()`; parallel sweeps, gathers and `load` |
 //! | `serde` | ndarray's serialisation, of `a.view()` |
 //! | `approx` | ndarray's comparison within a tolerance, of `*a` |
-//! | `sigbus-guard` | [`guard`]: bus errors as errors |
+//! | `sigbus-guard` | the module `guard`: bus errors as errors (Linux); see [`doc::faults`] |
 //! | `half` | `half::f16` and `half::bf16` as elements and as numbers in `Be` and `Le` |
 //! | `num-complex` | `num_complex::Complex` as element |
 

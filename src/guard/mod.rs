@@ -12,7 +12,7 @@
 //! - [`MmapArray::guarded`](crate::MmapArray::guarded) runs a closure on the array and returns
 //!   its result only if nothing was lost;
 //! - `sync`, `append`, `resize`, `commit`, `rollback` and `refresh` are
-//!   [`Error::Faulted`](crate::Error::Faulted) from then on, and nothing is written.
+//!   [`Error::Faulted`] from then on, and nothing is written.
 //!
 //! Only an application should install the guard, never a library: a process has one handler of
 //! a signal. The guard hands all that is not its own to the handler that was there before, as

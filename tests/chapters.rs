@@ -1,0 +1,50 @@
+//! The chapters of the documentation name tests that exist.
+#![expect(clippy::unwrap_used, reason = "also in functions that tests call")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// Finds each `file::function` in backticks, in the rows and sentences of a chapter.
+fn named(chapter: &str) -> Vec<(String, String)> {
+    let names = chapter.split('`').skip(1).step_by(2).filter_map(|code| {
+        let (file, function) = code.split_once("::")?;
+        let is_name = |s: &str| {
+            s.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit())
+        };
+        (is_name(file) && is_name(function))
+            .then(|| (file.to_owned(), function.to_owned()))
+    });
+    // Not the functions of the crate itself.
+    names.filter(|(file, _)| file != "npy").collect()
+}
+
+/// The functions of the files of a test program.
+fn functions(file: &str) -> BTreeSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut text = fs::read_to_string(folder.join(file).with_extension("rs")).unwrap();
+    if let Ok(parts) = fs::read_dir(folder.join(file)) {
+        for part in parts {
+            let path = part.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "rs") {
+                text += &fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    let functions = text.lines().filter_map(|line| {
+        let (name, _) = line.trim_start().strip_prefix("fn ")?.split_once('(')?;
+        Some(name.to_owned())
+    });
+    functions.collect()
+}
+
+#[test]
+fn the_tests_that_chapters_name_exist() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/doc");
+    let chapter = fs::read_to_string(folder.join("soundness.rs")).unwrap();
+    let named = named(&chapter);
+    assert!(named.len() > 40, "only {} are named", named.len());
+    let missing: Vec<_> =
+        named.iter().filter(|(file, name)| !functions(file).contains(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
