@@ -24,3 +24,15 @@ check_for() {
   fi
   cargo check --target "$1" --all-features
 }
+
+# Makes `python` a Python that has NumPy and npy-append-array.
+find_numpy() {
+  local venv=$target_dir/numpy
+  local bin=$venv/bin
+  if [[ ${OS:-} == Windows_NT ]]; then bin=$venv/Scripts; fi
+  python=$bin/python
+  if ! "$python" -c 'import numpy, npy_append_array' 2> /dev/null; then
+    python3 -m venv --clear "$venv"
+    "$python" -m pip install --quiet --disable-pip-version-check 'numpy==2.*' npy-append-array
+  fi
+}

@@ -1,0 +1,80 @@
+//! Processes that may die: this program once more, running one test, which plays a part there.
+
+use std::any::type_name;
+use std::env;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::not_run;
+
+const PART: &str = "NDARRAY_MEMMAP_TEST_PART";
+const FILE: &str = "NDARRAY_MEMMAP_TEST_FILE";
+/// Said by a process that has outlived what it was to do.
+pub(crate) const DONE: &str = "the part is played";
+
+/// What this process is to do, and with which file, if a test has started it.
+pub(crate) fn part() -> Option<(String, PathBuf)> {
+    let part = env::var(PART).ok()?;
+    // A death that is expected leaves nothing behind.
+    let maximum = getrlimit(Resource::Core).maximum;
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum }).unwrap();
+    Some((part, PathBuf::from(env::var_os(FILE).unwrap())))
+}
+
+/// Says that the part has been played.
+pub(crate) fn done() {
+    println!("\n{DONE}");
+}
+
+/// Makes the command that runs a test in a process of its own, to do `part` with a file.
+pub(crate) fn command<T: Fn()>(_: T, part: &str, file: &Path) -> Command {
+    let name = type_name::<T>().split_once("::").expect("a path").1;
+    let mut command = Command::new(env::current_exe().expect("the path of the test"));
+    command.args([name, "--exact", "--nocapture", "--test-threads=1"]);
+    command.env(PART, part).env(FILE, file).stdin(Stdio::null());
+    // AddressSanitizer would make an exit of a death by signal.
+    command.env("ASAN_OPTIONS", "handle_sigbus=0:handle_segv=0:handle_abort=0");
+    command
+}
+
+/// Has a process play its part, and makes sure that it comes to the end of it.
+#[track_caller]
+pub(crate) fn passes<T: Fn()>(test: T, part: &str, file: &Path) {
+    let output = command(test, part, file).output().expect("a child process");
+    let is_done = output.status.success() && says(&output, DONE);
+    assert!(is_done, "{part}: {}", described(&output));
+    let words = String::from_utf8_lossy(&output.stderr);
+    words.lines().filter_map(|line| line.strip_prefix("not run: ")).for_each(not_run);
+}
+
+/// Has a process play its part, and makes sure that a signal is the end of it.
+#[track_caller]
+pub(crate) fn dies<T: Fn()>(test: T, part: &str, file: &Path, signal: i32) -> Output {
+    let output = command(test, part, file).output().expect("a child process");
+    assert_eq!(output.status.signal(), Some(signal), "{part}: {}", described(&output));
+    assert!(!says(&output, DONE), "{part}: {}", described(&output));
+    output
+}
+
+fn says(output: &Output, words: &str) -> bool {
+    String::from_utf8_lossy(&output.stdout).contains(words)
+}
+
+fn described(output: &Output) -> String {
+    let Output { status, stdout, stderr } = output;
+    let (out, err) = (String::from_utf8_lossy(stdout), String::from_utf8_lossy(stderr));
+    format!("the child ended with {status}\n{out}\n{err}")
+}
+
+/// Says that all is done but what is to be the end.
+pub(crate) fn done_first(what: &str) {
+    println!("\nall but the end of {what}");
+}
+
+/// Tells whether a process came as far as that.
+pub(crate) fn has_done_first(output: &Output, what: &str) -> bool {
+    says(output, &format!("all but the end of {what}"))
+}

@@ -1,0 +1,172 @@
+//! Files that may not be opened, or are none.
+
+use std::fs::{self, Permissions};
+use std::io::{Error as IoError, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
+use ndarray_memmap::{Error, MapOptions, Mode};
+use rustix::io::Errno;
+
+use crate::common::Place;
+use crate::disk::disk;
+use crate::kernel::numbers;
+use crate::{assert_errno, child, not_run, open};
+
+/// The user and the group `nobody`.
+const NOBODY: u32 = 65_534;
+const MODES: [Mode; 5] = [ReadOnly, CopyOnWrite, ReadWrite, Create, CreateNew];
+
+/// Stops being root, for good.
+fn become_nobody() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    // SAFETY: no groups are passed; none of the calls touches memory of this process.
+    assert_eq!(unsafe { libc::setgroups(0, std::ptr::null()) }, 0);
+    // SAFETY: as above.
+    assert_eq!(unsafe { libc::setgid(NOBODY) }, 0);
+    // SAFETY: as above.
+    assert_eq!(unsafe { libc::setuid(NOBODY) }, 0);
+    assert!(!rustix::process::geteuid().is_root());
+}
+
+fn allow(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// What every way to a file answers that leads to an array.
+fn refused(mode: Mode, path: &Path) -> Vec<Error> {
+    let options = MapOptions::new(mode).shape(1000);
+    let mut errors = vec![open::<u8, _>(&options, path).map(drop).unwrap_err()];
+    match mode {
+        ReadOnly | CopyOnWrite => {
+            errors.push(options.load::<u8>(path).map(drop).unwrap_err());
+        }
+        Create | CreateNew => {
+            errors.push(options.draft::<u8>(path).map(drop).unwrap_err());
+        }
+        ReadWrite => {}
+    }
+    errors
+}
+
+#[test]
+fn a_file_of_somebody_else_is_an_error_that_says_so() {
+    if let Some((part, file)) = child::part() {
+        become_nobody();
+        if fs::metadata(&file).is_err() {
+            not_run("the folder for temporary files is not open to all");
+            return child::done();
+        }
+        let doing = ["open", "create", "draft"];
+        for mode in MODES {
+            let is_read = matches!(mode, ReadOnly | CopyOnWrite);
+            if mode == CreateNew || part == "readable" && is_read {
+                continue;
+            }
+            for error in refused(mode, &file) {
+                assert_errno(&error, &doing, Errno::ACCESS);
+                assert_eq!(IoError::from(error).kind(), ErrorKind::PermissionDenied);
+            }
+        }
+        for mode in [Create, CreateNew] {
+            for error in refused(mode, &file.with_file_name("new")) {
+                assert_errno(&error, &doing, Errno::ACCESS);
+            }
+        }
+        if part == "readable" {
+            let mut a = open::<u8, _>(&MapOptions::new(CopyOnWrite), &file).unwrap();
+            a.view_mut().unwrap().fill(1);
+            assert_errno(&a.commit().unwrap_err(), &["commit", "open"], Errno::ACCESS);
+            assert!(a.iter().all(|&x| x == 1), "the changes are still there");
+        }
+        return child::done();
+    }
+    for (part, mode) in [("secret", 0o000), ("readable", 0o444)] {
+        let place = Place::of(&numbers());
+        allow(place.path(), mode);
+        allow(place.folder(), 0o555);
+        let test = a_file_of_somebody_else_is_an_error_that_says_so;
+        child::passes(test, part, place.path());
+        allow(place.folder(), 0o755);
+        allow(place.path(), 0o644);
+        place.assert_holds(&numbers());
+        assert_eq!(fs::read_dir(place.folder()).unwrap().count(), 1);
+    }
+}
+
+/// Needs a disk that is mounted for reading only and has a file `old` of 5000 ones.
+#[test]
+fn on_a_disk_for_reading_only_whatever_writes_is_an_error() {
+    let Some(disk) = disk() else { return };
+    let old = disk.join("old");
+    let doing = ["open", "create", "draft"];
+    for mode in [ReadWrite, Create] {
+        for error in refused(mode, &old) {
+            assert_errno(&error, &doing, Errno::ROFS);
+            let kind = IoError::from(error).kind();
+            assert_eq!(kind, ErrorKind::ReadOnlyFilesystem, "{mode}");
+        }
+    }
+    for mode in [Create, CreateNew] {
+        for error in refused(mode, &disk.join("new")) {
+            assert_errno(&error, &doing, Errno::ROFS);
+        }
+    }
+    let scratch = MapOptions::scratch_in::<u8, _>(&disk, 10).map(drop).unwrap_err();
+    assert!(matches!(scratch, Error::Io { .. }), "{scratch:?}");
+    for mode in [ReadOnly, CopyOnWrite] {
+        let a = open::<u8, _>(&MapOptions::new(mode), &old).unwrap();
+        let b = MapOptions::new(mode).load::<u8>(&old).unwrap();
+        assert!(a.iter().all(|&x| x == 1) && a == b, "{mode}");
+    }
+    let mut a = open::<u8, _>(&MapOptions::new(CopyOnWrite), &old).unwrap();
+    a.view_mut().unwrap().fill(2);
+    assert_errno(&a.commit().unwrap_err(), &["commit", "open"], Errno::ROFS);
+    assert!(a.iter().all(|&x| x == 2), "the changes are still there");
+    assert_eq!(fs::read(&old).unwrap(), [1; 5000]);
+}
+
+#[test]
+fn a_source_of_zeros_without_end_is_no_file() {
+    let zero = Path::new("/dev/zero");
+    for mode in [ReadOnly, CopyOnWrite, ReadWrite, Create] {
+        for error in refused(mode, zero) {
+            assert_eq!(error.to_string(), "`/dev/zero` is a device, not a regular file");
+            assert!(matches!(error, Error::NotAFile { .. }), "{mode}");
+        }
+    }
+}
+
+#[test]
+fn files_of_the_kernels_own_are_empty_or_refused() {
+    let mounts = Path::new("/proc/self/mounts");
+    assert!(!fs::read(mounts).unwrap().is_empty());
+    for mode in [ReadOnly, CopyOnWrite] {
+        let options = MapOptions::new(mode);
+        // They have no length, though there is something to read.
+        assert!(open::<u8, _>(&options, mounts).unwrap().is_empty(), "{mode}");
+        assert!(options.load::<u8>(mounts).unwrap().is_empty(), "{mode}");
+        for error in refused(mode, mounts) {
+            let is_short =
+                matches!(error, Error::FileTooShort { needed: 1000, found: 0 });
+            assert!(is_short, "{mode}: {error:?}");
+        }
+    }
+    // This one says that it has a page, has less, and cannot be mapped at all.
+    let setting = Path::new("/sys/kernel/mm/transparent_hugepage/enabled");
+    let Ok(text) = fs::read(setting) else { return };
+    for mode in [ReadOnly, CopyOnWrite] {
+        let options = MapOptions::new(mode).shape(1000);
+        let error = open::<u8, _>(&options, setting).map(drop).unwrap_err();
+        assert_errno(&error, &["map"], Errno::NODEV);
+        match options.load::<u8>(setting).map(drop).unwrap_err() {
+            Error::FileTooShort { needed: 1000, found } => {
+                assert_eq!(found, text.len() as u64);
+            }
+            error => panic!("{error:?}"),
+        }
+    }
+}

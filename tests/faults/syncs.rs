@@ -1,0 +1,54 @@
+//! Syncs that fail: what is lost is said, and not taken back.
+
+use ndarray_memmap::Mode::{Create, ReadWrite};
+use ndarray_memmap::{Error, MapOptions, SyncToDisk};
+use rustix::io::Errno;
+
+use crate::common::Place;
+use crate::disk::{below, disk, fill};
+use crate::kernel::{assert_io, call, numbers, refusing};
+use crate::open;
+
+#[test]
+fn a_disk_that_does_not_take_its_cache_poisons_the_array() {
+    let place = Place::of(&numbers());
+    let a = open::<u8, _>(&MapOptions::new(ReadWrite), &place).unwrap();
+    let error = refusing(call::FSYNC, &[], Errno::IO, || a.sync().unwrap_err());
+    assert_io(&error, "sync", Errno::IO);
+    for _ in 0..3 {
+        assert!(matches!(a.sync(), Err(Error::Poisoned)));
+    }
+    assert!(a.as_slice() == Some(&numbers()[..]), "a poisoned handle can still be read");
+    assert!(matches!(a.close(), Err(Error::Poisoned)));
+}
+
+/// Needs a disk whose image lies, with holes, on another that fills up.
+#[test]
+fn a_disk_that_has_less_space_than_it_says_poisons_the_array() {
+    let (Some(disk), Some(below)) = (disk(), below()) else { return };
+    let options = MapOptions::new(Create).shape(8 << 20);
+    let mut a = open::<u8, _>(&options, disk.join("array")).unwrap();
+    a.sync().unwrap();
+    fill(&below);
+    a.view_mut().unwrap().fill(1);
+    match a.sync().unwrap_err() {
+        Error::Io { action: "sync", source, .. } => {
+            let errno = Errno::from_io_error(&source);
+            assert!(matches!(errno, Some(Errno::NOSPC | Errno::IO)), "{source}");
+        }
+        error => panic!("{error:?}"),
+    }
+    for _ in 0..3 {
+        assert!(matches!(a.sync(), Err(Error::Poisoned)));
+    }
+    // With room again, it is still not known what was lost.
+    std::fs::remove_file(below.join("filling")).unwrap();
+    a.view_mut().unwrap().fill(2);
+    assert!(matches!(a.sync(), Err(Error::Poisoned)));
+    assert!(a.iter().all(|&x| x == 2));
+    assert!(matches!(a.close(), Err(Error::Poisoned)));
+    let again = MapOptions::new(ReadWrite);
+    let mut a = open::<u8, _>(&again, disk.join("array")).unwrap();
+    a.view_mut().unwrap().fill(3);
+    a.close().unwrap();
+}
