@@ -3,6 +3,10 @@
 //! `tests/faults/rows` has the rows; `.ci/steps/faults` runs them all, those that need root
 //! and disks of their own too, has NumPy do the same, and prints the table.
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#![allow(
+    unexpected_cfgs,
+    reason = "the rows with a guard wait for the feature `sigbus-guard`"
+)]
 #![expect(unsafe_code, reason = "files are mapped; processes fork and are interrupted")]
 #![expect(
     clippy::arithmetic_side_effects,
@@ -18,6 +22,12 @@ mod common;
 mod disk;
 #[path = "faults/disks.rs"]
 mod disks;
+#[cfg(feature = "sigbus-guard")]
+#[path = "faults/guarded.rs"]
+mod guarded;
+#[cfg(feature = "sigbus-guard")]
+#[path = "faults/guarded_disks.rs"]
+mod guarded_disks;
 #[path = "faults/interrupts.rs"]
 mod interrupts;
 #[path = "common/kernel.rs"]

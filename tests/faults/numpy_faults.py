@@ -11,6 +11,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -320,6 +321,37 @@ def created_over(path):
     array = np.memmap(path, mode="r")
     np.memmap(path, mode="w+", shape=LEN)
     return verdict(array)
+
+
+def others_truncate(path, work):
+    """Has another process truncate a file while eight threads work on an array of it."""
+    numbers(path, 8 * MIB)
+    array = np.memmap(path, mode="r+")
+
+    def thread():
+        end = time.monotonic() + 10
+        while time.monotonic() < end and work(array):
+            pass
+
+    threads = [threading.Thread(target=thread) for _ in range(8)]
+    for one in threads:
+        one.start()
+    subprocess.run(["truncate", "-s", "1M", path], check=True)
+    for one in threads:
+        one.join()
+    return verdict(array, 8 * MIB)
+
+
+def truncated_under_readers(path):
+    return others_truncate(path, lambda array: verdict(array, 8 * MIB) == "right numbers")
+
+
+def truncated_under_writers(path):
+    def work(array):
+        array[:] = 1
+        return True
+
+    return others_truncate(path, work)
 
 
 def name_of(error):
