@@ -81,6 +81,7 @@ impl<D: Dimension> MapOptions<D> {
         self.require(&[Mode::Create, Mode::CreateNew], "draft a file")?;
         // Whatever can be refused is refused before there is a file.
         let options = self.clone().sparse(false);
+        options.check_guard()?;
         options.resolve::<A>(0)?;
         file::refuse_special(path)?;
         let hidden = Hidden::beside(path).map_err(Error::io("draft", path))?;

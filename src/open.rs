@@ -54,6 +54,7 @@ impl<D: Dimension> MapOptions<D> {
     ) -> Result<MmapArray<A, D>> {
         if self.mode.creates() {
             // Whatever can be refused is refused before there is a file.
+            self.check_guard()?;
             self.resolve::<A>(0)?;
         }
         let opened = file::open(path, self.mode)?;
@@ -131,6 +132,7 @@ impl<D: Dimension> MapOptions<D> {
         len: u64,
         path: &Path,
     ) -> Result<MmapArray<A, D>> {
+        self.check_guard()?;
         if self.mode == Mode::CreateNew && len > 0 {
             let exists = io::ErrorKind::AlreadyExists.into();
             return Err(Error::io("create", path)(exists));
@@ -206,6 +208,15 @@ impl<D: Dimension> MapOptions<D> {
         Ok(array)
     }
 
+    /// Refuses to guard without a guard.
+    pub(crate) fn check_guard(&self) -> Result<()> {
+        #[cfg(feature = "sigbus-guard")]
+        if self.guarded && !crate::guard::is_active() {
+            return Err(Error::NotGuarded);
+        }
+        Ok(())
+    }
+
     /// Guards a mapping if asked to.
     pub(crate) fn protect(
         &self,
@@ -215,9 +226,6 @@ impl<D: Dimension> MapOptions<D> {
     ) -> Result<()> {
         #[cfg(feature = "sigbus-guard")]
         if self.guarded {
-            if !crate::guard::is_active() {
-                return Err(Error::NotGuarded);
-            }
             pages.protect(offset, self.mode).map_err(Error::io("guard", path))?;
         }
         let _ = (pages, offset, path);

@@ -106,6 +106,7 @@ impl<D: Dimension> MapOptions<D> {
         file: &File,
         path: &Path,
     ) -> Result<MmapArray<A, D>> {
+        self.check_guard()?;
         let len = file::locked_len(file, self.mode, self.lock, path)?;
         let layout = self.resolve::<A>(len)?;
         let not_immutable =

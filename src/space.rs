@@ -97,21 +97,48 @@ impl Drop for Room<'_> {
 /// Allocates the blocks of `from..end`; false if the file system does not do that.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 pub(crate) fn reserve(file: &File, from: u64, end: u64) -> io::Result<bool> {
-    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::fs::FallocateFlags;
     use rustix::io::Errno;
 
     let Some(len) = end.checked_sub(from).filter(|len| *len > 0) else {
         return Ok(false);
     };
     check_free(file, from, end)?;
-    let none = FallocateFlags::empty();
-    match rustix::io::retry_on_intr(|| fallocate(file, none, from, len)) {
+    match allocate(file, FallocateFlags::empty(), from, len) {
         Ok(()) => Ok(true),
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(false),
         // FreeBSD's answer for ZFS.
         Err(Errno::INVAL) if cfg!(target_os = "freebsd") => Ok(false),
         Err(e) => Err(e.into()),
     }
+}
+
+/// Allocates blocks, in ever smaller pieces if signals interrupt that.
+///
+/// Kernels before 6.11 give up what they have allocated in memory at each signal, so that a
+/// profiler's would keep them from ever allocating much.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn allocate(
+    file: &File,
+    flags: rustix::fs::FallocateFlags,
+    from: u64,
+    len: u64,
+) -> rustix::io::Result<()> {
+    const SMALLEST: u64 = 1 << 16;
+
+    let (mut at, mut rest, mut piece) = (from, len, len);
+    while rest > 0 {
+        match rustix::fs::fallocate(file, flags, at, piece) {
+            Ok(()) => {
+                at = at.saturating_add(piece);
+                rest = rest.saturating_sub(piece);
+            }
+            Err(rustix::io::Errno::INTR) => piece = (piece / 2).max(SMALLEST),
+            Err(e) => return Err(e),
+        }
+        piece = piece.min(rest);
+    }
+    Ok(())
 }
 
 /// Refuses to fill the holes of a file if there is no room for them.
@@ -143,12 +170,12 @@ pub(crate) fn reserve(_: &File, _: u64, _: u64) -> io::Result<bool> {
 /// Reserves space for holes in a range of the file, where the file system does that.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn fill_holes(file: &File, bytes: Range<u64>) -> io::Result<()> {
-    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::fs::FallocateFlags;
     use rustix::io::Errno;
 
     let len = bytes.end.saturating_sub(bytes.start);
     let keep = FallocateFlags::KEEP_SIZE;
-    match rustix::io::retry_on_intr(|| fallocate(file, keep, bytes.start, len)) {
+    match allocate(file, keep, bytes.start, len) {
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
         filled => Ok(filled?),
     }

@@ -48,3 +48,23 @@ fn the_tests_that_chapters_name_exist() {
         named.iter().filter(|(file, name)| !functions(file).contains(name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
+
+#[test]
+fn the_chapter_on_faults_has_each_row_that_is_tested() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let rows = fs::read_to_string(root.join("tests/faults/rows")).unwrap();
+    let chapter = fs::read_to_string(root.join("src/doc/faults.rs")).unwrap();
+    let mut count = 0_usize;
+    for row in rows.lines().filter(|row| !row.starts_with('#') && !row.is_empty()) {
+        let fields: Vec<_> = row.split(" | ").collect();
+        let [fault, _, _, _, ours] = fields.as_slice() else { panic!("{row}") };
+        let is_row = |line: &&str| {
+            line.starts_with(&format!("//! | {fault} | "))
+                && line.ends_with(&format!(" | {ours} |"))
+        };
+        assert_eq!(chapter.lines().filter(is_row).count(), 1, "{fault}");
+        count = count.saturating_add(1);
+    }
+    let in_chapter = chapter.lines().filter(|line| line.starts_with("//! | ")).count();
+    assert!(count > 50 && in_chapter > count, "{count} of {in_chapter}");
+}

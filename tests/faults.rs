@@ -3,10 +3,6 @@
 //! `tests/faults/rows` has the rows; `.ci/steps/faults` runs them all, those that need root
 //! and disks of their own too, has NumPy do the same, and prints the table.
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-#![allow(
-    unexpected_cfgs,
-    reason = "the rows with a guard wait for the feature `sigbus-guard`"
-)]
 #![expect(unsafe_code, reason = "files are mapped; processes fork and are interrupted")]
 #![expect(
     clippy::arithmetic_side_effects,

@@ -13,7 +13,7 @@ mod npy_common;
 mod python;
 
 use std::env;
-use std::io::{BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -105,14 +105,18 @@ fn a_process_that_is_killed_leaves_a_file_that_opens_with_all_synced_rows() {
             checked = 0;
         }
         let mut child = writer(test, place.path());
-        let mut said = child.stdout.take().unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap());
+        let mut bytes = Vec::new();
+        if round % 2 == 0 {
+            // Half of them when rows have been synced, the others whenever that is.
+            let _ = said.read_until(0xff, &mut bytes).unwrap();
+        }
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
-        std::thread::sleep(start.mul_f64(3.0 * (random % 1000) as f64 / 1000.0));
+        std::thread::sleep(start.mul_f64((random % 1000) as f64 / 1000.0));
         child.kill().unwrap();
         let _ = child.wait().unwrap();
-        let mut bytes = Vec::new();
         let _ = said.read_to_end(&mut bytes).unwrap();
         let synced = last_count(&bytes).unwrap_or(0);
 
@@ -131,7 +135,7 @@ fn a_process_that_is_killed_leaves_a_file_that_opens_with_all_synced_rows() {
             assert_eq!(found, json!({ "rows": count, "sum": sum(&a).to_string() }));
         }
     }
-    assert!(with_synced > KILLS / 10, "only {with_synced} wrote anything");
+    assert!(with_synced > KILLS / 4, "only {with_synced} wrote anything");
     assert!(unsynced > 0, "none was killed between a push and a sync");
     if let Some(numpy) = numpy {
         numpy.end();

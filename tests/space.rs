@@ -38,6 +38,19 @@ fn a_file_system_that_cannot_reserve_space_gets_a_sparse_file() {
 }
 
 #[test]
+fn a_reservation_that_signals_interrupt_is_made_in_smaller_pieces() {
+    // As on kernels that give all up at a signal: what takes too long never succeeds.
+    const TOO_LONG: &[Argument] = &[(3, 1 << 22, 1 << 22)];
+    let place = Place::missing();
+    let options = MapOptions::new(Create).shape(1 << 22);
+    let a = refusing(call::FALLOCATE, TOO_LONG, Errno::INTR, || {
+        open::<u8, _>(&options, &place).unwrap()
+    });
+    assert_eq!(a.len(), 1 << 22);
+    assert!(fs::metadata(&place).unwrap().blocks() * 512 >= 1 << 22);
+}
+
+#[test]
 fn create_writes_the_zeros_that_the_file_system_cannot_make_at_once() {
     for len in [1, 65_535, 65_536, 65_537, 99_999, 100_000, 140_000] {
         let place = Place::of(&numbers());

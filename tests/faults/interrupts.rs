@@ -12,7 +12,7 @@ use ndarray_memmap::{MapOptions, MmapArray1, MmapArray2, SyncToDisk, npy};
 
 use crate::common::Place;
 use crate::disk::disk;
-use crate::{child, not_run, npy_common, open};
+use crate::{child, npy_common, open};
 
 static SIGNALS: AtomicU64 = AtomicU64::new(0);
 
@@ -135,27 +135,11 @@ fn system_calls_that_are_interrupted_are_made_again() {
     child::passes(test, "all", place.path());
 }
 
-/// Tells whether the kernel gives a reservation in memory up, and all of it, at each signal.
-///
-/// Older ones do; with more to reserve than fits between two signals there is no end to it.
-fn gives_up(file: &Path) -> bool {
-    let probe = fs::File::create(file).unwrap();
-    let none = rustix::fs::FallocateFlags::empty();
-    let reserve = || rustix::fs::fallocate(&probe, none, 0, 100 << 20);
-    let gives_up = (0..20).all(|_| reserve() == Err(rustix::io::Errno::INTR));
-    fs::remove_file(file).unwrap();
-    gives_up
-}
-
 /// Needs a disk in memory.
 #[test]
 fn a_reservation_in_memory_that_is_interrupted_comes_to_an_end() {
     if let Some((_, file)) = child::part() {
         be_interrupted(1000);
-        if gives_up(&file) {
-            not_run("this kernel reserves no space in memory while there are signals");
-            return child::done();
-        }
         // Takes the kernel some milliseconds.
         let mut a: MmapArray1<u8> =
             open(&MapOptions::new(Create).shape(100 << 20), &file).unwrap();
