@@ -51,6 +51,25 @@ fn change(a: &mut MmapArray1<u8>, bytes: &mut [u8], value: u8) -> usize {
 }
 
 #[test]
+fn a_file_that_became_too_short_gets_no_changes_whatever_is_asked() {
+    let mut expected = bytes();
+    let place = Place::of(&expected);
+    let mut a = array(CopyOnWrite, &place);
+    change(&mut a, &mut expected, 255);
+    let end = (OFFSET + len()) as u64;
+    place.file().set_len(end - 1).unwrap();
+    let found = place.bytes().unwrap();
+    match a.commit_anyway().unwrap_err() {
+        Error::FileTooShort { needed, found } => {
+            assert_eq!((needed, found), (end, end - 1))
+        }
+        error => panic!("{error:?}"),
+    }
+    assert!(matches!(a.commit(), Err(Error::Conflict { .. })));
+    place.assert_holds(&found);
+}
+
+#[test]
 fn the_file_has_the_changes_and_the_array_goes_on_without_them() {
     let mut expected = bytes();
     let place = Place::of(&expected);

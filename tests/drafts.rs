@@ -36,6 +36,7 @@ fn a_published_draft_replaces_the_file_whole() {
         let place = Place::missing();
         let draft = draft(mode, &place);
         assert_eq!((draft.len(), draft.sum_of_all()), (6000, 42_000));
+        assert!(format!("{draft:?}").starts_with("Draft { array: MmapArray {"));
         if cfg!(target_os = "linux") {
             assert_eq!(names(&place), [""; 0], "{mode}");
         }

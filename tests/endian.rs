@@ -166,6 +166,8 @@ for_both_orders! {
         assert_eq!(Order::<u128>::from_u128(u128::MAX), Some(Order::new(u128::MAX)));
         assert_eq!(Order::<f64>::from_f64(0.1), Some(Order::new(0.1)));
         assert_eq!(Order::<f32>::from_f64(0.1), Some(Order::new(0.1)));
+        assert_eq!(Order::<f64>::from_f32(0.5), Some(Order::new(0.5)));
+        assert_eq!((-Order::new(0.5), -&Order::new(3_i16)), (Order::new(-0.5), Order::new(-3)));
         let n = Order::new(-3_i64);
         assert_eq!((n.to_i64(), n.to_u64(), n.to_f64(), n.to_i8()), (Some(-3), None, Some(-3.0), Some(-3)));
         let m = Order::new(u128::MAX);

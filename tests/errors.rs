@@ -138,6 +138,13 @@ fn each_error_has_its_text_and_kind_and_leaves_the_file_as_it_was() {
 }
 
 #[test]
+fn a_full_disk_is_one_to_the_standard_library_too() {
+    let error = Error::NoSpace { needed: 12 };
+    assert_eq!(error.to_string(), "no space to reserve the file's 12 bytes on its disk");
+    assert_eq!(io::Error::from(error).kind(), ErrorKind::StorageFull);
+}
+
+#[test]
 fn only_errors_of_the_system_have_a_source() {
     for (text, _, wrong) in ROWS {
         let error = wrong(&Place::of(&START));

@@ -81,10 +81,13 @@ fn threads_share_a_gather() {
     let a: MmapArray2<u32> =
         open(&MapOptions::new(ReadOnly).rows_of(ROW), &place).unwrap();
     let indices = indices(1000);
-    let gather = a.gather(Axis(0), &indices).unwrap().into_par_iter();
-    let first: Vec<u32> = gather.map(|row| row[0]).collect();
+    let gather = || a.gather(Axis(0), &indices).unwrap().into_par_iter();
+    let first: Vec<u32> = gather().map(|row| row[0]).collect();
     assert!(first.iter().zip(&indices).all(|(&first, i)| first == (i * ROW) as u32));
     assert_eq!(first.len(), 1000);
+    let mut again = Vec::new();
+    gather().map(|row| row[0]).collect_into_vec(&mut again);
+    assert_eq!(again, first);
 }
 
 /// Scatters the same rows into an owned array.

@@ -34,7 +34,7 @@ fn bytes(numbers: impl IntoIterator<Item = u32>) -> Vec<u8> {
 }
 
 fn created(place: &Place, shape: (usize, usize)) -> MmapArray2<u32> {
-    npy_common::create(&npy::Options::new(Create), place, shape).unwrap()
+    npy_common::create_plain(place, shape).unwrap()
 }
 
 /// What a reader finds who copies the file, and looks at it then.
@@ -584,6 +584,14 @@ fn an_array_of_unknown_type_grows_with_its_header() {
     writer.resize(Axis(0), 5).unwrap();
     a.refresh().unwrap();
     assert_eq!(a.shape(), [5, 3]);
+}
+
+#[test]
+fn a_number_alone_has_no_rows_to_follow() {
+    let place = Place::of(&bytes([7]));
+    let mut a = open::<u32, _>(&MapOptions::new(ReadOnly).shape(()), &place).unwrap();
+    a.refresh().unwrap();
+    assert_eq!(*a, arr0(7));
 }
 
 #[test]

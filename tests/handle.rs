@@ -10,7 +10,7 @@ use std::path::Path;
 use common::{Place, open};
 use ndarray::{
     Array1, Array2, ArrayRef, ArrayView, ArrayView2, ArrayViewD, AsArray, Axis,
-    Dimension, Ix1, Ix2, IxDyn, ShapeBuilder, Zip, array, azip, s,
+    Dimension, Ix1, Ix2, IxDyn, LayoutRef, ShapeBuilder, Zip, array, azip, s,
 };
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::{
@@ -28,6 +28,7 @@ fn it_is_indexed_sliced_and_reduced_like_an_array() {
     assert_eq!((a.sum(), a.mean(), a.len()), (78.0, Some(6.5), 12));
     assert_eq!(a.fold(0.0, |max, &x| f64::max(max, x)), 12.0);
     assert_eq!(a.row(1), array![5.0, 6.0, 7.0, 8.0]);
+    assert_eq!(AsRef::<LayoutRef<f64, Ix2>>::as_ref(&a).shape(), [3, 4]);
     assert_eq!(a.sum_axis(Axis(1)), array![10.0, 26.0, 42.0]);
     assert_eq!(a.t().dot(&a.view()).diag().sum(), 650.0);
     assert_eq!(a.to_owned(), a.view());

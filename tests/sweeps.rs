@@ -307,6 +307,10 @@ fn threads_share_a_sweep() {
         a.sweep(Axis(0), 100_000).into_par_iter().map(|block| block.sum()).collect();
     let expected: Vec<f64> = a.axis_chunks_iter(Axis(0), 12).map(|b| b.sum()).collect();
     assert_eq!(sums, expected);
+    let sweep = a.sweep(Axis(0), 100_000).into_par_iter().map(|block| block.sum());
+    let mut again = Vec::new();
+    sweep.collect_into_vec(&mut again);
+    assert_eq!(again, expected);
     let sweep = a.sweep_mut(Axis(0), 100_000).unwrap();
     assert_eq!(sweep.into_par_iter().map(|mut block| block += 1.0).count(), 171);
     assert_eq!(a.sum(), total() + a.len() as f64);

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use ndarray::{Dimension, StrideShape};
-use ndarray_memmap::npy::{DynArray, Header, NpyElement, Options};
+use ndarray_memmap::npy::{self, DynArray, Header, NpyElement, Options};
 use ndarray_memmap::{MmapArray, Mode, Result};
 
 /// Opens a `.npy` file of a test.
@@ -23,7 +23,8 @@ pub(crate) fn open<A: NpyElement, D: Dimension>(
 pub(crate) fn read<A: NpyElement, D: Dimension>(
     path: impl AsRef<Path>,
 ) -> Result<MmapArray<A, D>> {
-    open(&Options::new(Mode::ReadOnly), path)
+    // SAFETY: as in `open`.
+    unsafe { npy::open(path, Mode::ReadOnly) }
 }
 
 /// Creates a `.npy` file of a test.
@@ -34,6 +35,15 @@ pub(crate) fn create<A: NpyElement, D: Dimension>(
 ) -> Result<MmapArray<A, D>> {
     // SAFETY: as in `open`.
     unsafe { options.create(path, shape) }
+}
+
+/// Creates a `.npy` file of a test without options.
+pub(crate) fn create_plain<A: NpyElement, D: Dimension>(
+    path: impl AsRef<Path>,
+    shape: impl Into<StrideShape<D>>,
+) -> Result<MmapArray<A, D>> {
+    // SAFETY: as in `open`.
+    unsafe { npy::create(path, shape) }
 }
 
 /// Opens a `.npy` file of a test whose element type is not known.
