@@ -189,6 +189,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             let different = pages.different(range, to, offset);
             changed.extend(different.map_err(Error::io("compare", path))?);
         }
+        // What was lost while it was compared differs too.
+        pages.intact()?;
         let mut write = || {
             if let Some(last) = changed.last() {
                 space::check_limit(in_file(last).end)?;

@@ -66,6 +66,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             let mut added = self.view_mut()?;
             added.slice_axis_inplace(axis, Slice::from(old..));
             added.zip_mut_with(rows, |to, from| *to = *from);
+            self.place().pages.intact()?;
         }
         self.count(count, &path)
     }
@@ -185,7 +186,12 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         // The error that led here is the one to report.
         let _ = match pages.tail.reach() {
             Some(_) => pages.trim(),
-            None => pages.file().map_or(Ok(()), |file| file.set_len(end)),
+            None => {
+                pages.file().map_or(Ok(()), |file| match file.metadata()?.len() > end {
+                    true => file.set_len(end),
+                    false => Ok(()),
+                })
+            }
         };
     }
 

@@ -91,6 +91,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         }
         self.reserve(layout.len(), Some(&file), &path)?;
         self.check_rows(fortran, &layout, &path)?;
+        self.place().pages.intact()?;
         // SAFETY: the file reaches to the end of the layout and is mapped so far, its elements
         // are checked, and the caller of `open` keeps others from changing them.
         unsafe { self.set_layout(layout) };

@@ -125,7 +125,7 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
             ahead.reach(number);
             view.index_axis_mut(axis, index).assign(&row);
         }
-        Ok(())
+        self.place().pages.intact()
     }
 
     /// Writes rows to the file, if that is possible; tells whether it is.

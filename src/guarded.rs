@@ -2,10 +2,8 @@
 
 use ndarray::{ArrayView, Dimension};
 
-#[cfg(doc)]
-use crate::Error;
 use crate::guard::Fault;
-use crate::{Element, MmapArray, Result};
+use crate::{Element, Error, MmapArray, Result};
 
 impl<A, D: Dimension> MmapArray<A, D> {
     /// Returns what was lost of a guarded array, from then on always.
@@ -19,15 +17,30 @@ impl<A, D: Dimension> MmapArray<A, D> {
 impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// Runs a closure on the array, and returns its result if nothing of the array was lost.
     ///
-    /// Also if nothing of it was lost before; then the closure is not run.
+    /// If something was lost before, the closure is not run. For an array that is changed, look
+    /// at [`fault`](Self::fault) after the changes, or at the result of `sync`.
+    ///
+    /// It is bus errors that tell of losses, and the length of the file afterwards. A file that
+    /// is cut and grows again before anybody looks has zeros without either; the time of its
+    /// last change tells, see [`file_changed`](Self::file_changed). What the kernel itself reads
+    /// from the array, as in `File::write_all`, is an error of that call (`EFAULT`) instead.
     ///
     /// # Errors
     ///
-    /// [`Error::Faulted`] if something was, be it by this closure or another thread.
+    /// [`Error::Faulted`] if something was lost, be it by this closure or another thread.
     pub fn guarded<R>(&self, run: impl FnOnce(ArrayView<'_, A, D>) -> R) -> Result<R> {
         self.place().pages.intact()?;
         let result = run(self.view());
-        self.place().pages.intact()?;
-        Ok(result)
+        let pages = self.place().pages;
+        pages.intact()?;
+        // Of its last page a file that was cut has zeros, without a fault.
+        let found = pages.guarded_file().and_then(|file| file.metadata().ok());
+        match found
+            .map(|metadata| metadata.len())
+            .filter(|len| *len < self.layout().end())
+        {
+            Some(offset) => Err(Error::Faulted { offset }),
+            None => Ok(result),
+        }
     }
 }

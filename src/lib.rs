@@ -227,7 +227,11 @@ pub use endian::{Be, Le, Number};
 pub use error::{Error, Result};
 pub use gather::Gather;
 pub use layout::Layout;
-#[cfg(all(feature = "sigbus-guard", target_os = "linux"))]
+#[cfg(all(
+    feature = "sigbus-guard",
+    target_os = "linux",
+    target_pointer_width = "64"
+))]
 pub use libc;
 pub use mode::Mode;
 pub use npy_error::NpyError;

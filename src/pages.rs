@@ -187,6 +187,12 @@ impl Pages {
         self.guard.as_ref()?.registration.as_ref()?.fault()
     }
 
+    /// Returns the file of a mapping that is guarded.
+    #[cfg(feature = "sigbus-guard")]
+    pub(crate) fn guarded_file(&self) -> Option<&File> {
+        self.file.as_ref().filter(|_| self.guard.is_some())
+    }
+
     /// Refuses to go on if something of the array was lost.
     pub(crate) fn intact(&self) -> Result<()> {
         #[cfg(feature = "sigbus-guard")]

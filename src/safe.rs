@@ -118,15 +118,19 @@ impl<D: Dimension> MapOptions<D> {
             true => Error::io("map", path)(e.into()),
             false => not_immutable(e.into()),
         })?;
-        check::<A, D>(&layout, &map)?;
         let map = MmapRaw::from(map);
-        self.prepare(&map, layout.offset()).map_err(Error::io("read", path))?;
         let keep = pages::needs_file(self.mode, self.lock, self.guarded);
         let kept = keep.then(|| file.try_clone()).transpose();
         let kept = kept.map_err(Error::io("keep open", path))?;
         let stamp = Stamp::of(&file::regular(file, path)?);
         let mut pages = Pages::new(Some(map), kept, self.advice, stamp);
         self.protect(&mut pages, layout.offset(), path)?;
+        if let Some(map) = pages.mapping() {
+            self.prepare(map, layout.offset()).map_err(Error::io("read", path))?;
+        }
+        let bytes = pages.bytes(&(0..layout.len()));
+        check::<A, D>(&layout, bytes.map_err(Error::io("read", path))?)?;
+        pages.intact()?;
         // SAFETY: the bytes are checked (1), the kernel keeps everybody from changing them
         // and the file from shrinking (2), the mode is not mutable (3).
         Ok(unsafe { MmapArray::new(pages, layout, self.mode, path.to_owned()) })

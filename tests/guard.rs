@@ -1,5 +1,6 @@
 //! Guarded arrays: what a bus error leaves, and what is refused afterwards.
 #![cfg(all(feature = "sigbus-guard", target_os = "linux", target_pointer_width = "64"))]
+#![expect(unsafe_code, reason = "signals are sent")]
 #![expect(clippy::unwrap_used, reason = "also in functions that tests call")]
 
 mod common;
@@ -57,7 +58,7 @@ fn what_the_file_has_lost_is_zeros_and_known_from_then_on() {
         assert_eq!(all, 7 * (10 * PAGE as u64 - 100));
         place.file().set_len(3 * PAGE as u64 + 5).unwrap();
         // What is there still may be looked at.
-        assert_eq!(a.guarded(|a| a[2 * PAGE]).unwrap(), 7);
+        assert_eq!(a[2 * PAGE], 7);
         assert_eq!(a.fault(), None);
         let lost = 4 * PAGE as u64;
         assert!(is_faulted(a.guarded(sum), lost), "{mode}");
@@ -149,8 +150,8 @@ fn a_file_that_is_cut_while_its_elements_are_checked_does_not_open() {
         return;
     }
     let mut opened = [0, 0];
-    for _ in 0..200 {
-        let place = Place::of(&[1; 400 * PAGE]);
+    for _ in 0..60 {
+        let place = Place::of(&[1; 100 * PAGE]);
         let file = place.file();
         std::thread::scope(|scope| {
             let cut = scope.spawn(move || file.set_len(PAGE as u64).unwrap());
@@ -200,6 +201,125 @@ fn a_npy_array_is_guarded_beyond_its_header() {
     let options = Options::new(ReadOnly).guarded(true);
     let a = npy_common::open::<u8, Ix2>(&options, &place).unwrap();
     place.file().set_len(128).unwrap();
-    assert_eq!(a.guarded(|a| a[[0, PAGE - 200]]).unwrap(), 0);
+    assert_eq!((a[[0, PAGE - 200]], a.fault()), (0, None));
     assert!(is_faulted(a.guarded(|a| a[[2, 7]]), 128 + 2 * PAGE as u64 + 7));
+}
+
+#[test]
+fn threads_that_see_zeros_know_of_the_loss() {
+    for _ in 0..300 {
+        let place = Place::of(&[7; 64 * PAGE]);
+        let a: MmapArray1<u8> = open(&guarded(ReadOnly), &place).unwrap();
+        let ready = std::sync::Barrier::new(4);
+        place.file().set_len(PAGE as u64).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    ready.wait();
+                    // The length of the file would tell too: ask the guard alone.
+                    let seen = std::hint::black_box(a[60 * PAGE]);
+                    assert_eq!(
+                        (seen, a.fault().map(|fault| fault.kind)),
+                        (0, Some(FaultKind::PastEnd))
+                    );
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn arrays_come_and_go_while_others_fault() {
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let relaxed = std::sync::atomic::Ordering::Relaxed;
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(relaxed) {
+                    let place = Place::of(&[7; 4 * PAGE]);
+                    for mode in [ReadOnly, CopyOnWrite, ReadWrite] {
+                        let a: MmapArray1<u8> = open(&guarded(mode), &place).unwrap();
+                        assert_eq!((a[3 * PAGE], a.fault()), (7, None));
+                    }
+                }
+            });
+        }
+        for _ in 0..300 {
+            let place = Place::of(&[7; 4 * PAGE]);
+            let a: MmapArray1<u8> = open(&guarded(ReadWrite), &place).unwrap();
+            place.file().set_len(0).unwrap();
+            assert!(is_faulted(a.guarded(|a| a[2 * PAGE]), 2 * PAGE as u64));
+        }
+        done.store(true, relaxed);
+    });
+}
+
+#[test]
+fn a_file_that_is_cut_within_its_last_page_is_known_by_its_length() {
+    let place = Place::of(&[7; 2 * PAGE]);
+    let a: MmapArray1<u8> = open(&guarded(ReadOnly), &place).unwrap();
+    place.file().set_len(5000).unwrap();
+    assert!(is_faulted(a.guarded(|a| a.len()), 5000));
+    assert_eq!(a.fault(), None, "there was none");
+}
+
+#[test]
+fn rows_that_are_stored_into_what_was_lost_are_not_counted() {
+    let place = Place::missing();
+    guard::install().unwrap();
+    let options = Options::new(Create).guarded(true);
+    let mut a: MmapArray2<u8> = npy_common::create(&options, &place, (0, PAGE)).unwrap();
+    for _ in 0..100 {
+        a.push(Axis(0), &Array1::ones(PAGE)).unwrap();
+    }
+    place.file().set_len(128 + 50 * PAGE as u64).unwrap();
+    let error = a.push(Axis(0), &Array1::ones(PAGE)).unwrap_err();
+    assert!(matches!(error, Error::Faulted { .. }), "{error}");
+    assert_eq!(a.nrows(), 100);
+    drop(a);
+    let header = ndarray_memmap::npy::Header::read(&place.file()).unwrap();
+    assert_eq!(header.shape(), [100, PAGE]);
+    assert_eq!(place.len(), 128 + 50 * PAGE as u64, "what was cut stays cut");
+}
+
+#[test]
+fn signals_that_are_sent_are_answered_as_without_the_guard() {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    const CASE: &str = "NDARRAY_MEMMAP_TEST_SIGNALS";
+    let test = "signals_that_are_sent_are_answered_as_without_the_guard";
+    if let Some(case) = std::env::var_os(CASE).and_then(|case| case.into_string().ok()) {
+        if case.contains("ignored") {
+            // SAFETY: to ignore a signal is a valid action.
+            unsafe { libc::signal(libc::SIGBUS, libc::SIG_IGN) };
+        }
+        if case.contains("guarded") {
+            guard::install().unwrap();
+        }
+        for _ in 0..if case.contains("twice") { 2 } else { 1 } {
+            // SAFETY: to send a signal touches no memory.
+            unsafe { libc::raise(libc::SIGBUS) };
+        }
+        if case.contains("guarded") {
+            // And the guard is there still.
+            let place = Place::of(&[7; 4 * PAGE]);
+            let a: MmapArray1<u8> = open(&guarded(ReadOnly), &place).unwrap();
+            place.file().set_len(0).unwrap();
+            assert!(is_faulted(a.guarded(|a| a[2 * PAGE]), 2 * PAGE as u64));
+        }
+        return;
+    }
+    for case in ["", "twice", "ignored", "ignored twice"] {
+        let end = |case: String| {
+            let mut child = Command::new(std::env::current_exe().unwrap());
+            child.args([test, "--exact", "--test-threads=1"]).env(CASE, case);
+            let status = child.output().unwrap().status;
+            (status.signal(), status.code())
+        };
+        let (without, with) = (end(case.to_owned()), end(format!("{case} guarded")));
+        assert_eq!(with, without, "{case}");
+        let expected = if case == "twice" { Some(libc::SIGBUS) } else { None };
+        assert_eq!(without.0, expected, "{case}");
+    }
 }

@@ -8,8 +8,9 @@
 #[allow(dead_code, reason = "handlers use more of it")]
 mod slots;
 
+use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
-use slots::{Loss, Mapped, Slots};
+use slots::{Mapped, Slots};
 
 /// A mapping whose fields tell which it is.
 fn mapped(number: usize) -> Mapped {
@@ -90,13 +91,13 @@ fn two_handlers_note_one_loss_each_and_a_reader_sees_whole_ones() {
             .map(|page| {
                 thread::spawn(move || {
                     // A handler that finds another at work lets the access be tried again.
-                    if !slot.losses.try_lock() {
+                    if !slot.losses.try_lock(1) {
                         return 0;
                     }
                     let is_new = !slot.losses.has(page);
                     if is_new {
-                        let loss = Loss { first: page, past_end: false, count: 0 };
-                        slot.losses.note(&(page..page + 4096), false, &loss);
+                        slot.losses.note(page, false);
+                        slot.losses.replaced(&(page..page + 4096), false);
                     }
                     slot.losses.unlock();
                     usize::from(is_new)
@@ -112,5 +113,38 @@ fn two_handlers_note_one_loss_each_and_a_reader_sees_whole_ones() {
         assert_eq!(slot.losses.has(4096), noted[0] == 1);
         assert_eq!(slot.losses.has(8192), noted[1] == 1);
         assert!(!slot.losses.has(0));
+    });
+}
+
+#[test]
+fn whoever_sees_zeros_in_place_of_a_page_knows_of_the_loss() {
+    loom::model(|| {
+        let slots = slots();
+        let slot = &slots.add(1)[0];
+        slot.fill(&mapped(1));
+        // The kernel orders what it maps, and whoever sees it, by the lock of the page table.
+        let are_zeros: &'static AtomicBool = Box::leak(Box::new(AtomicBool::new(false)));
+        let handler = thread::spawn(move || {
+            slot.losses.note(1100, true);
+            are_zeros.store(true, Ordering::Release);
+            slot.losses.replaced(&(1000..1500), true);
+        });
+        if are_zeros.load(Ordering::Acquire) {
+            let loss = slot.losses.loss().unwrap();
+            assert_eq!((loss.first, loss.past_end, loss.count), (1100, true, 1));
+        }
+        handler.join().unwrap();
+    });
+}
+
+#[test]
+fn a_process_takes_over_what_its_parent_has_left_locked() {
+    loom::model(|| {
+        let slot = &slots().add(1)[0];
+        assert!(slot.losses.try_lock(1));
+        assert!(!slot.losses.try_lock(1));
+        let takers = [(); 2].map(|()| thread::spawn(move || slot.losses.try_lock(2)));
+        let taken = takers.map(|taker| taker.join().unwrap());
+        assert!(taken[0] != taken[1], "{taken:?}");
     });
 }

@@ -77,7 +77,7 @@
 //! | `array.guarded(\|view\| ..)` | the result | the result, or [`Error::Faulted`] |
 //! | `sync`, `append`, `commit` and the like | as ever | [`Error::Faulted`], and nothing is written |
 //! | any other access | as ever | as ever: no instruction more |
-//! | opening | as ever | less than 100 ns more, and the file stays open |
+//! | opening | as ever | less than 100 ns more, and the file is kept open, as it is for writing |
 //!
 //! It costs an application its `SIGBUS` handler: what is not the guard's goes to the handler
 //! that was there before. A library has no business to install it.

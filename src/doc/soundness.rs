@@ -71,6 +71,17 @@
 //! elements that turn into zeros while they are borrowed are a change like any other. What
 //! happens at each fault that we know is a chapter of its own, [`faults`](super::faults).
 //!
+//! The handler of the guard does only what a signal handler may: it reads and writes atomic
+//! numbers and calls the kernel (`fstat`, `mmap`, `getpid`, `sigaction`).
+//!
+//! | claim | test |
+//! |---|---|
+//! | it finds the mapping of a fault while others come and go, and never one made of two | `loom::a_mapping_is_found_while_others_come_and_go`, `loom::no_mapping_is_found_that_is_part_of_two` (step `loom`) |
+//! | whoever sees zeros knows of the loss | `loom::whoever_sees_zeros_in_place_of_a_page_knows_of_the_loss`, `guard::threads_that_see_zeros_know_of_the_loss` |
+//! | a mapping leaves its slot before it is unmapped, its file is closed after; one mapped anew is in a slot first | `guard::an_array_that_has_grown_is_guarded_as_a_whole`, `guard::arrays_come_and_go_while_others_fault` |
+//! | a child that was forked meanwhile goes on | `loom::a_process_takes_over_what_its_parent_has_left_locked` |
+//! | signals that are not its own are answered as without it | `guard::signals_that_are_sent_are_answered_as_without_the_guard` |
+//!
 //! # Network file systems
 //!
 //! Others may change a file on a server without this system's knowing, and when it finds out

@@ -11,7 +11,7 @@ use std::mem;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use libc::{sigaction, siginfo_t};
@@ -26,6 +26,8 @@ const FIRST_SLOTS: usize = 64;
 
 /// What `si_code` says of a fault of a mapping: `BUS_ADRERR`, `BUS_OBJERR`, `BUS_MCEERR_AR`.
 const FAULTS: Range<c_int> = 2..5;
+/// With what codes an access is tried again when the handler returns.
+const COMES_AGAIN: Range<c_int> = 1..5;
 /// The memory itself has failed.
 const MEMORY_FAILED: c_int = 4;
 
@@ -36,6 +38,10 @@ static FREE: Mutex<FreeSlots> = Mutex::new(FreeSlots { slots: Vec::new(), count:
 
 /// What was done about the signal before the guard.
 static PREVIOUS: OnceLock<sigaction> = OnceLock::new();
+/// Whether that has given the signal back to the system since.
+static GIVEN_BACK: AtomicBool = AtomicBool::new(false);
+/// Whether the handler is installed.
+static INSTALLED: AtomicBool = AtomicBool::new(false);
 
 /// The size of a page, which is known before there is a handler.
 static PAGE: AtomicUsize = AtomicUsize::new(4096);
@@ -104,7 +110,7 @@ fn mapped(map: &MmapRaw, offset: u64, file: RawFd, writable: bool) -> Option<Map
 }
 
 pub(crate) fn is_active() -> bool {
-    PREVIOUS.get().is_some()
+    INSTALLED.load(Ordering::Acquire)
 }
 
 pub(crate) fn install() -> io::Result<()> {
@@ -122,25 +128,45 @@ pub(crate) fn install() -> io::Result<()> {
     if unsafe { libc::sigaction(libc::SIGBUS, ptr::null(), &raw mut previous) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: as above.
+    // Before the first signal can come: the handler looks for it.
+    let _ = PREVIOUS.set(previous);
+    if !set_handler() {
+        return Err(io::Error::last_os_error());
+    }
+    INSTALLED.store(true, Ordering::Release);
+    Ok(())
+}
+
+fn set_handler() -> bool {
+    /// A program that does this in the handler has an error that is not to wait.
+    const AT_ONCE: [c_int; 4] =
+        [libc::SIGSEGV, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP];
+
+    // SAFETY: all zeros are a value of this struct of numbers and pointers.
     let mut action: sigaction = unsafe { mem::zeroed() };
     let handler: WithInfo = on_signal;
     action.sa_sigaction = (handler as *const ()).expose_provenance();
     // On a stack of its own where the thread has one, as the standard library's has to be.
     action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-    // Before the first signal can come: the handler looks for it.
-    let _ = PREVIOUS.set(previous);
-    // SAFETY: `on_signal` is a handler of this kind, and does only what a handler may.
-    if unsafe { libc::sigaction(libc::SIGBUS, &raw const action, ptr::null_mut()) } != 0 {
-        return Err(io::Error::last_os_error());
+    // Other signals wait: their handlers may look at a guarded array too.
+    // SAFETY: the set is this function's own.
+    unsafe { libc::sigfillset(&raw mut action.sa_mask) };
+    for signal in AT_ONCE {
+        // SAFETY: as above.
+        unsafe { libc::sigdelset(&raw mut action.sa_mask, signal) };
     }
-    Ok(())
+    // SAFETY: `on_signal` is a handler of this kind, and does only what a handler may.
+    let failed =
+        unsafe { libc::sigaction(libc::SIGBUS, &raw const action, ptr::null_mut()) };
+    failed == 0
 }
 
 /// Repairs a fault of a guarded array, and tells whether it was one.
 ///
 /// For a signal handler of the application's own, set after [`install`](super::install): if
-/// the answer is `true`, it returns, and the access is tried again. Safe in a signal handler.
+/// the answer is `true`, it returns, and the access is tried again. Safe in a signal handler,
+/// which should have all other signals wait (`sa_mask`), or theirs may not look at guarded
+/// arrays.
 ///
 /// # Safety
 ///
@@ -174,7 +200,9 @@ pub unsafe fn handle(info: *mut siginfo_t, context: *mut c_void) -> bool {
     // SAFETY: with these codes the kernel tells the address.
     let address = unsafe { info.si_addr() }.addr();
     let Some((slot, mapped)) = SLOTS.find(address) else { return false };
-    if !slot.losses.try_lock() {
+    // SAFETY: nothing is asked.
+    let process = unsafe { libc::getpid() };
+    if !slot.losses.try_lock(usize::try_from(process).unwrap_or(usize::MAX)) {
         // Another thread is at it: try the access again.
         return true;
     }
@@ -199,16 +227,21 @@ extern "C" fn on_signal(signal: c_int, info: *mut siginfo_t, context: *mut c_voi
 /// Does what would have been done without the guard.
 fn hand_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     let Some(previous) = PREVIOUS.get() else { return };
-    match previous.sa_sigaction {
+    // SAFETY: `info` is from the kernel.
+    let comes_again = COMES_AGAIN.contains(&unsafe { (*info).si_code });
+    let action = match GIVEN_BACK.load(Ordering::Relaxed) {
+        true => libc::SIG_DFL,
+        false => previous.sa_sigaction,
+    };
+    match action {
+        // What somebody has sent can be ignored, a fault cannot.
+        libc::SIG_IGN if !comes_again => {}
         libc::SIG_DFL | libc::SIG_IGN => {
-            // A fault cannot be ignored: it comes again at once, and ends the process.
             // SAFETY: all zeros are the default action.
             let default: sigaction = unsafe { mem::zeroed() };
             // SAFETY: the default action is one.
             unsafe { libc::sigaction(signal, &raw const default, ptr::null_mut()) };
-            // SAFETY: `info` is from the kernel.
-            if unsafe { (*info).si_code } <= 0 {
-                // Sent by somebody, so that it does not come again.
+            if !comes_again {
                 // SAFETY: to raise a signal touches no memory.
                 unsafe { libc::raise(signal) };
             }
@@ -218,12 +251,27 @@ fn hand_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
             let handler =
                 unsafe { mem::transmute::<*const (), WithInfo>(address(handler)) };
             handler(signal, info, context);
+            stay(signal, comes_again);
         }
         handler => {
             // SAFETY: whoever set this handler said that it takes the number alone.
             let handler = unsafe { mem::transmute::<*const (), Plain>(address(handler)) };
             handler(signal);
+            stay(signal, comes_again);
         }
+    }
+}
+
+/// Keeps the guard where a handler has given the signal back to the system, as that of the
+/// standard library does, and the process goes on, since somebody had only sent it.
+fn stay(signal: c_int, comes_again: bool) {
+    // SAFETY: all zeros are a value of this struct of numbers and pointers.
+    let mut action: sigaction = unsafe { mem::zeroed() };
+    // SAFETY: `action` is where the kernel may write; nothing is changed.
+    let failed = unsafe { libc::sigaction(signal, ptr::null(), &raw mut action) };
+    if failed == 0 && !comes_again && action.sa_sigaction == libc::SIG_DFL {
+        GIVEN_BACK.store(true, Ordering::Relaxed);
+        let _ = set_handler();
     }
 }
 
@@ -254,12 +302,14 @@ fn repair(slot: &Slot, mapped: &Mapped, address: usize, memory_failed: bool) -> 
     } else {
         (rest.clone(), true)
     };
-    let loss = Loss { first: in_file(address), past_end, count: 0 };
-    // One page in the middle makes three mappings of one, of which there may be no more.
-    let whole = mapped.start..mapped.end;
-    for (range, is_tail) in [(lost, is_tail), (rest, true), (whole, true)] {
+    // Before there are zeros, which another thread may see without a fault of its own.
+    slot.losses.note(in_file(address), past_end);
+    // One page in the middle makes three mappings of one, of which there may be no more; and
+    // for all that follows there may be no memory, where the system counts what is not used.
+    let (one, whole) = (page..page.wrapping_add(size), mapped.start..mapped.end);
+    for (range, is_tail) in [(lost, is_tail), (one, false), (rest, true), (whole, true)] {
         if map_zeros(&range, mapped.writable) {
-            slot.losses.note(&range, is_tail, &loss);
+            slot.losses.replaced(&range, is_tail);
             return true;
         }
     }

@@ -53,7 +53,8 @@ pub(crate) struct Slot {
 /// What was lost of a mapping. Changed by handlers, of which one at a time has `busy`.
 #[derive(Debug)]
 pub(crate) struct Losses {
-    busy: AtomicBool,
+    /// The process of the handler at work; 0 if there is none.
+    busy: AtomicUsize,
     count: AtomicUsize,
     /// The byte of the file at which the first fault was.
     first: AtomicUsize,
@@ -76,7 +77,7 @@ pub(crate) struct Loss {
 impl Slot {
     fn new() -> Self {
         let losses = Losses {
-            busy: AtomicBool::new(false),
+            busy: AtomicUsize::new(0),
             count: AtomicUsize::new(0),
             first: AtomicUsize::new(0),
             past_end: AtomicBool::new(false),
@@ -144,8 +145,10 @@ impl Losses {
         }
     }
 
-    /// Returns what has happened.
+    /// Returns what has happened before whatever this thread has seen.
     pub(crate) fn loss(&self) -> Option<Loss> {
+        // No load of an element that may be a zero in place of it comes after that of the count.
+        fence(Ordering::SeqCst);
         let count = self.count.load(Ordering::Acquire);
         (count > 0).then(|| Loss {
             first: self.first.load(Ordering::Relaxed),
@@ -154,13 +157,18 @@ impl Losses {
         })
     }
 
-    /// Takes the right to change these, which one handler at a time has.
-    pub(crate) fn try_lock(&self) -> bool {
-        !self.busy.swap(true, Ordering::Acquire)
+    /// Takes the right to change these, which one handler of a process at a time has.
+    ///
+    /// A process that was forked while another thread had it has nobody who gives it back.
+    pub(crate) fn try_lock(&self, process: usize) -> bool {
+        let found = self.busy.load(Ordering::Relaxed);
+        let is_free = found != process;
+        let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
+        is_free && self.busy.compare_exchange(found, process, success, failure).is_ok()
     }
 
     pub(crate) fn unlock(&self) {
-        self.busy.store(false, Ordering::Release);
+        self.busy.store(0, Ordering::Release);
     }
 
     /// Tells whether a page is replaced already.
@@ -174,21 +182,24 @@ impl Losses {
         self.pages.iter().any(|lost| lost.load(Ordering::Relaxed) == usize::MAX)
     }
 
-    /// Notes that addresses are replaced, one page or all to the end of the mapping.
-    pub(crate) fn note(&self, replaced: &Range<usize>, is_tail: bool, loss: &Loss) {
+    /// Notes that a range is replaced, one page or all to the end of the mapping.
+    pub(crate) fn replaced(&self, range: &Range<usize>, is_tail: bool) {
         if is_tail {
-            self.tail.fetch_min(replaced.start, Ordering::Relaxed);
-        } else {
-            let is_free =
-                |lost: &&AtomicUsize| lost.load(Ordering::Relaxed) == usize::MAX;
-            if let Some(free) = self.pages.iter().find(is_free) {
-                free.store(replaced.start, Ordering::Relaxed);
-            }
+            self.tail.fetch_min(range.start, Ordering::Relaxed);
+            return;
         }
+        let is_free = |lost: &&AtomicUsize| lost.load(Ordering::Relaxed) == usize::MAX;
+        if let Some(free) = self.pages.iter().find(is_free) {
+            free.store(range.start, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that something is lost, before anybody can see zeros in its place.
+    pub(crate) fn note(&self, first: usize, past_end: bool) {
         let count = self.count.load(Ordering::Relaxed);
         if count == 0 {
-            self.first.store(loss.first, Ordering::Relaxed);
-            self.past_end.store(loss.past_end, Ordering::Relaxed);
+            self.first.store(first, Ordering::Relaxed);
+            self.past_end.store(past_end, Ordering::Relaxed);
         }
         self.count.store(count.wrapping_add(1), Ordering::Release);
     }
