@@ -15,7 +15,7 @@ const LEAST_RESERVED: u64 = 1 << 20;
 /// And at most.
 const MOST_RESERVED: u64 = 1 << 28;
 /// How much longer a file is made at least, without space, before rows are counted.
-const LEAST_REACH: u64 = 1 << 30;
+const LEAST_REACH: u64 = if cfg!(test) { 1 << 22 } else { 1 << 30 };
 
 /// What a file has beyond the array that grows in it.
 #[derive(Debug, Default)]
@@ -114,10 +114,48 @@ impl Pages {
         // The page cache has pieces of up to so much, each of which wants its space as one.
         let folio = u64::try_from(FOLIO).map_err(io::Error::other)?;
         let far = far.checked_next_multiple_of(folio).unwrap_or(far);
+        // Beyond its length the file would become longer.
+        let far = far.min(self.tail.reach().unwrap_or(far));
         if !space::reserve(file, self.tail.reserved, far)? {
             return Err(io::ErrorKind::Unsupported.into());
         }
         self.tail.reserved = far;
         Ok(())
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::Advice;
+    use crate::file::Stamp;
+
+    #[test]
+    fn the_file_is_as_long_as_was_made_known_until_it_is_cut() {
+        let file = tempfile::tempfile().unwrap();
+        if !space::stores_in_place(&file) {
+            return;
+        }
+        let stamp = Stamp::of(&file.metadata().unwrap());
+        let kept = file.try_clone().unwrap();
+        let mut pages = Pages::new(None, Some(kept), Advice::Normal, stamp);
+        let len = || file.metadata().unwrap().len();
+        let mut reaches = Vec::new();
+        let mut from = 0;
+        for end in (1..40_u64).map(|half| half << 19) {
+            pages.provide(from, end, Path::new("")).unwrap();
+            assert!(pages.tail.is_provided(end));
+            assert_eq!(pages.tail.reach(), Some(len()), "up to {end}");
+            pages.tail.set_end(end);
+            reaches.push(len());
+            from = end;
+        }
+        reaches.dedup();
+        assert!(reaches.len() > 2, "{reaches:?}");
+        pages.trim().unwrap();
+        assert_eq!((len(), pages.tail.reach()), (from, None));
+        pages.provide(from, from.saturating_add(1), Path::new("")).unwrap();
+        drop(pages);
+        assert_eq!(len(), from, "also when dropped");
     }
 }
