@@ -67,6 +67,9 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             return Ok(());
         }
         let file = file::open(&path, self.mode())?.file;
+        // The lock of the old mapping ends with it, if it is replaced.
+        let _ =
+            file::locked_len(&file, self.mode(), self.place().pages.holds_lock, &path)?;
         let (fortran, counted) = match self.source() {
             Source::Caller => return Err(Error::FixedShape),
             Source::File => (false, None),

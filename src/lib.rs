@@ -150,7 +150,7 @@
 //! - The whole array is one mapping, so it has to fit into the address space, not into
 //!   memory. On Linux about 65,500 arrays can be open at a time.
 //! - An array keeps a descriptor open only where it cannot do without: if changes go to the
-//!   file, if it is locked, and on Windows always.
+//!   file, if it is guarded, elsewhere than on Linux if it is locked, and on Windows always.
 //! - An array that grows or follows takes twice its length of address space, 64 MiB at least.
 //! - To close any descriptor of a file ends the locks that the process holds on it by
 //!   `fcntl`; to open an array, and on Linux to sweep it, opens and closes one.

@@ -138,7 +138,8 @@ impl<D: Dimension> MapOptions<D> {
             return Err(Error::io("create", path)(exists));
         }
         let layout = self.resolve::<A>(len)?;
-        let keep = pages::needs_file(self.mode, self.lock, self.guarded);
+        let keep =
+            pages::needs_file(self.mode, layout.is_empty(), self.lock, self.guarded);
         let kept = keep.then(|| file.try_clone()).transpose();
         let kept = kept.map_err(Error::io("keep open", path))?;
 
@@ -185,6 +186,7 @@ impl<D: Dimension> MapOptions<D> {
             metadata
         };
         let mut pages = Pages::new(mapped, kept, self.advice, Stamp::of(&metadata));
+        pages.holds_lock = self.lock;
         self.protect(&mut pages, layout.offset(), path)?;
         // The elements of a new file are zeros, which are valid.
         if !layout.is_empty() && !self.mode.creates() {

@@ -43,6 +43,8 @@ pub(crate) struct Pages {
     file: Option<File>,
     /// What the file has beyond the array while it grows.
     pub(crate) tail: Tail,
+    /// Whether the mapping, or the file, holds a lock of the file.
+    pub(crate) holds_lock: bool,
     /// What the file was like when it was opened.
     stamp: Stamp,
     /// How the kernel was told, at opening, that the pages will be used.
@@ -109,6 +111,7 @@ impl Pages {
             len,
             file,
             tail,
+            holds_lock: false,
             stamp,
             advice,
             state,
@@ -288,11 +291,11 @@ impl Pages {
 ///
 /// - Only through it an array grows. On Linux only the file can begin to write pages, on
 ///   Apple systems only it can order the drive to write its own cache.
-/// - A lock lives as long as its open file, which a mapping keeps only on Linux, and only
-///   until the array is mapped anew.
+/// - A lock lives as long as its open file. On Linux the mapping, if any, keeps that.
 /// - The guard asks it for its length when there was a fault.
-pub(crate) fn needs_file(mode: Mode, lock: bool, guarded: bool) -> bool {
-    mode.writes_file() || lock || guarded
+pub(crate) fn needs_file(mode: Mode, is_empty: bool, lock: bool, guarded: bool) -> bool {
+    let locks = is_empty || !cfg!(any(target_os = "linux", target_os = "android"));
+    mode.writes_file() || guarded || lock && locks
 }
 
 impl Drop for Pages {

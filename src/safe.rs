@@ -119,11 +119,13 @@ impl<D: Dimension> MapOptions<D> {
             false => not_immutable(e.into()),
         })?;
         let map = MmapRaw::from(map);
-        let keep = pages::needs_file(self.mode, self.lock, self.guarded);
+        let keep =
+            pages::needs_file(self.mode, layout.is_empty(), self.lock, self.guarded);
         let kept = keep.then(|| file.try_clone()).transpose();
         let kept = kept.map_err(Error::io("keep open", path))?;
         let stamp = Stamp::of(&file::regular(file, path)?);
         let mut pages = Pages::new(Some(map), kept, self.advice, stamp);
+        pages.holds_lock = self.lock;
         self.protect(&mut pages, layout.offset(), path)?;
         if let Some(map) = pages.mapping() {
             self.prepare(map, layout.offset()).map_err(Error::io("read", path))?;
