@@ -174,6 +174,10 @@ fn whoever_opens_a_file_while_it_grows_finds_whole_rows() {
         });
         for row in 0..ROWS {
             a.push(Axis(0), &rows(row..row + 1, 5).row(0)).unwrap();
+            // Lets the reader have its turn on a busy machine.
+            if row % 200 == 0 {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
         }
         done.store(true, Ordering::Relaxed);
         reader.join().unwrap()
