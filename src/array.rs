@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use memmap2::MmapRaw;
 use ndarray::{
-    ArrayRef, ArrayView, ArrayViewMut, Dimension, Ix1, Ix2, Ix3, Ix4, Ix5, Ix6, IxDyn,
-    SliceArg,
+    ArrayRef, ArrayView, ArrayViewMut, Axis, Dimension, Ix1, Ix2, Ix3, Ix4, Ix5, Ix6,
+    IxDyn, SliceArg,
 };
 
 use crate::pages::Pages;
@@ -196,9 +196,28 @@ impl<A, D: Dimension> MmapArray<A, D> {
         self.source = source;
     }
 
-    /// Returns the pages, of which no view lives, and what the file says of their length.
-    pub(crate) fn pages_and_source(&mut self) -> (&mut Pages, &mut Source) {
-        (&mut self.pages, &mut self.source)
+    /// Makes sure that rows have the shape of so many of the array along an axis.
+    pub(crate) fn expect_rows(
+        &self,
+        axis: Axis,
+        count: usize,
+        rows: &ArrayRef<A, D>,
+    ) -> Result<()> {
+        let mut expected = self.raw_dim();
+        if let Some(length) = expected.slice_mut().get_mut(axis.index()) {
+            *length = count;
+        }
+        if expected == rows.raw_dim() {
+            return Ok(());
+        }
+        let (expected, found) = (expected.slice().to_vec(), rows.shape().to_vec());
+        Err(Error::ShapeMismatch { expected, found })
+    }
+
+    /// Returns the pages, of which no view lives, what the file says of their length, and its
+    /// path.
+    pub(crate) fn parts_mut(&mut self) -> (&mut Pages, &mut Source, &Path) {
+        (&mut self.pages, &mut self.source, &self.path)
     }
 
     /// Returns the pages, of which no view lives.

@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
 
 use bytemuck::cast_slice;
 use ndarray::{ArrayRef, Axis, Dimension, Slice};
@@ -11,7 +10,7 @@ use ndarray::{ArrayRef, Axis, Dimension, Slice};
 use crate::region::Place;
 use crate::source::Source;
 use crate::space::{self, Room};
-use crate::{Advice, Element, Error, Layout, MmapArray, Result, address, pages};
+use crate::{Element, Error, Layout, MmapArray, Result, address, pages};
 
 /// How much of an array that has another order is put in order at a time.
 const PIECE: usize = 1 << 20;
@@ -34,15 +33,14 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ) -> Result<()> {
         let (from, end) = (self.layout().end(), layout.end());
         let old = self.len_of(axis);
-        let path = self.place().path.to_owned();
         let is_ahead = self.is_ahead();
         if MAPS_AHEAD {
             // What can be refused is refused before the file shows new rows to others.
-            self.reserve(layout.len(), None, &path)?;
+            self.reserve(layout.len(), None)?;
         }
-        let pages = self.pages_mut();
+        let (pages, _, path) = self.parts_mut();
         // If there is no room for more than these rows, there may be for them.
-        let is_provided = is_ahead && pages.provide(from, end, &path).is_ok();
+        let is_provided = is_ahead && pages.provide(from, end, path).is_ok();
         let stores = is_small && is_provided;
         if let Some(file) = pages.file().filter(|_| !stores) {
             let written = space::check_limit(end)
@@ -51,12 +49,12 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
                     false => space::fill_holes(file, from..end),
                 })
                 .and_then(|()| write(file, rows, axis, from));
-            written.map_err(space::refusal("extend", end, &path))?;
+            written.map_err(space::refusal("extend", end, path))?;
             if is_ahead && !is_provided {
-                pages.write(&path, || file.sync_data())?;
+                pages.sync_data(path)?;
             }
         }
-        self.reserve(layout.len(), None, &path)?;
+        self.reserve(layout.len(), None)?;
         // SAFETY: the file has been made as long as the layout, by zeros or by rows, which are
         // valid, and has been mapped so far; the layout is in order, so that it does not
         // overlap. The rest is as it was when the array was opened.
@@ -68,26 +66,19 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             added.zip_mut_with(rows, |to, from| *to = *from);
             self.place().pages.intact()?;
         }
-        self.count(count, &path)
+        self.count(count)
     }
 
     /// Adds zeros at the end, with space on the disk.
-    pub(crate) fn stretch(
-        &mut self,
-        layout: Layout<D>,
-        count: usize,
-        path: &Path,
-    ) -> Result<()> {
-        let Some(file) = self.file(path)? else { return Ok(()) };
-        let old = self.layout().clone();
+    pub(crate) fn stretch(&mut self, layout: Layout<D>, count: usize) -> Result<()> {
+        let Some(file) = self.file()? else { return Ok(()) };
+        let (old, path) = (self.layout().clone(), self.place().path);
         let room = Room::make(&file, old.end(), old.end(), layout.end(), false, path)?;
-        self.reserve(layout.len(), None, path)?;
-        if self.is_ahead() {
-            self.pages_mut().write(path, || file.sync_data())?;
-        }
+        self.reserve(layout.len(), None)?;
+        self.sync_if_ahead()?;
         // SAFETY: as in `append_as`; zeros are valid.
         unsafe { self.set_layout(layout) };
-        let counted = self.count(count, path);
+        let counted = self.count(count);
         match &counted {
             Ok(()) => room.keep(),
             // SAFETY: this is how the array was.
@@ -102,21 +93,17 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         layout: Layout<D>,
         old: usize,
         count: usize,
-        path: &Path,
     ) -> Result<()> {
-        let Some(file) = self.file(path)? else { return Ok(()) };
-        self.count(count, path)?;
-        let known = match self.is_ahead() {
-            true => self.pages_mut().write(path, || file.sync_data()),
-            false => Ok(()),
-        };
-        let cut = known
-            .and_then(|()| file.set_len(layout.end()).map_err(Error::io("cut", path)));
+        let Some(file) = self.file()? else { return Ok(()) };
+        self.count(count)?;
+        let cut = self.sync_if_ahead().and_then(|()| {
+            file.set_len(layout.end()).map_err(Error::io("cut", self.place().path))
+        });
         match &cut {
             // SAFETY: the layout is of fewer of the same bytes.
             Ok(()) => unsafe { self.set_layout(layout) },
             // The error that led here is the one to report.
-            Err(_) => drop(self.count(old, path)),
+            Err(_) => drop(self.count(old)),
         }
         cut
     }
@@ -130,14 +117,15 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             && (pages.tail.reach().is_some() || pages.file().is_some_and(stores))
     }
 
+    /// Brings length and header to disk before one of them may contradict the other.
+    fn sync_if_ahead(&self) -> Result<()> {
+        let Place { pages, path, .. } = self.place();
+        if self.is_ahead() { pages.sync_data(path) } else { Ok(()) }
+    }
+
     /// Sees to it that so many bytes of the file are mapped, and more to come.
-    pub(crate) fn reserve(
-        &mut self,
-        len: usize,
-        from: Option<&File>,
-        path: &Path,
-    ) -> Result<()> {
-        let Place { pages, mode, offset, .. } = self.place();
+    pub(crate) fn reserve(&mut self, len: usize, from: Option<&File>) -> Result<()> {
+        let Place { pages, mode, offset, path } = self.place();
         let file = pages.file().or(from).filter(|_| pages.capacity() < len);
         let Some(file) = file else { return Ok(()) };
         let map =
@@ -150,24 +138,17 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             map(0)
         };
         let map = map.map_err(Error::io("map", path))?;
-        let start = map.as_mut_ptr().addr();
-        if pages.advice() != Advice::Normal {
-            // Advice changes speed only.
-            let _ = address::advise(
-                &(start..start.saturating_add(map.len())),
-                pages.advice(),
-            );
-        }
+        pages::advise_all(&map, pages.advice());
         // SAFETY: the same bytes of the file are mapped again, and more.
         let remapped = unsafe { self.remap(map) };
-        remapped.map_err(Error::io("guard", path))
+        remapped.map_err(Error::io("guard", self.place().path))
     }
 
     /// Writes the number of rows, where a header has it.
-    fn count(&mut self, count: usize, path: &Path) -> Result<()> {
+    fn count(&mut self, count: usize) -> Result<()> {
         let end = self.layout().end();
-        match self.pages_and_source() {
-            (pages, Source::Header(header)) => {
+        match self.parts_mut() {
+            (pages, Source::Header(header), path) => {
                 let Some(file) = pages.file() else { return Ok(()) };
                 let written = header.write(file, count);
                 written.map_err(space::refusal("write the header of", end, path))
@@ -196,8 +177,9 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     }
 
     /// Returns the file once more, for what outlives a borrow of the array.
-    fn file(&self, path: &Path) -> Result<Option<File>> {
-        let file = self.place().pages.file().map(File::try_clone).transpose();
+    fn file(&self) -> Result<Option<File>> {
+        let Place { pages, path, .. } = self.place();
+        let file = pages.file().map(File::try_clone).transpose();
         file.map_err(Error::io("keep open", path))
     }
 }

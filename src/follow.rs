@@ -6,6 +6,7 @@ use std::path::Path;
 use ndarray::Dimension;
 
 use crate::file::{self, Stamp};
+use crate::layout::row_len;
 use crate::source::Source;
 use crate::view::check;
 use crate::{Element, Error, Layout, MmapArray, Mode, Result};
@@ -92,7 +93,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         if found < needed {
             return Err(Error::FileTooShort { needed, found });
         }
-        self.reserve(layout.len(), Some(&file), &path)?;
+        self.reserve(layout.len(), Some(&file))?;
         self.check_rows(fortran, &layout, &path)?;
         self.place().pages.intact()?;
         // SAFETY: the file reaches to the end of the layout and is mapped so far, its elements
@@ -107,11 +108,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let needed = self.offset();
         let bytes = found.checked_sub(needed);
         let bytes = bytes.ok_or(Error::FileTooShort { needed, found })?;
-        let row = self
-            .shape()
-            .iter()
-            .skip(1)
-            .fold(size_of::<A>(), |row, length| row.saturating_mul(*length));
+        let row = row_len(self.shape(), size_of::<A>())?;
         let row = u64::try_from(row).map_err(|_| Error::TooLarge)?;
         let count = bytes.checked_div(row).ok_or(Error::ShapeRequired)?;
         usize::try_from(count).map_err(|_| Error::TooLarge)

@@ -104,13 +104,7 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
         }
         self.place().pages.intact()?;
         check_indices(self, axis, indices)?;
-        let mut expected = self.shape().to_vec();
-        if let Some(len) = expected.get_mut(axis.index()) {
-            *len = indices.len();
-        }
-        if expected != rows.shape() {
-            return Err(Error::ShapeMismatch { expected, found: rows.shape().to_vec() });
-        }
+        self.expect_rows(axis, indices.len(), rows)?;
         if self.is_empty() || indices.is_empty() {
             return Ok(());
         }

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use ndarray::{ArrayRef, Axis, Dimension, RemoveAxis};
 
 use crate::file;
+use crate::layout::slowest;
 use crate::region::Place;
 use crate::source::Source;
 use crate::{Element, Error, MmapArray, Mode, Result};
@@ -26,16 +27,16 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// the program crashes at any moment, finds the old length or the new one. (Only the first
     /// growth of a header that NumPy wrote, and each 100,000,000 rows, change more than one
     /// word; this crate reads until it has one or the other, NumPy may have to read again.) On
-    /// ext4 and XFS
-    /// that is true also of a crash of the machine. For that, and for speed, such a file is
-    /// longer than its array meanwhile (by a hole; at most twice as long, or by 1 GiB), until
-    /// [`sync`](crate::SyncToDisk::sync), `close` or drop, or if the process is killed until
-    /// it grows again; and the first growth after one of these waits for the disk.
+    /// ext4 and XFS that is true also of a crash of the machine. For that, and for speed, such
+    /// a file is longer than its array meanwhile (by a hole; at most twice as long, or by 1
+    /// GiB), until [`sync`](crate::SyncToDisk::sync), `close` or drop, or if the process is
+    /// killed until it grows again; and the first growth after one of these waits for the disk.
     ///
     /// Meanwhile nobody else may change the length of the file, be it to append to it or to
     /// cut it; [`lock`](crate::MapOptions::lock) sees to that among those who lock. Readers that
     /// want the file to end with its array, as some other crates do, have to wait for `sync`;
-    /// [`resize`](Self::resize) to the length that it has makes it end so after a kill. Pages that are locked in memory may no longer be so afterwards.
+    /// [`resize`](Self::resize) to the length that it has makes it end so after a kill. Pages
+    /// that are locked in memory may no longer be so afterwards.
     ///
     /// Nothing can be appended that borrows from the array itself; copy it first:
     ///
@@ -84,15 +85,18 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// ```
     pub fn append(&mut self, axis: Axis, rows: &ArrayRef<A, D>) -> Result<()> {
         let fortran = self.growing_order(axis)?;
+        self.expect_rows(axis, rows.len_of(axis), rows)?;
+        self.append_in(fortran, axis, rows)
+    }
+
+    /// Appends rows that fit to an array whose order is known.
+    fn append_in(
+        &mut self,
+        fortran: bool,
+        axis: Axis,
+        rows: &ArrayRef<A, D>,
+    ) -> Result<()> {
         let added = rows.len_of(axis);
-        let mut expected = self.shape().to_vec();
-        if let Some(length) = expected.get_mut(axis.index()) {
-            *length = added;
-        }
-        if rows.shape() != expected {
-            let found = rows.shape().to_vec();
-            return Err(Error::ShapeMismatch { expected, found });
-        }
         let count = self.len_of(axis).checked_add(added).ok_or(Error::TooLarge)?;
         let layout = self.layout().with_rows(fortran, count, align_of::<A>())?;
         if added == 0 {
@@ -120,18 +124,17 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     where
         D: RemoveAxis,
     {
-        let _ = self.growing_order(axis)?;
-        let mut expected = self.shape().to_vec();
-        let _ = expected.remove(axis.index());
+        let fortran = self.growing_order(axis)?;
+        let expected = self.raw_dim().remove_axis(axis);
         let mismatch = || {
-            let (expected, found) = (expected.clone(), row.shape().to_vec());
+            let (expected, found) = (expected.slice().to_vec(), row.shape().to_vec());
             Error::ShapeMismatch { expected, found }
         };
-        if row.shape() != expected {
+        if row.raw_dim() != expected {
             return Err(mismatch());
         }
         let row = row.view().insert_axis(axis).into_dimensionality::<D>();
-        self.append(axis, &row.map_err(|_| mismatch())?)
+        self.append_in(fortran, axis, &row.map_err(|_| mismatch())?)
     }
 
     /// Changes the length of an axis, and of the file: by zeros at its end, or by cutting off.
@@ -147,13 +150,13 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let fortran = self.growing_order(axis)?;
         let layout = self.layout().with_rows(fortran, len, align_of::<A>())?;
         let old = self.len_of(axis);
-        let path = self.place().path.to_owned();
-        self.pages_mut().trim().map_err(Error::io("cut", &path))?;
+        let (pages, _, path) = self.parts_mut();
+        pages.trim().map_err(Error::io("cut", path))?;
         self.confirm(len, false)?;
         match len.cmp(&old) {
             Ordering::Equal => Ok(()),
-            Ordering::Greater => self.stretch(layout, len, &path),
-            Ordering::Less => self.cut(layout, old, len, &path),
+            Ordering::Greater => self.stretch(layout, len),
+            Ordering::Less => self.cut(layout, old, len),
         }
     }
 
@@ -166,13 +169,14 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             Mode::ReadWrite | Mode::Create | Mode::CreateNew => {}
         }
         let (axis, ndim) = (axis.index(), self.ndim());
-        let last = ndim.checked_sub(1).filter(|last| axis <= *last);
-        let last = last.ok_or(Error::AxisOutOfBounds { axis, ndim })?;
+        if axis >= ndim {
+            return Err(Error::AxisOutOfBounds { axis, ndim });
+        }
         let known = match self.source() {
             Source::Header(header) => Some(header.is_fortran()),
             Source::Caller | Source::File => None,
         };
-        let slowest = |fortran: &bool| if *fortran { last } else { 0 };
+        let slowest = |fortran: &bool| slowest(ndim, *fortran);
         let mut orders = [false, true].into_iter().filter(|fortran| {
             known.is_none_or(|known| known == *fortran)
                 && self.layout().is_in_order(*fortran)
@@ -186,8 +190,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// If nothing `but_the_count` is asked, the file itself is not looked at.
     fn confirm(&mut self, count: usize, but_the_count: bool) -> Result<()> {
-        let (end, path) = (self.layout().end(), self.place().path);
-        let Place { pages, .. } = self.place();
+        let end = self.layout().end();
+        let Place { pages, path, .. } = self.place();
         if let Source::Header(header) = self.source() {
             header.check(count)?;
         }

@@ -210,6 +210,13 @@ impl<D: Dimension> Layout<D> {
     }
 }
 
+/// Returns the bytes of one row: of all axes but the first.
+pub(crate) fn row_len(shape: &[usize], item_size: usize) -> Result<usize> {
+    let mut lengths = shape.iter().skip(1);
+    let size = lengths.try_fold(item_size, |size, length| size.checked_mul(*length));
+    size.ok_or(Error::TooLarge)
+}
+
 /// Returns the axis that lies farthest apart.
 pub(crate) fn slowest(ndim: usize, fortran: bool) -> usize {
     if fortran { ndim.saturating_sub(1) } else { 0 }

@@ -2,6 +2,7 @@
 
 use ndarray::{Dimension, IntoDimension, Ix1, StrideShape};
 
+use crate::layout::row_len;
 use crate::{Element, Error, Layout, Mode, Result};
 
 /// No system aligns a mapping to less, nor can it be relied on for more.
@@ -238,12 +239,7 @@ impl<D: Dimension> MapOptions<D> {
 
     /// Replaces the first axis of `row` by the number of rows up to the end of the file.
     fn rows(&self, row: &D, file_len: u64, item_size: usize) -> Result<D> {
-        let size = row
-            .slice()
-            .iter()
-            .skip(1)
-            .try_fold(item_size, |size, &length| size.checked_mul(length))
-            .ok_or(Error::TooLarge)?;
+        let size = row_len(row.slice(), item_size)?;
         if self.mode.creates() {
             return Err(Error::ShapeRequired);
         }

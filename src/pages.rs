@@ -14,7 +14,7 @@ use crate::file::Stamp;
 #[cfg(feature = "sigbus-guard")]
 use crate::guard::Registration;
 use crate::tail::Tail;
-use crate::{Advice, Error, Mode, Result};
+use crate::{Advice, Error, Mode, Result, address};
 
 /// Where the bytes of an array are.
 #[derive(Debug)]
@@ -251,12 +251,13 @@ impl Pages {
         })
     }
 
+    /// Brings the contents of the file, and its length, to disk as they are.
+    pub(crate) fn sync_data(&self, path: &Path) -> Result<()> {
+        self.write(path, || self.file.as_ref().map_or(Ok(()), File::sync_data))
+    }
+
     /// Writes to disk, unless an earlier write has failed; notes if this one does.
-    pub(crate) fn write(
-        &self,
-        path: &Path,
-        write: impl FnOnce() -> io::Result<()>,
-    ) -> Result<()> {
+    fn write(&self, path: &Path, write: impl FnOnce() -> io::Result<()>) -> Result<()> {
         self.intact()?;
         let mut health = self.health();
         let synced = match std::mem::take(&mut *health) {
@@ -329,6 +330,20 @@ pub(crate) fn map(
         }
         Mode::ReadWrite | Mode::Create | Mode::CreateNew => options.map_raw(file),
     }
+}
+
+/// Tells the kernel how all pages of a mapping will be used.
+pub(crate) fn advise_all(map: &MmapRaw, advice: Advice) {
+    if advice != Advice::Normal {
+        // Advice changes speed only.
+        let _ = address::advise(&addresses(map), advice);
+    }
+}
+
+/// Returns the addresses of the bytes of a mapping.
+pub(crate) fn addresses(map: &MmapRaw) -> Range<usize> {
+    let start = map.as_mut_ptr().addr();
+    start..start.saturating_add(map.len())
 }
 
 /// Maps the first `len` bytes of a file for writing.

@@ -12,7 +12,7 @@ use crate::address::{self, Twin};
 use crate::file::{self, Stamp};
 use crate::pages::{self, Pages};
 use crate::view::check;
-use crate::{Advice, Element, Error, Layout, MapOptions, MmapArray, Mode, Result};
+use crate::{Element, Error, Layout, MapOptions, MmapArray, Mode, Result};
 
 impl MapOptions {
     /// Makes an array of zeros in a private file of the system's temporary folder.
@@ -187,15 +187,11 @@ impl<D: Dimension> MapOptions<D> {
 
     /// Gives the advice asked for, and reads what is to be in memory at once.
     pub(crate) fn prepare(&self, map: &MmapRaw, offset: u64) -> io::Result<()> {
-        let start = map.as_mut_ptr().addr();
-        let addresses = start..start.saturating_add(map.len());
-        if self.advice != Advice::Normal {
-            // Advice changes speed only.
-            let _ = address::advise(&addresses, self.advice);
-        }
+        pages::advise_all(map, self.advice);
         if !self.populate {
             return Ok(());
         }
+        let addresses = pages::addresses(map);
         let shared = self.mode != Mode::CopyOnWrite;
         if let Some(twin) = shared.then(|| Twin::of(&addresses, offset)).flatten() {
             twin.read(&addresses)?;

@@ -102,8 +102,7 @@ impl Pages {
         }
         *self.tail.reach.get_mut() = reach;
         self.tail.owner = process::id();
-        let Some(file) = self.file() else { return Ok(()) };
-        self.write(path, || file.sync_data())
+        self.sync_data(path)
     }
 
     /// Reserves space up to `end` and half as much more as there is.

@@ -5,7 +5,6 @@ use std::io;
 use std::path::Path;
 
 use super::header::{self, Header, MAGIC};
-use crate::layout::slowest;
 use crate::source::Count;
 use crate::word::{WORD, Word};
 use crate::{Error, NpyError, Result, file, space};
@@ -33,10 +32,7 @@ impl HeaderCount {
 
     fn with(&self, count: usize) -> Header {
         let mut header = self.header.clone();
-        let growing = slowest(header.shape.len(), header.fortran_order);
-        if let Some(length) = header.shape.get_mut(growing) {
-            *length = count;
-        }
+        header.set_count(count);
         header
     }
 
@@ -100,7 +96,7 @@ impl Count for HeaderCount {
                 self.word = at.map(|at| Word::at(file, at));
             }
         }
-        self.header = self.with(count);
+        self.header.set_count(count);
         Ok(())
     }
 

@@ -100,6 +100,13 @@ impl Header {
         self.shape.get(slowest(self.shape.len(), self.fortran_order)).copied()
     }
 
+    pub(crate) fn set_count(&mut self, count: usize) {
+        let growing = slowest(self.shape.len(), self.fortran_order);
+        if let Some(length) = self.shape.get_mut(growing) {
+            *length = count;
+        }
+    }
+
     /// Returns the number of bytes of the array.
     pub(crate) fn len(&self) -> Result<u64> {
         let len = self
