@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 use std::slice;
 
+use memmap2::MmapRaw;
 use ndarray::Dimension;
 
 use crate::file::{self, Stamp};
@@ -14,7 +15,7 @@ use crate::pages::{self, Pages};
 use crate::source::Source;
 use crate::space::{self, Room};
 use crate::view::check;
-use crate::{Element, Error, MapOptions, MmapArray, Mode, Result};
+use crate::{Element, Error, Layout, MapOptions, MmapArray, Mode, Result};
 
 impl<D: Dimension> MapOptions<D> {
     /// Opens a file and maps it as an array.
@@ -138,10 +139,7 @@ impl<D: Dimension> MapOptions<D> {
             return Err(Error::io("create", path)(exists));
         }
         let layout = self.resolve::<A>(len)?;
-        let keep =
-            pages::needs_file(self.mode, layout.is_empty(), self.lock, self.guarded);
-        let kept = keep.then(|| file.try_clone()).transpose();
-        let kept = kept.map_err(Error::io("keep open", path))?;
+        let kept = self.keep(file, &layout, path)?;
 
         let end = layout.end();
         let from = if self.mode.creates() { 0 } else { len };
@@ -185,9 +183,8 @@ impl<D: Dimension> MapOptions<D> {
         } else {
             metadata
         };
-        let mut pages = Pages::new(mapped, kept, self.advice, Stamp::of(&metadata));
-        pages.holds_lock = self.lock;
-        self.protect(&mut pages, layout.offset(), path)?;
+        let stamp = Stamp::of(&metadata);
+        let pages = self.pages(mapped, kept, layout.offset(), stamp, path)?;
         // The elements of a new file are zeros, which are valid.
         if !layout.is_empty() && !self.mode.creates() {
             // SAFETY: the pages have `len` bytes and live for longer than the reference; the
@@ -219,18 +216,33 @@ impl<D: Dimension> MapOptions<D> {
         Ok(())
     }
 
-    /// Guards a mapping if asked to.
-    pub(crate) fn protect(
+    /// Returns the file for the array to keep open, if it needs it.
+    pub(crate) fn keep(
         &self,
-        pages: &mut Pages,
-        offset: u64,
+        file: &File,
+        layout: &Layout<D>,
         path: &Path,
-    ) -> Result<()> {
-        #[cfg(feature = "sigbus-guard")]
+    ) -> Result<Option<File>> {
+        let keep =
+            pages::needs_file(self.mode, layout.is_empty(), self.lock, self.guarded);
+        let kept = keep.then(|| file.try_clone()).transpose();
+        kept.map_err(Error::io("keep open", path))
+    }
+
+    /// Wraps a mapping that begins at `offset` of the file, and guards it if asked to.
+    pub(crate) fn pages(
+        &self,
+        map: Option<MmapRaw>,
+        kept: Option<File>,
+        offset: u64,
+        stamp: Stamp,
+        path: &Path,
+    ) -> Result<Pages> {
+        let mut pages = Pages::new(map, kept, self.advice, stamp);
+        pages.holds_lock = self.lock;
         if self.guarded {
             pages.protect(offset, self.mode).map_err(Error::io("guard", path))?;
         }
-        let _ = (pages, offset, path);
-        Ok(())
+        Ok(pages)
     }
 }

@@ -173,6 +173,12 @@ impl Pages {
         Ok(())
     }
 
+    /// Refuses what nobody can ask for without the feature.
+    #[cfg(not(feature = "sigbus-guard"))]
+    pub(crate) fn protect(&mut self, _: u64, _: Mode) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Has bus errors in the mapping repaired, which begins at `offset` of the file.
     #[cfg(feature = "sigbus-guard")]
     pub(crate) fn protect(&mut self, offset: u64, mode: Mode) -> io::Result<()> {

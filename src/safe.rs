@@ -119,14 +119,9 @@ impl<D: Dimension> MapOptions<D> {
             false => not_immutable(e.into()),
         })?;
         let map = MmapRaw::from(map);
-        let keep =
-            pages::needs_file(self.mode, layout.is_empty(), self.lock, self.guarded);
-        let kept = keep.then(|| file.try_clone()).transpose();
-        let kept = kept.map_err(Error::io("keep open", path))?;
+        let kept = self.keep(file, &layout, path)?;
         let stamp = Stamp::of(&file::regular(file, path)?);
-        let mut pages = Pages::new(Some(map), kept, self.advice, stamp);
-        pages.holds_lock = self.lock;
-        self.protect(&mut pages, layout.offset(), path)?;
+        let mut pages = self.pages(Some(map), kept, layout.offset(), stamp, path)?;
         if let Some(map) = pages.mapping() {
             self.prepare(map, layout.offset()).map_err(Error::io("read", path))?;
         }

@@ -122,12 +122,7 @@ pub(crate) fn install() -> io::Result<()> {
         return Ok(());
     }
     PAGE.store(address::page_size(), Ordering::Relaxed);
-    // SAFETY: all zeros are a value of this struct of numbers and pointers.
-    let mut previous: sigaction = unsafe { mem::zeroed() };
-    // SAFETY: `previous` is where the kernel may write; nothing is changed.
-    if unsafe { libc::sigaction(libc::SIGBUS, ptr::null(), &raw mut previous) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
+    let previous = action().ok_or_else(io::Error::last_os_error)?;
     // Before the first signal can come: the handler looks for it.
     let _ = PREVIOUS.set(previous);
     if !set_handler() {
@@ -135,6 +130,16 @@ pub(crate) fn install() -> io::Result<()> {
     }
     INSTALLED.store(true, Ordering::Release);
     Ok(())
+}
+
+/// Returns what is done about the signal now.
+fn action() -> Option<sigaction> {
+    // SAFETY: all zeros are a value of this struct of numbers and pointers.
+    let mut action: sigaction = unsafe { mem::zeroed() };
+    // SAFETY: `action` is where the kernel may write; nothing is changed.
+    let failed =
+        unsafe { libc::sigaction(libc::SIGBUS, ptr::null(), &raw mut action) } != 0;
+    Some(action).filter(|_| !failed)
 }
 
 fn set_handler() -> bool {
@@ -249,34 +254,32 @@ fn hand_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
         handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
             // SAFETY: whoever set this handler said that it takes these arguments.
             let handler =
-                unsafe { mem::transmute::<*const (), WithInfo>(address(handler)) };
+                unsafe { mem::transmute::<*const (), WithInfo>(function(handler)) };
             handler(signal, info, context);
-            stay(signal, comes_again);
+            stay(comes_again);
         }
         handler => {
             // SAFETY: whoever set this handler said that it takes the number alone.
-            let handler = unsafe { mem::transmute::<*const (), Plain>(address(handler)) };
+            let handler =
+                unsafe { mem::transmute::<*const (), Plain>(function(handler)) };
             handler(signal);
-            stay(signal, comes_again);
+            stay(comes_again);
         }
     }
 }
 
 /// Keeps the guard where a handler has given the signal back to the system, as that of the
 /// standard library does, and the process goes on, since somebody had only sent it.
-fn stay(signal: c_int, comes_again: bool) {
-    // SAFETY: all zeros are a value of this struct of numbers and pointers.
-    let mut action: sigaction = unsafe { mem::zeroed() };
-    // SAFETY: `action` is where the kernel may write; nothing is changed.
-    let failed = unsafe { libc::sigaction(signal, ptr::null(), &raw mut action) };
-    if failed == 0 && !comes_again && action.sa_sigaction == libc::SIG_DFL {
+fn stay(comes_again: bool) {
+    let is_given_back = action().is_some_and(|now| now.sa_sigaction == libc::SIG_DFL);
+    if is_given_back && !comes_again {
         GIVEN_BACK.store(true, Ordering::Relaxed);
         let _ = set_handler();
     }
 }
 
 /// Returns the function that the kernel has the number of.
-fn address(handler: libc::sighandler_t) -> *const () {
+fn function(handler: libc::sighandler_t) -> *const () {
     ptr::with_exposed_provenance(handler)
 }
 

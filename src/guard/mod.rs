@@ -75,10 +75,12 @@
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod handler;
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+#[path = "absent.rs"]
+mod handler;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod slots;
 
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub(crate) use handler::Registration;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub use handler::handle;
@@ -117,38 +119,10 @@ pub enum FaultKind {
 ///
 /// [`Error::Io`] if the system refuses, and elsewhere than on Linux with pointers of 64 bits.
 pub fn install() -> Result<()> {
-    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-    let installed = handler::install();
-    #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-    let installed = Err(std::io::ErrorKind::Unsupported.into());
-    installed.map_err(Error::io("install the guard for", Path::new("")))
+    handler::install().map_err(Error::io("install the guard for", Path::new("")))
 }
 
 /// Tells whether the guard was installed; not whether another handler has replaced it since.
 pub fn is_active() -> bool {
-    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-    return handler::is_active();
-    #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-    false
-}
-
-/// A mapping that is guarded; there is none here.
-#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-#[derive(Debug)]
-pub(crate) enum Registration {}
-
-#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-impl Registration {
-    pub(crate) fn new(
-        _: &memmap2::MmapRaw,
-        _: u64,
-        _: &std::fs::File,
-        _: bool,
-    ) -> std::io::Result<Self> {
-        Err(std::io::ErrorKind::Unsupported.into())
-    }
-
-    pub(crate) fn fault(&self) -> Option<Fault> {
-        match *self {}
-    }
+    handler::is_active()
 }
