@@ -103,7 +103,10 @@ impl Large {
             section(
                 format!("1 % of {} changed privately, warm", medium.name),
                 vec![
-                    Way::new("CopyOnWrite", || change(medium)).after(|| medium.warm()),
+                    Way::new("CopyOnWrite", move || {
+                        Table::change(&mut medium.open(Mode::CopyOnWrite), -1.0)
+                    })
+                    .after(|| medium.warm()),
                     numpy("np.load + change", "load_change", npy, Target::AtLeast(10.0))
                         .after(|| medium.warm()),
                     numpy("np.memmap, c", "memmap_change", &medium.path, NEVER_SLOWER)
@@ -136,13 +139,4 @@ fn fill(path: &Path, table: &Table) -> f64 {
     sweep.for_each(|mut block| block.fill(1.5));
     array.sync().expect("it is written");
     array[[7, 7]]
-}
-
-fn change(table: &Table) -> f64 {
-    let mut array = table.open(Mode::CopyOnWrite);
-    let mut view = array.view_mut().expect("it can be changed");
-    for row in (0..table.rows()).step_by(100) {
-        view[[row, 3]] = -1.0;
-    }
-    view[[0, 3]]
 }

@@ -82,11 +82,7 @@ fn committed<'a>(dir: &'a Path, table: &'a Table) -> Section<'a> {
     let commit = move |runs: u32| {
         (0..runs).fold((0.0, 0.0), |(_, seconds), _| {
             let mut array = table.open(Mode::CopyOnWrite);
-            let value = next();
-            let mut view = array.view_mut().expect("it can be changed");
-            for row in (0..table.rows()).step_by(100) {
-                view[[row, 3]] = value;
-            }
+            Table::change(&mut array, next());
             let start = Instant::now();
             array.commit().expect("it is written");
             (1.0, seconds + start.elapsed().as_secs_f64())

@@ -177,22 +177,11 @@ fn elements(table: &Table) -> Section<'_> {
 
 /// Changes 1 % of the rows privately.
 fn private(table: &Table) -> Section<'_> {
-    let change = move || {
-        let mut array = table.open(Mode::CopyOnWrite);
-        let mut view = array.view_mut().expect("it can be changed");
-        for row in (0..table.rows()).step_by(100) {
-            view[[row, 3]] = -1.0;
-        }
-        view[[0, 3]]
-    };
+    let change = move || Table::change(&mut table.open(Mode::CopyOnWrite), -1.0);
     let load = move || {
         let options = MapOptions::new(Mode::CopyOnWrite).rows_of(ROW);
         let mut array = options.load::<f64>(&table.path).expect("it loads");
-        let mut view = array.view_mut().expect("it can be changed");
-        for row in (0..table.rows()).step_by(100) {
-            view[[row, 3]] = -1.0;
-        }
-        view[[0, 3]]
+        Table::change(&mut array, -1.0)
     };
     let pages = table.rows().div_ceil(100) * ROW_LEN;
     Section {

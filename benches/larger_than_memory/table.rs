@@ -37,6 +37,14 @@ impl Table {
         Ok(Self { name: name.to_owned(), path, len })
     }
 
+    /// Changes one row in a hundred, each in a page of its own; returns the value again.
+    pub(crate) fn change(array: &mut MmapArray2<f64>, value: f64) -> f64 {
+        let view = array.view_mut().expect("it can be changed");
+        let mut changed = view.slice_move(s![..;100, 3]);
+        changed.fill(value);
+        changed.first().copied().unwrap_or(f64::NAN)
+    }
+
     pub(crate) fn rows(&self) -> usize {
         self.len / ROW_LEN
     }
