@@ -29,7 +29,7 @@ const FLOORS: [&[&str]; 8] = [
 ];
 
 /// The files that may ask for pardon of the manifest's ban on unsafe code.
-const UNSAFE: [&str; 17] = [
+const UNSAFE: [&str; 18] = [
     "address",
     "array",
     "cached",
@@ -41,6 +41,7 @@ const UNSAFE: [&str; 17] = [
     "guard/slots",
     "npy/mod",
     "npy/dynamic",
+    "npy/options",
     "open",
     "pages",
     "paging",

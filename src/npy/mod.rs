@@ -48,13 +48,12 @@ mod entries;
 mod growable;
 mod header;
 mod literal;
+mod options;
 mod version;
 
-use std::fs::File;
-use std::io;
 use std::path::Path;
 
-use ndarray::{Dimension, IxDyn, ShapeBuilder, StrideShape};
+use ndarray::{Dimension, StrideShape};
 
 pub use crate::{__npy_match_real as match_real, __npy_record as record};
 pub use dtype::{DType, Field, Kind, Order, Scalar, Unit};
@@ -64,15 +63,12 @@ pub use element::NpyElement;
 pub use element::{RustField, check_record, record_dtype};
 pub use growable::make_growable;
 pub use header::Header;
+pub use options::Options;
 pub use version::Version;
 
-use count::HeaderCount;
-
-use crate::source::Source;
-use crate::{
-    Advice, Draft, Error, Layout, MapOptions, MmapArray, Mode, NpyError, Result, file,
-    space,
-};
+use crate::{Draft, MmapArray, Mode, Result};
+#[cfg(doc)]
+use crate::{Error, MapOptions, NpyError};
 
 /// Maps the array of a `.npy` file.
 ///
@@ -155,228 +151,4 @@ pub fn load<A: NpyElement, D: Dimension>(
     path: impl AsRef<Path>,
 ) -> Result<MmapArray<A, D>> {
     Options::new(Mode::ReadOnly).load(path)
-}
-
-/// How a `.npy` file is opened or created.
-#[derive(Clone, Debug)]
-#[must_use = "options do nothing until a file is opened with them"]
-pub struct Options {
-    map: MapOptions,
-    header_cap: u64,
-    version: Option<Version>,
-    fortran_order: bool,
-}
-
-impl Options {
-    /// Starts from a mode and the defaults of all other options.
-    pub fn new(mode: Mode) -> Self {
-        let map = MapOptions::new(mode);
-        Self { map, header_cap: header::DEFAULT_CAP, version: None, fortran_order: false }
-    }
-
-    /// Sets how many bytes the header of a file to read may have (default 10,000).
-    ///
-    /// A file of thousands of fields that was created here needs it to be opened, as it needs
-    /// `max_header_size` in NumPy.
-    pub fn header_cap(self, header_cap: u64) -> Self {
-        Self { header_cap, ..self }
-    }
-
-    /// Sets the version of the format to create (default the oldest that will do).
-    pub fn version(self, version: Version) -> Self {
-        Self { version: Some(version), ..self }
-    }
-
-    /// Sets whether to create in Fortran order, as `.f()` does (default no).
-    ///
-    /// Only this says so of arrays that are in both orders, such as those of one axis or
-    /// without elements.
-    pub fn fortran_order(self, fortran_order: bool) -> Self {
-        Self { fortran_order, ..self }
-    }
-
-    /// Sets whether to create a file without disk space; see [`MapOptions::sparse`].
-    pub fn sparse(self, sparse: bool) -> Self {
-        Self { map: self.map.sparse(sparse), ..self }
-    }
-
-    /// Sets whether all pages are brought into memory; see [`MapOptions::populate`].
-    pub fn populate(self, populate: bool) -> Self {
-        Self { map: self.map.populate(populate), ..self }
-    }
-
-    /// Sets what the kernel is told of accesses; see [`MapOptions::advice`].
-    pub fn advice(self, advice: Advice) -> Self {
-        Self { map: self.map.advice(advice), ..self }
-    }
-
-    /// Sets whether the file is locked; see [`MapOptions::lock`].
-    pub fn lock(self, lock: bool) -> Self {
-        Self { map: self.map.lock(lock), ..self }
-    }
-
-    /// Sets whether bus errors in the mapping are repaired; see [`MapOptions::guarded`].
-    #[cfg(feature = "sigbus-guard")]
-    pub fn guarded(self, guarded: bool) -> Self {
-        Self { map: self.map.guarded(guarded), ..self }
-    }
-
-    /// Maps the array of a `.npy` file.
-    ///
-    /// # Safety
-    ///
-    /// That of [`open`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`open`].
-    pub unsafe fn open<A: NpyElement, D: Dimension>(
-        &self,
-        path: impl AsRef<Path>,
-    ) -> Result<MmapArray<A, D>> {
-        let path = path.as_ref();
-        let (file, len, header) = self.read_header(path)?;
-        let options = self.options_for::<A, D>(&header)?;
-        // SAFETY: the caller vouches for the file.
-        let mut array = unsafe { options.map_sized(&file, len, path)? };
-        array.set_source(self.source(header));
-        Ok(array)
-    }
-
-    /// Reads the array of a `.npy` file into memory, in mode `r`, or in `c` to change it.
-    ///
-    /// # Errors
-    ///
-    /// - [`Error::UnsupportedMode`] in other modes than `r` and `c`.
-    /// - Those of [`load`].
-    pub fn load<A: NpyElement, D: Dimension>(
-        &self,
-        path: impl AsRef<Path>,
-    ) -> Result<MmapArray<A, D>> {
-        self.map.require(&[Mode::ReadOnly, Mode::CopyOnWrite], "load a file")?;
-        let path = path.as_ref();
-        let (file, len, header) = self.read_header(path)?;
-        self.options_for::<A, D>(&header)?.load_sized(&file, len, path)
-    }
-
-    /// Creates a `.npy` file of zeros, in mode `w+` or `x+`, and maps its array.
-    ///
-    /// # Safety
-    ///
-    /// That of [`open`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`create`].
-    pub unsafe fn create<A: NpyElement, D: Dimension>(
-        &self,
-        path: impl AsRef<Path>,
-        shape: impl Into<StrideShape<D>>,
-    ) -> Result<MmapArray<A, D>> {
-        let (options, header, bytes) = self.options_to_create::<A, D>(shape.into())?;
-        // SAFETY: the caller vouches for the file.
-        let array = unsafe { options.open_then(path.as_ref(), write_header(&bytes)) };
-        let mut array = array?;
-        array.set_source(self.source(header));
-        Ok(array)
-    }
-
-    /// Makes a `.npy` file of zeros, in mode `w+` or `x+`, that takes the place of `path` when
-    /// published; see [`Draft`].
-    ///
-    /// # Errors
-    ///
-    /// - [`NpyError::Unwritable`] for arrays that NumPy does not have.
-    /// - Those of [`MapOptions::draft`].
-    pub fn draft<A: NpyElement, D: Dimension>(
-        &self,
-        path: impl AsRef<Path>,
-        shape: impl Into<StrideShape<D>>,
-    ) -> Result<Draft<A, D>> {
-        let (options, _, bytes) = self.options_to_create::<A, D>(shape.into())?;
-        options.draft_then(path.as_ref(), write_header(&bytes))
-    }
-
-    /// Checks elements and axes, and returns where they lie in a new file, and its header.
-    fn options_to_create<A: NpyElement, D: Dimension>(
-        &self,
-        shape: StrideShape<D>,
-    ) -> Result<(MapOptions<D>, Header, Vec<u8>)> {
-        if !self.map.mode.creates() {
-            let (mode, action) = (self.map.mode, "create a `.npy` file");
-            return Err(Error::UnsupportedMode { mode, action });
-        }
-        let dim = shape.raw_dim().clone();
-        let fortran_order = self.fortran_order || is_fortran::<A, D>(shape)?;
-        let mut header = Header::new(A::dtype(), dim.slice(), fortran_order)?;
-        if let Some(version) = self.version {
-            header = header.with_version(version)?;
-        }
-        let bytes = header.to_bytes_of(header.version)?;
-        Ok((self.options_for::<A, D>(&header)?, header, bytes))
-    }
-
-    /// Returns what counts the rows of the array of a header, if it has rows.
-    fn source(&self, header: Header) -> Source {
-        match header.shape.is_empty() {
-            true => Source::Caller,
-            false => Source::Header(Box::new(HeaderCount::new(header, self.header_cap))),
-        }
-    }
-
-    /// Opens, locks and measures a file, and reads its header.
-    fn read_header(&self, path: &Path) -> Result<(File, u64, Header)> {
-        if self.map.mode.creates() {
-            let (mode, action) = (self.map.mode, "open a `.npy` file");
-            return Err(Error::UnsupportedMode { mode, action });
-        }
-        let file = file::open(path, self.map.mode)?.file;
-        let len = file::locked_len(&file, self.map.mode, self.map.lock, path)?;
-        let header = header::read(&file, path, self.header_cap)?;
-        Ok((file, len, header))
-    }
-
-    /// Checks elements and axes, and says where the array lies.
-    fn options_for<A: NpyElement, D: Dimension>(
-        &self,
-        header: &Header,
-    ) -> Result<MapOptions<D>> {
-        A::check(&header.dtype)?;
-        let (expected, found) = (header.dtype.size(), size_of::<A>());
-        if expected != found {
-            return Err(Error::ElementSize { expected, found });
-        }
-        let (asked, found) = (D::NDIM, header.shape.len());
-        let dim = D::from_dimension(&IxDyn(&header.shape));
-        let dim = dim.ok_or(NpyError::Axes { found, asked: asked.unwrap_or(found) })?;
-        let options = self.map.clone().offset(header.data_offset);
-        Ok(options.shape(dim.set_f(header.fortran_order)))
-    }
-}
-
-/// Makes the closure that writes a header to a new file.
-fn write_header(bytes: &[u8]) -> impl FnOnce(&File) -> io::Result<()> + '_ {
-    move |file| {
-        space::write_all_at(file, bytes, 0)?;
-        // A sync of the array reaches no page before its own.
-        if bytes.len() >= SMALLEST_PAGE { file.sync_data() } else { Ok(()) }
-    }
-}
-
-/// No system has smaller pages.
-const SMALLEST_PAGE: usize = 4096;
-
-/// Tells whether a shape is in Fortran order, and not in C order too.
-fn is_fortran<A: NpyElement, D: Dimension>(shape: StrideShape<D>) -> Result<bool> {
-    let dim = shape.raw_dim().clone();
-    let layout = |shape| Layout::new(0, shape, size_of::<A>().max(1), 1);
-    let asked = layout(shape)?;
-    if asked == layout(dim.clone().into())? {
-        Ok(false)
-    } else if asked == layout(dim.f().into())? {
-        Ok(true)
-    } else {
-        let why = "it has files in C and Fortran order only";
-        Err(NpyError::Unwritable { why }.into())
-    }
 }
