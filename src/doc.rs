@@ -1,5 +1,6 @@
 //! Documentation that is longer than an item's.
 
+pub mod beyond_one_machine;
 pub mod faults;
 pub mod for_numpy_users;
 pub mod soundness;

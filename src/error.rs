@@ -62,20 +62,29 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// Only the slowest axis of an array can grow: the first in C order, the last in Fortran
-    /// order.
+    /// Only the slowest axis of an array can grow or be split: the first in C order, the last in
+    /// Fortran order.
     #[error(
-        "axis {axis} cannot grow: in the order of this array only axis {slowest} can"
+        "axis {axis} cannot grow or be split: in the order of this array only axis \
+         {slowest} can"
     )]
     NotSlowestAxis {
         /// The axis asked for, counted from 0.
         axis: usize,
-        /// The axis that can grow.
+        /// The axis that can.
         slowest: usize,
     },
-    /// The array has gaps or is in neither order, so that it cannot grow.
-    #[error("the array has strides of its own: only C and Fortran order can grow")]
+    /// The array has gaps or is in neither order, so that it can neither grow nor be split.
+    #[error(
+        "the array has strides of its own: only C and Fortran order can grow or be split"
+    )]
     NotInOrder,
+    /// The array is a window of a larger one, whose length it does not know.
+    #[error("a window of a larger array cannot grow (open the whole array)")]
+    WindowGrows,
+    /// An array was to be split into no parts.
+    #[error("an array cannot be split into 0 parts")]
+    NoParts,
     /// The file goes on beyond the array, which would grow over it.
     #[error(
         "the file goes on from the array's end at byte {end} to byte {found}, which growth \

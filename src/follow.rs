@@ -72,7 +72,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let _ =
             file::locked_len(&file, self.mode(), self.place().pages.holds_lock, &path)?;
         let (fortran, counted) = match self.source() {
-            Source::Caller => return Err(Error::FixedShape),
+            Source::Caller | Source::Window => return Err(Error::FixedShape),
             Source::File => (false, None),
             Source::Header(header) => {
                 (header.is_fortran(), Some(header.read(&file, &path)?))

@@ -175,6 +175,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let known = match self.source() {
             Source::Header(header) => Some(header.is_fortran()),
             Source::Caller | Source::File => None,
+            Source::Window => return Err(Error::WindowGrows),
         };
         let slowest = |fortran: &bool| slowest(ndim, *fortran);
         let mut orders = [false, true].into_iter().filter(|fortran| {

@@ -202,6 +202,7 @@ mod pages;
 mod paging;
 #[cfg(feature = "rayon")]
 mod parallel;
+pub mod partition;
 mod reader;
 mod region;
 mod safe;

@@ -13,6 +13,8 @@ use crate::Result;
 pub(crate) enum Source {
     /// From the caller: the file does not tell.
     Caller,
+    /// From a window of a larger array, which stays as it is.
+    Window,
     /// From the length of the file.
     File,
     /// From a header.

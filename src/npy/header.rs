@@ -203,6 +203,24 @@ impl Header {
         frame(&text, version, end)
     }
 
+    /// Moves the data on to a multiple of `align` bytes and lays the header out before it, in at
+    /// most `cap` bytes if it has to grow for that.
+    pub(crate) fn align_data(&mut self, align: u64, cap: u64) -> Result<Vec<u8>> {
+        let end = self.data_offset.checked_next_multiple_of(align.max(1));
+        let end = end.ok_or(Error::TooLarge)?;
+        if end == self.data_offset {
+            return self.to_bytes_of(self.version);
+        }
+        let prefix = u64::try_from(self.version.prefix()).unwrap_or(u64::MAX);
+        let len = end.saturating_sub(prefix);
+        if len > cap {
+            return Err(Error::Npy(NpyError::HeaderTooLarge { len, cap }));
+        }
+        self.data_offset = end;
+        let (bytes, _) = self.to_bytes_in_place()?;
+        Ok(bytes)
+    }
+
     /// Lays the header out in as many bytes as it has in its file.
     ///
     /// The length of the growing axis ends at a word, if there is room for that, so that it

@@ -25,13 +25,24 @@ pub struct Options {
     header_cap: u64,
     version: Option<Version>,
     fortran_order: bool,
+    data_align: u64,
 }
 
 impl Options {
     /// Starts from a mode and the defaults of all other options.
     pub fn new(mode: Mode) -> Self {
-        let map = MapOptions::new(mode);
-        Self { map, header_cap: header::DEFAULT_CAP, version: None, fortran_order: false }
+        Self::mapping(MapOptions::new(mode))
+    }
+
+    /// Starts from how the file is mapped.
+    pub(crate) fn mapping(map: MapOptions) -> Self {
+        Self {
+            map,
+            header_cap: header::DEFAULT_CAP,
+            version: None,
+            fortran_order: false,
+            data_align: 1,
+        }
     }
 
     /// Sets how many bytes the header of a file to read may have (default 10,000).
@@ -53,6 +64,16 @@ impl Options {
     /// without elements.
     pub fn fortran_order(self, fortran_order: bool) -> Self {
         Self { fortran_order, ..self }
+    }
+
+    /// Sets of how many bytes the place of the elements of a new file is a multiple (default 64).
+    ///
+    /// 4096 makes the elements begin at a page, as [`page_aligned`] windows want it. The header
+    /// is filled with spaces, up to its [cap](Self::header_cap).
+    ///
+    /// [`page_aligned`]: crate::partition::Partition::page_aligned
+    pub fn data_align(self, data_align: u64) -> Self {
+        Self { data_align, ..self }
     }
 
     /// Sets whether to create a file without disk space; see [`MapOptions::sparse`].
@@ -172,7 +193,7 @@ impl Options {
         if let Some(version) = self.version {
             header = header.with_version(version)?;
         }
-        let bytes = header.to_bytes_of(header.version)?;
+        let bytes = header.align_data(self.data_align, self.header_cap)?;
         Ok((self.options_for::<A, D>(&header)?, header, bytes))
     }
 
@@ -197,7 +218,7 @@ impl Options {
     }
 
     /// Checks elements and axes, and says where the array lies.
-    pub(super) fn options_for<A: NpyElement, D: Dimension>(
+    pub(crate) fn options_for<A: NpyElement, D: Dimension>(
         &self,
         header: &Header,
     ) -> Result<MapOptions<D>> {

@@ -1,0 +1,139 @@
+//! Which rows the parts of an array have: arithmetic.
+
+use std::ops::Range;
+
+use num_integer::{ExtendedGcd, Integer};
+
+use crate::{Error, Result};
+
+/// Rows divided into parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    rows: usize,
+    parts: usize,
+    /// Where parts may begin, if not everywhere.
+    steps: Option<Steps>,
+}
+
+/// Every so many rows from some row on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Steps {
+    /// Less than `period`.
+    first: usize,
+    /// Not 0.
+    period: usize,
+}
+
+impl Bounds {
+    pub(super) fn new(rows: usize, parts: usize) -> Result<Self> {
+        if parts == 0 {
+            return Err(Error::NoParts);
+        }
+        Ok(Self { rows, parts, steps: None })
+    }
+
+    /// Lets parts begin only where a row of `row` bytes does at a multiple of `bytes`, the first
+    /// of all lying at `offset`.
+    pub(super) fn aligned(self, offset: u64, row: usize, bytes: u64) -> Self {
+        // Rows without bytes share none.
+        if row == 0 || bytes <= 1 {
+            return Self { steps: None, ..self };
+        }
+        // A row that is not there is none to begin at.
+        let nowhere = Steps { first: usize::MAX - 1, period: usize::MAX };
+        let steps = Steps::solve(offset, row, bytes).unwrap_or(nowhere);
+        Self { steps: Some(steps), ..self }
+    }
+
+    pub(super) fn parts(&self) -> usize {
+        self.parts
+    }
+
+    /// Returns the rows of a part.
+    pub(super) fn rows(&self, part: usize) -> Option<Range<usize>> {
+        (part < self.parts).then(|| self.start(part)..self.start(part.saturating_add(1)))
+    }
+
+    /// Returns the first row of a part, or of none after the last.
+    fn start(&self, part: usize) -> usize {
+        let (each, more) = self.rows.div_rem(&self.parts);
+        let start = each.saturating_mul(part).saturating_add(part.min(more));
+        match self.steps {
+            Some(Steps { first, period }) if start < self.rows => {
+                let beyond = start.checked_sub(first).map(|past| past.mod_floor(&period));
+                beyond.map_or(0, |beyond| start.saturating_sub(beyond))
+            }
+            _ => start,
+        }
+    }
+}
+
+impl Steps {
+    /// Solves `offset + first * row = 0` modulo `bytes`; `row` and `bytes` are not 0.
+    fn solve(offset: u64, row: usize, bytes: u64) -> Option<Self> {
+        // Of what fits into an `i64`, products of two fit into an `i128`.
+        let [offset, row, bytes]: [i128; 3] = [
+            i64::try_from(offset).ok()?.into(),
+            i64::try_from(row).ok()?.into(),
+            i64::try_from(bytes).ok()?.into(),
+        ];
+        let ExtendedGcd { gcd, x, .. } = row.extended_gcd(&bytes);
+        let (offset, rest) = offset.div_rem(&gcd);
+        if rest != 0 {
+            return None;
+        }
+        let period = bytes.checked_div(gcd)?;
+        let first = offset.mod_floor(&period).checked_mul(x)?.checked_neg()?;
+        let first = first.mod_floor(&period);
+        Some(Self {
+            first: usize::try_from(first).ok()?,
+            period: usize::try_from(period).ok()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_the_rows_that_begin_at_a_multiple() {
+        for offset in [0, 1, 6, 64, 80, 128, 4096, 5000] {
+            for row in [1, 2, 3, 8, 24, 100, 768, 4096, 4099, 12_288] {
+                for bytes in [2, 3, 64, 100, 4096] {
+                    let begins = |r: &usize| {
+                        let row = u64::try_from(r * row).unwrap();
+                        (offset + row).is_multiple_of(bytes)
+                    };
+                    let found = Steps::solve(offset, row, bytes);
+                    let expected: Vec<_> = (0..10_000).filter(begins).collect();
+                    let listed = found.map(|Steps { first, period }| {
+                        (first..10_000).step_by(period).collect::<Vec<_>>()
+                    });
+                    assert_eq!(listed.unwrap_or_default(), expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_numbers_do_not_overflow() {
+        let most = u64::try_from(i64::MAX).unwrap();
+        for (row, bytes) in
+            [(usize::MAX / 2, most), (usize::MAX / 2 - 1, most), (3, most)]
+        {
+            let steps = Steps::solve(most - 1, row, bytes);
+            let holds = steps.is_none_or(|Steps { first, .. }| {
+                let [offset, row, bytes, first] =
+                    [most - 1, row as u64, bytes, first as u64].map(u128::from);
+                (offset + first * row).is_multiple_of(bytes)
+            });
+            assert!(holds, "{row}, {bytes}: {steps:?}");
+        }
+        assert_eq!(Steps::solve(0, 8, u64::MAX), None);
+        let bounds = Bounds::new(usize::MAX, usize::MAX - 1).unwrap();
+        assert_eq!(bounds.rows(0), Some(0..2));
+        assert_eq!(bounds.rows(usize::MAX - 2), Some(usize::MAX - 1..usize::MAX));
+        assert_eq!(bounds.rows(usize::MAX - 1), None);
+    }
+}

@@ -1,0 +1,65 @@
+//! Windows as text that other processes and languages read.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Whole, Window};
+use crate::Error;
+use crate::npy::{DType, Header};
+
+/// The facts of a window, by NumPy's names as far as it has some.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Facts {
+    path: PathBuf,
+    dtype: String,
+    fortran_order: bool,
+    data_offset: u64,
+    shape: Vec<usize>,
+    start: usize,
+    end: usize,
+    read_only: bool,
+}
+
+impl From<Window> for Facts {
+    fn from(Window { path, whole, rows, read_only }: Window) -> Self {
+        Self {
+            path,
+            dtype: whole.header.dtype.to_string(),
+            fortran_order: whole.header.fortran_order,
+            data_offset: whole.header.data_offset,
+            shape: whole.header.shape,
+            start: rows.start,
+            end: rows.end,
+            read_only,
+        }
+    }
+}
+
+impl TryFrom<Facts> for Window {
+    type Error = Error;
+
+    fn try_from(facts: Facts) -> Result<Self, Error> {
+        let Facts {
+            path,
+            dtype,
+            fortran_order,
+            data_offset,
+            shape,
+            start,
+            end,
+            read_only,
+        } = facts;
+        let mut header = Header::new(dtype.parse::<DType>()?, &shape, fortran_order)?;
+        header.data_offset = data_offset;
+        let whole = Whole::new(header)?;
+        match start.max(end) {
+            index if index > whole.rows => {
+                Err(Error::IndexOutOfBounds { index, len: whole.rows })
+            }
+            _ if start > end => Err(Error::IndexOutOfBounds { index: start, len: end }),
+            _ => Ok(Self { path, whole, rows: start..end, read_only }),
+        }
+    }
+}
