@@ -128,7 +128,7 @@ impl Partition {
         let ndim = layout.shape().len();
         let orders = [false, true].into_iter();
         let orders = orders.filter(|fortran| layout.is_in_order(*fortran));
-        // An array of one row is in both orders.
+        // An array without elements is in both orders.
         let order = orders
             .clone()
             .find(|fortran| slowest(ndim, *fortran) == axis.index())
