@@ -1,0 +1,117 @@
+//! One file seen through two page caches that know nothing of each other, as two machines do.
+//!
+//! `TWO_CACHES` names three folders with `:` between them: one on a disk, and two mounts of it by
+//! a FUSE daemon, each of which the kernel gives a cache of its own; `.ci/steps/two-caches` makes
+//! them. They stand for the clients of a file system on a network that does not keep caches alike.
+#![cfg(target_os = "linux")]
+#![expect(unsafe_code, reason = "files are mapped")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::env;
+use std::fs::File;
+use std::path::PathBuf;
+
+use ndarray::{Array2, Axis, Ix2};
+use ndarray_memmap::npy::{self, Header, Options};
+use ndarray_memmap::partition::{Partition, Window};
+use ndarray_memmap::{MmapArray2, Mode, SyncToDisk};
+
+const SHAPE: (usize, usize) = (5000, 3);
+/// Rows of 24 bytes: 170 and two thirds to a page.
+const PARTS: usize = 4;
+
+/// The disk and the two machines, if there are some.
+fn folders() -> Option<[PathBuf; 3]> {
+    let Some(folders) = env::var_os("TWO_CACHES") else {
+        println!("not run: TWO_CACHES names no folders");
+        return None;
+    };
+    let folders: Vec<_> = env::split_paths(&folders).collect();
+    Some(folders.try_into().unwrap())
+}
+
+fn open(window: &Window, mode: Mode) -> MmapArray2<f64> {
+    // SAFETY: each window is written by one worker, and read when that one has told so.
+    unsafe { window.open::<f64, Ix2>(mode) }.unwrap()
+}
+
+/// Has two machines fill windows in turn, both at once, and returns what the disk has then.
+fn filled(name: &str, page: Option<u64>) -> Option<(Array2<f64>, Vec<Window>)> {
+    let [disk, first, second] = folders()?;
+    let options = Options::new(Mode::CreateNew).data_align(4096);
+    // SAFETY: nobody else knows of the file.
+    let created = unsafe { options.create::<f64, _>(first.join(name), SHAPE) };
+    created.unwrap().close().unwrap();
+
+    let header = Header::read(&File::open(second.join(name)).unwrap()).unwrap();
+    let mut partition = Partition::of(&header, Axis(0), PARTS).unwrap();
+    if let Some(page) = page {
+        partition = partition.page_aligned(page);
+    }
+    let windows = partition.windows(first.join(name));
+    let machines = [&first, &second].into_iter().cycle();
+    let mut parts: Vec<_> = windows
+        .iter()
+        .zip(machines)
+        .map(|(w, machine)| {
+            open(&w.clone().with_path(machine.join(name)), Mode::ReadWrite)
+        })
+        .collect();
+    for (part, number) in parts.iter_mut().zip(1_u8..) {
+        part.view_mut().unwrap().fill(number.into());
+    }
+    for part in parts {
+        part.close().unwrap();
+    }
+    Some((npy::load::<f64, Ix2>(disk.join(name)).unwrap().to_owned(), windows))
+}
+
+#[test]
+fn windows_of_two_machines_lose_nothing_if_they_share_no_page() {
+    let Some((found, windows)) = filled("aligned.npy", Some(4096)) else { return };
+    assert!(windows.iter().all(|window| !window.is_empty()), "{windows:?}");
+    for (window, number) in windows.iter().zip(1_u8..) {
+        let rows = found.slice_axis(Axis(0), window.range().into());
+        assert!(rows.iter().all(|x| *x == f64::from(number)), "{window:?}");
+    }
+    println!("aligned windows are whole");
+}
+
+#[test]
+fn windows_of_two_machines_that_share_a_page_lose_some_of_it() {
+    let Some((found, windows)) = filled("even.npy", None) else { return };
+    let is_lost = |window: &Window, number: u8| {
+        let rows = found.slice_axis(Axis(0), window.range().into());
+        rows.iter().filter(|x| **x != f64::from(number)).count()
+    };
+    let lost: usize = windows.iter().zip(1..).map(|(w, number)| is_lost(w, number)).sum();
+    // If nothing is ever lost here, the other test shows nothing.
+    assert!(lost > 0, "nothing is lost: these are not two caches");
+    println!("{lost} elements of even windows are lost");
+}
+
+#[test]
+fn a_machine_sees_the_changes_of_another_when_it_opens_the_file_anew() {
+    let Some([_, first, second]) = folders() else { return };
+    let name = "handed-over.npy";
+    // SAFETY: the other machine reads it when this one has closed it.
+    let created = unsafe { npy::create::<f64, _>(first.join(name), SHAPE) };
+    created.unwrap().close().unwrap();
+    let header = Header::read(&File::open(second.join(name)).unwrap()).unwrap();
+    let partition = Partition::of(&header, Axis(0), PARTS).unwrap();
+    let there = partition.window(second.join(name), 1).unwrap();
+    let here = partition.window(first.join(name), 1).unwrap();
+    for number in [1.0, 2.0, 3.0] {
+        let before = open(&there, Mode::ReadOnly);
+        assert!(before.iter().all(|x| *x == number - 1.0));
+        let mut part = open(&here, Mode::ReadWrite);
+        part.view_mut().unwrap().fill(number);
+        part.sync().unwrap();
+        part.close().unwrap();
+        drop(before);
+        let after = open(&there.halo(1), Mode::ReadOnly);
+        let own = after.slice_axis(Axis(0), (1..there.range().len() + 1).into());
+        assert!(own.iter().all(|x| *x == number), "{number}");
+    }
+    println!("changes are seen by who opens the file anew");
+}
