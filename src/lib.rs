@@ -121,6 +121,11 @@
 //! | the machine crashes | has what was synced; may end with part of a row | has what was synced; later rows may be zeros (ext2 to ext4, XFS) |
 //! | small rows | one `write` each | stored into space that is reserved (ext4, XFS, tmpfs) |
 //!
+//! # Beyond one process
+//!
+//! [`partition`] divides an array file into windows that workers map by themselves, on this
+//! machine or another; [`doc::beyond_one_machine`] shows them with MPI, Dask and Zarr.
+//!
 //! # When things go wrong
 //!
 //! - **A full disk.** A store into a page that has no space on disk cannot fail in any other
@@ -163,7 +168,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `rayon` | ndarray's parallel iterators and `par_for_each`; `a.into_par_iter()`; parallel sweeps, gathers and `load` |
-//! | `serde` | ndarray's serialisation, of `a.view()` |
+//! | `serde` | ndarray's serialisation, of `a.view()`; windows as JSON and the like |
 //! | `approx` | ndarray's comparison within a tolerance, of `*a` |
 //! | `sigbus-guard` | the module `guard`: bus errors as errors (Linux); see [`doc::faults`] |
 //! | `half` | `half::f16` and `half::bf16` as elements and as numbers in `Be` and `Le` |

@@ -91,6 +91,7 @@
 //! | `np.append`, `NpyAppendArray(p).append(rows)` | [`a.append(Axis(0), &rows)?`](MmapArray::append), [`a.push(Axis(0), &row)?`](MmapArray::push) |
 //! | `os.truncate`, then `np.memmap` again | [`a.resize(Axis(0), n)?`](MmapArray::resize) |
 //! | `np.memmap` again, to see rows that others have added | [`a.refresh()?`](MmapArray::refresh) |
+//! | `np.array_split(a, n)`, for `n` processes | [`Partition::of(&header, Axis(0), n)?.windows(p)`](crate::partition) |
 //! | `a[ids] = rows` | [`a.scatter(Axis(0), &ids, &rows)?`](MmapArray::scatter) |
 //! | `a.flush()` | `a.sync()?` |
 //! | – | changes of mode `c` into the file: [`a.commit()?`](MmapArray::commit) |

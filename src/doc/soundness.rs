@@ -10,7 +10,7 @@
 //! file is memory that others can change: another process, another mapping of the same file,
 //! a plain write. Neither the compiler nor this crate can see them, and no lock or permission
 //! of the usual systems keeps them out. So [`MapOptions::open`] and [`MapOptions::map`],
-//! [`npy::open`] and [`npy::create`] are `unsafe`, and the caller promises [the
+//! [`npy::open`], [`npy::create`] and [`Window::open`] are `unsafe`, and the caller promises [the
 //! contract](crate#the-contract-of-a-mapping).
 //!
 //! | the contract | test |
@@ -111,6 +111,15 @@
 //! ended; a file that is longer than its array while it grows is the parent's to cut off,
 //! until the child grows it (`growth::a_process_that_forks_leaves_the_file_to_whoever_goes_on`).
 //!
+//! # Windows
+//!
+//! | claim | test |
+//! |---|---|
+//! | the windows of a partition have each element once | `partitions::the_windows_are_the_array_element_by_element` |
+//! | a window maps its rows and no page more, and changes no length | `partitions::a_window_maps_only_its_bytes`, `partitions::a_window_neither_grows_nor_follows` |
+//! | what is read as a window lies within its array | `windows_json::what_is_no_window_is_refused` |
+//! | two machines lose nothing if their windows are aligned to pages | `two_caches::windows_of_two_machines_lose_nothing_if_they_share_no_page` (step `two-caches`) |
+//!
 //! # Durability
 //!
 //! | claim | test |
@@ -126,4 +135,4 @@
 //! them to write, elsewhere the file system does.
 
 #[cfg(doc)]
-use crate::{MapOptions, MmapArray, npy};
+use crate::{MapOptions, MmapArray, npy, partition::Window};
