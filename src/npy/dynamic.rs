@@ -35,6 +35,8 @@ macro_rules! dynamic {
             /// # Safety
             ///
             /// That of [`open`](crate::npy::open).
+            // Compiled for all types only where it is used.
+            #[inline]
             unsafe fn map(options: &Options, path: &Path) -> Result<Self> {
                 let (file, len, header) = options.read_header(path)?;
                 let source = options.source(header.clone());
