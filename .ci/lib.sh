@@ -25,14 +25,20 @@ check_for() {
   cargo check --target "$1" --all-features
 }
 
-# Makes `python` a Python that has NumPy and npy-append-array.
-find_numpy() {
-  local venv=$target_dir/numpy
+# Makes `python` a Python of a folder of its own, that can import some modules from packages.
+make_python() {
+  local venv=$target_dir/$1 modules=$2
+  shift 2
   local bin=$venv/bin
   if [[ ${OS:-} == Windows_NT ]]; then bin=$venv/Scripts; fi
   python=$bin/python
-  if ! "$python" -c 'import numpy, npy_append_array' 2> /dev/null; then
+  if ! "$python" -c "import $modules" 2> /dev/null; then
     python3 -m venv --clear "$venv"
-    "$python" -m pip install --quiet --disable-pip-version-check 'numpy==2.*' npy-append-array
+    "$python" -m pip install --quiet --disable-pip-version-check "$@"
   fi
+}
+
+# Makes `python` a Python that has NumPy and npy-append-array.
+find_numpy() {
+  make_python numpy 'numpy, npy_append_array' 'numpy==2.*' npy-append-array
 }
