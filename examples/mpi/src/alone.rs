@@ -1,0 +1,49 @@
+//! The work of all ranks, done again by one, and the files compared.
+#![expect(unsafe_code, reason = "mapping is the one unsafe step")]
+
+use std::fs;
+use std::path::Path;
+
+use ndarray_memmap::{MapOptions, Mode};
+
+use crate::Result;
+use crate::field::{create, fill_window, shade_window};
+use crate::options::Run;
+use crate::ranks::Ranks;
+use crate::terrain::Terrain;
+
+/// Has rank 0 do the whole, by the functions that all use, and compare every byte.
+pub(crate) fn compare(ranks: &Ranks, terrain: &Terrain, run: &Run) -> Result<()> {
+    if ranks.rank != 0 {
+        return Ok(());
+    }
+    let alone = run.dir.join("alone");
+    fs::create_dir_all(&alone)?;
+    let names = ["elevation.npy", "hillshade.npy"];
+    let [field, hillshade] = names.map(|name| alone.join(name));
+    create(&field, run.shape)?;
+    create(&hillshade, run.shape)?;
+    let whole = ranks.window(&field, 1)?;
+    fill_window(terrain, &whole)?;
+    shade_window(&whole, &ranks.window(&hillshade, 1)?)?;
+    for name in names {
+        compare_bytes(&alone.join(name), &run.dir.join(name))?;
+    }
+    fs::remove_dir_all(&alone)?;
+    Ok(())
+}
+
+fn compare_bytes(alone: &Path, shared: &Path) -> Result<()> {
+    let options = MapOptions::new(Mode::ReadOnly);
+    // SAFETY: nobody else has the file.
+    let a = unsafe { options.open::<u8>(alone)? };
+    // SAFETY: all ranks have closed it.
+    let b = unsafe { options.open::<u8>(shared)? };
+    let path = shared.display();
+    if a.view() != b.view() {
+        let byte = a.iter().zip(&*b).take_while(|(a, b)| a == b).count();
+        return Err(format!("`{path}` differs from one process's at byte {byte}").into());
+    }
+    println!("all {} bytes of `{path}` are those of one process", a.len());
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! What a rank does to the files: each function opens windows, works in place, and returns them.
+#![expect(unsafe_code, reason = "mapping is the one unsafe step")]
+
+use std::path::Path;
+
+use ndarray::{Ix2, s};
+use ndarray_memmap::partition::Window;
+use ndarray_memmap::{MmapArray2, Mode, Result, npy};
+
+use crate::ranks::PAGE;
+use crate::terrain::{Terrain, shade};
+
+/// Creates a `.npy` file of zeros whose space is reserved and whose elements begin at a page.
+pub(crate) fn create(path: &Path, shape: (usize, usize)) -> Result<()> {
+    let options = npy::Options::new(Mode::Create).data_align(PAGE);
+    // SAFETY: the other ranks wait until the file is there.
+    unsafe { options.create::<f32, _>(path, shape)? }.close()
+}
+
+/// Fills a window of the field.
+pub(crate) fn fill_window(terrain: &Terrain, mine: &Window) -> Result<MmapArray2<f32>> {
+    // SAFETY: no two ranks write to the same row, and none reads before all are done.
+    let mut rows = unsafe { mine.open::<f32, Ix2>(Mode::ReadWrite)? };
+    terrain.fill(mine.range().start, rows.view_mut()?);
+    Ok(rows)
+}
+
+/// Fills a window up to the middle of a row, and leaves it to the kernel as it is.
+pub(crate) fn fill_half(terrain: &Terrain, mine: &Window, row: usize) -> Result<()> {
+    // SAFETY: as above.
+    let mut rows = unsafe { mine.open::<f32, Ix2>(Mode::ReadWrite)? };
+    let mut rows = rows.view_mut()?;
+    let whole = row - mine.range().start;
+    let half = rows.ncols() / 2;
+    terrain.fill(mine.range().start, rows.slice_mut(s![..whole, ..]));
+    terrain.fill(row, rows.slice_mut(s![whole..=whole, ..half]));
+    Ok(())
+}
+
+pub(crate) struct Shaded {
+    /// With a row of each neighbour.
+    pub(crate) field: MmapArray2<f32>,
+    pub(crate) shades: MmapArray2<f32>,
+    /// Of this rank's elevations: sixteenths of a metre, so that any order gives the same.
+    pub(crate) sum: f64,
+}
+
+/// Shades a window of the field into one of another file.
+pub(crate) fn shade_window(mine: &Window, shades: &Window) -> Result<Shaded> {
+    let with_halo = mine.halo(1);
+    // SAFETY: all ranks have filled the field and closed it.
+    let field = unsafe { with_halo.open::<f32, Ix2>(Mode::ReadOnly)? };
+    // SAFETY: no two ranks write to the same row, and none reads before all are done.
+    let mut out = unsafe { shades.open::<f32, Ix2>(Mode::ReadWrite)? };
+    let first = mine.range().start - with_halo.range().start;
+    shade(field.view(), first, out.view_mut()?);
+    let own = field.slice(s![first..first + mine.range().len(), ..]);
+    let sum = own.fold(0.0, |sum, height| sum + f64::from(*height));
+    Ok(Shaded { field, shades: out, sum })
+}
