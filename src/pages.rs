@@ -249,9 +249,13 @@ impl Pages {
         let flush = |map: &MmapRaw| {
             ranges.iter().try_for_each(|range| map.flush_range(range.start, range.len()))
         };
-        self.write(path, || {
+        let len = ranges.iter().map(Range::len).fold(0, usize::saturating_add);
+        let is_part = len < self.len && self.tail.reach().is_none();
+        // Of a part, Linux has written what it takes to find it when `msync` returns.
+        let file = self.file.as_ref().filter(|_| !is_part || !cfg!(target_os = "linux"));
+        self.write("sync", path, || {
             self.mapping().map_or(Ok(()), flush)?;
-            let Some(file) = &self.file else { return Ok(()) };
+            let Some(file) = file else { return Ok(()) };
             self.tail.trim(file)?;
             file.sync_all()
         })
@@ -259,11 +263,16 @@ impl Pages {
 
     /// Brings the contents of the file, and its length, to disk as they are.
     pub(crate) fn sync_data(&self, path: &Path) -> Result<()> {
-        self.write(path, || self.file.as_ref().map_or(Ok(()), File::sync_data))
+        self.write("sync", path, || self.file.as_ref().map_or(Ok(()), File::sync_data))
     }
 
     /// Writes to disk, unless an earlier write has failed; notes if this one does.
-    fn write(&self, path: &Path, write: impl FnOnce() -> io::Result<()>) -> Result<()> {
+    pub(crate) fn write(
+        &self,
+        action: &'static str,
+        path: &Path,
+        write: impl FnOnce() -> io::Result<()>,
+    ) -> Result<()> {
         self.intact()?;
         let mut health = self.health();
         let synced = match std::mem::take(&mut *health) {
@@ -277,7 +286,7 @@ impl Pages {
         if synced.is_err() {
             *health = Health::Failed;
         }
-        synced.map_err(Error::io("sync", path))
+        synced.map_err(Error::io(action, path))
     }
 
     /// Keeps an error of a write that was begun for the next sync, which would not see it.

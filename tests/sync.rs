@@ -168,3 +168,20 @@ fn sync_of_a_part_of_a_page_leaves_the_rest_of_it() {
     (expected[101], expected[108], expected[115]) = (255, 255, 255);
     place.assert_holds(&expected);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn sync_of_a_part_writes_no_more_than_it() {
+    let place = Place::cold(&vec![0; 16 << 20]);
+    let mut a = open::<u8, _>(&MapOptions::new(ReadWrite).rows_of(4096), &place).unwrap();
+    let dirty = || place.mapped("Private_Dirty") + place.mapped("Shared_Dirty");
+    // In KiB; the kernel writes a folio of up to 2 MiB as a whole, and now and then all there is.
+    let is_left = (1..20).any(|number| {
+        a.view_mut().unwrap().fill(number);
+        a.region(s![7, ..]).sync().unwrap();
+        dirty() >= 8 << 10
+    });
+    assert!(is_left);
+    a.sync().unwrap();
+    assert_eq!(dirty(), 0);
+}
