@@ -75,7 +75,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// - [`Error::NoSpace`] if the disk has no room for what were holes; nothing is written if
     ///   space could be reserved.
     /// - [`Error::Io`] if the file cannot be opened for writing or written, and of arrays that
-    ///   were not opened by a path or are a copy in memory.
+    ///   were not opened by a path or are a copy in memory. If the disk does not take what was
+    ///   written, each later commit is [`Error::Poisoned`].
     ///
     /// # Examples
     ///
@@ -198,10 +199,12 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             changed.iter().try_for_each(|range| space::fill_holes(to, in_file(range)))?;
             changed.iter().try_for_each(|range| {
                 space::write_all_at(to, pages.bytes(range)?, in_file(range).start)
-            })?;
-            to.sync_all()
+            })
         };
         write().map_err(space::refusal("commit to", end, path))?;
+        // After a failure the file shows what the disk may not have: to compare and write once
+        // more would find nothing to do, and succeed.
+        pages.write("commit to", path, || to.sync_all())?;
         // They are the file's now; those that are locked in memory stay as they are.
         private.iter().for_each(|range| drop(pages.discard(range)));
         Ok(())

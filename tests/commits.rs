@@ -306,3 +306,24 @@ fn a_failed_commit_keeps_the_changes() {
     a.commit().unwrap();
     place.assert_holds(&expected);
 }
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn a_commit_that_the_disk_did_not_take_never_succeeds_later() {
+    use rustix::io::Errno;
+
+    let mut expected = bytes();
+    let place = Place::of(&expected);
+    let mut a = array(CopyOnWrite, &place);
+    change(&mut a, &mut expected, 255);
+    let error =
+        kernel::refusing(kernel::call::FSYNC, &[], Errno::IO, || a.commit().unwrap_err());
+    kernel::assert_io(&error, "commit to", Errno::IO);
+    for _ in 0..2 {
+        // The page cache has the changes, so that nothing differs.
+        place.assert_holds(&expected);
+        assert!(matches!(a.commit(), Err(Error::Poisoned)));
+        assert!(matches!(a.commit_anyway(), Err(Error::Poisoned)));
+    }
+    assert_eq!(a[0], 255);
+}
