@@ -4,7 +4,8 @@
 //! behind it, [`load`] copies. The element type is checked against the file's exactly,
 //! byte order included; C and Fortran order come out as they are in the file. [`Options`]
 //! have the rest, [`Header`] and [`DType`] describe a file without mapping it, and
-//! [`DynArray`] maps one whose type is not known beforehand.
+//! [`DynArray`] maps one whose type is not known beforehand, for [`match_real!`] to compute
+//! with. Structs are elements by [`record!`].
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -55,6 +56,7 @@ use std::path::Path;
 
 use ndarray::{Dimension, StrideShape};
 
+#[doc(inline)]
 pub use crate::{__npy_match_real as match_real, __npy_record as record};
 pub use dtype::{DType, Field, Kind, Order, Scalar, Unit};
 pub use dynamic::DynArray;
