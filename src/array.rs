@@ -39,6 +39,7 @@ use crate::{Element, Error, Layout, Mode, Result};
 /// | `Dot` is not implemented, for `a.dot(&b)` | `a.dot(&*b)` |
 /// | `+=` cannot be applied | `let mut w = a.view_mut()?; w += &b.view();` |
 /// | no method `clone` | `a.to_owned()`, which copies |
+/// | `Display` is not implemented, for `println!("{a}")` | `println!("{}", a.view())`; `{:?}` is the handle |
 ///
 /// # Examples
 ///

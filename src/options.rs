@@ -127,7 +127,9 @@ impl<D: Dimension> MapOptions<D> {
 
     /// Sets the shape of one row; the first axis counts the rows up to the end of the file.
     ///
-    /// `rows_of(768)` gives shape `(n, 768)`, `rows_of((64, 48))` gives `(n, 64, 48)`.
+    /// `rows_of(768)` gives shape `(n, 768)`, `rows_of((64, 48))` gives `(n, 64, 48)`. An empty
+    /// file has no rows yet, to which some can be [appended](crate::MmapArray::append); a new
+    /// one has no length, and needs a [`shape`](Self::shape), such as `(0, 768)`.
     pub fn rows_of<R: IntoDimension>(
         self,
         row: R,

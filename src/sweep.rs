@@ -73,9 +73,10 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// ways. A row larger than `bytes` is a block of its own. Blocks of 4 to 16 MiB are the
     /// fastest; of smaller ones several are read and given back together, about 1 MiB.
     ///
-    /// The process holds two blocks, each counted as 1 MiB at least, and up to 4 MiB, for the
-    /// pieces of 2 MiB that they begin and end in; as much again if blocks are taken from the
-    /// back as well, and as much for each thread. In mode `c` private changes stay.
+    /// The process holds two blocks, each counted as 1 MiB at least, and up to 4 MiB more, for
+    /// the pieces of 2 MiB that they begin and end in: blocks of 16 MiB do for a budget of 64.
+    /// As much again if blocks are taken from the back as well, and as much for each thread.
+    /// In mode `c` private changes stay.
     ///
     /// On Linux a thread reads ahead, whole pieces of 2 MiB at a time, whatever the readahead
     /// of the disk is set to. Advice given by a [`region`](Self::region) is not heeded, and
