@@ -117,8 +117,7 @@
 //! | what counts the rows | the length of the file | the header, written after the rows in one word |
 //! | the file meanwhile | ends with the last row | is longer, by a hole, on ext4, XFS and tmpfs |
 //! | after `sync`, `close`, drop | ends with the last row | the same |
-//! | the process is killed | may end with part of an `append` | has the old length or the new one |
-//! | the machine crashes | has what was synced; may end with part of a row | has what was synced; later rows may be zeros (ext2 to ext4, XFS) |
+//! | after a crash | [`doc::durability`] | the same |
 //! | small rows | one `write` each | stored into space that is reserved (ext4, XFS, tmpfs) |
 //!
 //! # Beyond one process
@@ -136,12 +135,8 @@
 //!   holes that a file already has, such as those that NumPy's `w+` makes.
 //! - **A wrong call.** Shape, offset, type, lock and space are checked before a file is
 //!   changed; after an error it is as it was, and one that did not exist does not exist.
-//! - **A crash of the program** loses nothing that was stored: the pages are the kernel's. A
-//!   crash of the machine loses what was not synced. A file that is to be there whole or not
-//!   at all is made as a [`Draft`].
-//! - **A disk that fails.** If `sync` reports an error, data may be lost, and the kernel says
-//!   so only once. Therefore a handle whose sync has failed is [`Error::Poisoned`].
-//!   Dropping a handle reports nothing; [`close`](MmapArray::close) does.
+//! - **A crash of the program** loses nothing that was stored, one of the machine what was not
+//!   synced. What each call promises then, and when a disk fails, is in [`doc::durability`].
 //! - **A disk or server that fails while mapped** is a `SIGBUS` at the next access to pages
 //!   that are not in memory. Use [`load`](MapOptions::load) for what is read over a network.
 //! - **`fork`** shares mappings with the child, where the contract holds as between any two

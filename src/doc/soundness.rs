@@ -131,8 +131,8 @@
 //! | also if a sweep has begun the write that failed | `sweeps::what_a_sweep_could_not_write_the_next_sync_reports` |
 //! | a full disk is an error and changes nothing | `space::a_full_disk_is_an_error_and_leaves_everything_as_it_was`, `file_systems::a_full_disk_ends_growth_and_changes_nothing` (step `file-systems`) |
 //!
-//! What drives lose from caches of their own was not tested: on Apple systems `sync` orders
-//! them to write, elsewhere the file system does.
+//! What each call promises, and what file systems and drives add, says
+//! [`durability`](super::durability).
 
 #[cfg(doc)]
 use crate::{MapOptions, MmapArray, npy, partition::Window};
