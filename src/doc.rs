@@ -1,6 +1,7 @@
 //! Documentation that is longer than an item's.
 
 pub mod beyond_one_machine;
+pub mod cookbook;
 pub mod durability;
 pub mod faults;
 pub mod for_numpy_users;

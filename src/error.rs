@@ -15,7 +15,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// Whatever the variant, the call that returned it changed no file, unless the variant
 /// says otherwise. Offsets, ends and lengths are bytes; offsets and ends count from the
-/// start of the file.
+/// start of the file. What is often behind the messages says
+/// [`doc::cookbook`](crate::doc::cookbook#how-do-i-find-out-why-a-file-does-not-open).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -61,7 +61,8 @@
 //! it, [`Mode::CopyOnWrite`] shows what the file holds now.
 //!
 //! In practice: a file that your program or your user made for it, in a folder where only
-//! they work, under [`lock`](MapOptions::lock) if your own programs may meet there.
+//! they work, under [`lock`](MapOptions::lock) if your own programs may meet there. How
+//! processes take turns is in [`doc::cookbook`].
 //!
 //! # Without the contract
 //!
