@@ -4,5 +4,6 @@ pub mod beyond_one_machine;
 pub mod cookbook;
 pub mod durability;
 pub mod faults;
+pub mod for_library_authors;
 pub mod for_numpy_users;
 pub mod soundness;
