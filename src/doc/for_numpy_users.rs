@@ -8,7 +8,7 @@
 //! of the test suite.
 //!
 //! If the rest of the library is new to you, see also `ndarray_for_numpy_users` in ndarray's
-//! own documentation.
+//! own documentation. Tasks rather than calls are in the [`cookbook`](super::cookbook).
 //!
 //! # Some key differences
 //!
@@ -70,6 +70,44 @@
 //! Modes have NumPy's names when they are read or printed, `"r+".parse::<Mode>()?`, and `x+`
 //! for the one that NumPy does not have.
 //!
+//! # Parameter by parameter
+//!
+//! | `np.memmap` (its default) | this crate |
+//! |---|---|
+//! | `filename`, a path | `open(path)` |
+//! | `filename`, an open file | `map(&file)`, which neither moves its position nor needs it afterwards |
+//! | `dtype` (`uint8`) | the type parameter |
+//! | `mode` (`r+`) | `MapOptions::new(mode)`; `x+` besides |
+//! | `offset` (0) | [`offset`](MapOptions::offset), aligned for the element, as any is for `Le` and `Be` |
+//! | `shape` (one axis, to the end of the file) | [`shape`](MapOptions::shape) with the same default; [`rows_of`](MapOptions::rows_of) where only the first length is unknown |
+//! | `order` (`C`) | `.f()` of the shape, or `.strides(..)` |
+//! | `filename`, made absolute | [`path()`](MmapArray::path), as it was given |
+//! | `offset`, `mode` | [`offset()`](MmapArray::offset), [`mode()`](MmapArray::mode) |
+//! | these three of a slice, which are those of the whole | none, a slice is a plain view; [`region`](MmapArray::region) finds its bytes |
+//! | `flush()` | [`sync`], also of a [`region`](MmapArray::region) |
+//! | `_mmap.madvise`, `.resize`, `.close` | [`region(..).advise`](crate::Region::advise), [`resize`](MmapArray::resize), drop |
+//! | `shape`, `ndim`, `size` | `shape()`, `ndim()`, `len()` |
+//! | `strides`, in bytes | `strides()`, in elements |
+//! | `itemsize`, `nbytes` | `layout().item_size()`, and that times `len()` |
+//! | `flags.writeable` | `view_mut()` is no error |
+//! | `flags.c_contiguous`, `.f_contiguous` | `is_standard_layout()`, `t().is_standard_layout()` |
+//!
+//! | `open_memmap` (its default) | this crate |
+//! |---|---|
+//! | `filename`, a path | a path; of an open file, [`npy::Header::read`] has what [`map`](MapOptions::map) needs |
+//! | `mode` (`r+`) | [`npy::open`] in `r`, `c` and `r+`; [`npy::create`] for `w+`, [`npy::Options::create`] for `x+` |
+//! | `dtype`, `shape`, not heeded but in `w+` | element type and number of axes are compared with the file's |
+//! | `fortran_order` (`False`) | `.f()` of the shape, or [`fortran_order`](npy::Options::fortran_order) |
+//! | `version` (the oldest that will do) | [`version`](npy::Options::version) |
+//! | `max_header_size` (10,000) | [`header_cap`](npy::Options::header_cap) |
+//!
+//! | `np.load` (its default) | this crate |
+//! |---|---|
+//! | `mmap_mode` (`None`) | [`npy::load`]; with a mode, [`npy::open`] or [`npy::DynArray::open`] |
+//! | `allow_pickle` (`False`), `fix_imports`, `encoding` | – ; Python objects are [`NpyError::ObjectType`](crate::NpyError::ObjectType) |
+//! | a `.npz` file, which is never mapped | [`NpyError::Npz`](crate::NpyError::Npz); extract its members |
+//! | `max_header_size` (10,000) | [`header_cap`](npy::Options::header_cap) |
+//!
 //! # Using
 //!
 //! | NumPy | this crate |
@@ -86,6 +124,9 @@
 //! | `a + b`, `a * 2`, `a @ b`, `a == b` | `&*a + &*b` of two handles, `&a.view() + &b` with an owned array, `&*a * 2.0`, `a.dot(&*b)`, `a == b` |
 //! | `a.T`, `a.reshape(6, 2)` | `a.t()`, `a.to_shape((6, 2))?` |
 //! | `np.array(a)` | `a.to_owned()` |
+//! | `np.save(p, a)` | `let mut d = npy::draft::<f64, _>(p, a.dim())?; d.view_mut()?.assign(&a); d.publish()?` |
+//! | `a.tofile(p)` | the same by `o(Mode::Create).shape(a.dim()).draft::<f64>(p)?` |
+//! | `print(a)` | `println!("{}", a.view())` |
 //! | `for i in range(0, len(a), n): f(a[i:i+n])`, of a large file | [`for block in a.sweep(Axis(0), 16 << 20)`](MmapArray::sweep) |
 //! | `for i in ids: f(a[i])`, `a[ids]` | [`a.gather(Axis(0), &ids)?`](MmapArray::gather), an iterator of rows |
 //! | `np.append`, `NpyAppendArray(p).append(rows)` | [`a.append(Axis(0), &rows)?`](MmapArray::append), [`a.push(Axis(0), &row)?`](MmapArray::push) |
@@ -96,7 +137,6 @@
 //! | `a.flush()` | `a.sync()?` |
 //! | – | changes of mode `c` into the file: [`a.commit()?`](MmapArray::commit) |
 //! | `del a` | `drop(a)`, or `a.close()?` to be told of errors |
-//! | `a.filename`, `a.mode`, `a.offset` | [`a.path()`](MmapArray::path), [`a.mode()`](MmapArray::mode), [`a.offset()`](MmapArray::offset) |
 //! | a function of arrays, `def f(a):` | `fn f(a: &ArrayRef2<f64>)`, called as `f(&a)` |
 //!
 //! # A session
