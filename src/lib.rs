@@ -28,7 +28,17 @@
 //! [`Layout`] gives the same views over bytes that the caller has mapped, and [`npy`] does all
 //! this for `.npy` files, whose header says what the array is.
 //!
-//! If you come from NumPy, begin with [`doc::for_numpy_users`].
+//! # The book
+//!
+//! | to | read |
+//! |---|---|
+//! | solve a task: ten of a NumPy user, then recipes | [`doc::cookbook`] |
+//! | find the call that stands for one of NumPy's | [`doc::for_numpy_users`] |
+//! | accept and hold mapped arrays in a library | [`doc::for_library_authors`] |
+//! | know what is on disk, and when | [`doc::durability`] |
+//! | use several machines, with MPI, Dask and Zarr | [`doc::beyond_one_machine`] |
+//! | see what happens when a file or disk goes away | [`doc::faults`] |
+//! | see on what it all rests, and the tests that show it | [`doc::soundness`] |
 //!
 //! # Modes
 //!
