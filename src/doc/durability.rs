@@ -78,7 +78,7 @@
 //! |---|---|---|
 //! | [`Error::Io`] of `sync` or `close` | anything between the last `sync` and now | save the array elsewhere, at once |
 //! | [`Error::Poisoned`] | the same, as said before | open the file again, look at what is there, write again |
-//! | [`Error::Io`] of `commit`, [`Error::NoSpace`] too if the disk has less than it says | some changed pages, perhaps | save the array elsewhere; a second `commit` proves nothing |
+//! | [`Error::Io`] of `commit`, [`Error::NoSpace`] too if the disk has less than it says | some changed pages, perhaps | save the array elsewhere; if the disk did not take what was written, a second `commit` is [`Error::Poisoned`] |
 //! | [`Error::Io`] of `publish` | the old file | make the draft again |
 //! | [`Error::NoSpace`] otherwise | what was there before | make room and call again |
 //! | [`Error::Conflict`] | what others have written | open the file again, or [`commit_anyway`](MmapArray::commit_anyway) |
