@@ -6,4 +6,5 @@ pub mod durability;
 pub mod faults;
 pub mod for_library_authors;
 pub mod for_numpy_users;
+pub mod performance;
 pub mod soundness;

@@ -35,6 +35,7 @@
 //! | solve a task: ten of a NumPy user, then recipes | [`doc::cookbook`] |
 //! | find the call that stands for one of NumPy's | [`doc::for_numpy_users`] |
 //! | accept and hold mapped arrays in a library | [`doc::for_library_authors`] |
+//! | know which way is fast, and why | [`doc::performance`] |
 //! | know what is on disk, and when | [`doc::durability`] |
 //! | use several machines, with MPI, Dask and Zarr | [`doc::beyond_one_machine`] |
 //! | see what happens when a file or disk goes away | [`doc::faults`] |

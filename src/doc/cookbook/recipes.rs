@@ -274,7 +274,7 @@
 //!
 //! Along the slowest axis a slice is one piece of the file; along another it is spread over all
 //! of it, page by page. What is often cut that way is worth a copy in the other order. How fast
-//! each way is, the chapter `crate::doc::performance` says.
+//! each way is, [`doc::performance`](crate::doc::performance) says.
 //!
 //! [`gather`]: MmapArray::gather
 //! [`sweep`]: MmapArray::sweep
