@@ -1,0 +1,81 @@
+//! Processes fill one array file, each its own window; the parent sees it without reading.
+#![expect(unsafe_code, reason = "mapping is the one unsafe step")]
+#![expect(clippy::arithmetic_side_effects, reason = "the numbers are small")]
+
+use std::env;
+use std::error::Error;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::path::Path;
+use std::process::{self, Command};
+
+use ndarray::{Axis, Ix2};
+use ndarray_memmap::npy::{self, Header};
+use ndarray_memmap::partition::Partition;
+use ndarray_memmap::{Mode, SyncToDisk};
+
+const SHAPE: (usize, usize) = (4000, 512);
+const PROCESSES: usize = 4;
+const PAGE: u64 = 4096;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<_> = env::args_os().skip(1).collect();
+    match arguments.as_slice() {
+        [] => parent(),
+        [path, part] => child(Path::new(path), part),
+        _ => Err("usage: shared_processes".into()),
+    }
+}
+
+fn parent() -> Result<(), Box<dyn Error>> {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("field.npy");
+    let options = npy::Options::new(Mode::Create).data_align(PAGE);
+    // SAFETY: children change the file only while nothing is borrowed from this array.
+    let field = unsafe { options.create::<f64, _>(&path, SHAPE)? };
+    println!("process {} has {SHAPE:?} zeros, sum {}", process::id(), field.sum());
+
+    let program = env::current_exe()?;
+    let start = |part: usize| {
+        let part = part.to_string();
+        Command::new(&program).args([path.as_os_str(), OsStr::new(&part)]).spawn()
+    };
+    let children = (0..PROCESSES).map(start).collect::<Result<Vec<_>, _>>()?;
+    for mut child in children {
+        if !child.wait()?.success() {
+            return Err("a child has failed".into());
+        }
+    }
+
+    println!("process {} sees in the same pages:", process::id());
+    for window in Partition::of(&header(&path)?, Axis(0), PROCESSES)?
+        .page_aligned(PAGE)
+        .windows(&path)
+    {
+        let rows = field.slice(ndarray::s![window.range(), ..]);
+        println!("  rows {:?}, sum {}", window.range(), rows.sum());
+    }
+    let count = field.len() as f64;
+    println!("sum {}, expected {}", field.sum(), count * (count - 1.0) / 2.0);
+    Ok(())
+}
+
+/// Numbers the elements of one window.
+fn child(path: &Path, part: &OsStr) -> Result<(), Box<dyn Error>> {
+    let part = part.to_str().ok_or("no number")?.parse()?;
+    let partition = Partition::of(&header(path)?, Axis(0), PROCESSES)?.page_aligned(PAGE);
+    let window = partition.window(path, part).ok_or("no such part")?;
+    // SAFETY: no two windows have a row in common, and the parent waits.
+    let mut rows = unsafe { window.open::<f64, Ix2>(Mode::ReadWrite)? };
+    let first = (window.range().start * SHAPE.1) as f64;
+    for ((row, column), x) in rows.view_mut()?.indexed_iter_mut() {
+        *x = first + (row * SHAPE.1 + column) as f64;
+    }
+    rows.sync()?;
+    println!("  process {} fills rows {:?}", process::id(), window.range());
+    Ok(())
+}
+
+fn header(path: &Path) -> Result<Header, Box<dyn Error>> {
+    Ok(Header::read(&File::open(path)?)?)
+}
