@@ -3,34 +3,29 @@
 //! `cargo run --release --features rayon --example terrain [PNG]`: the picture goes to the
 //! system's temporary folder unless told otherwise, the shades to a `.npy` file beside it.
 #![expect(unsafe_code, reason = "mapping is the one unsafe step")]
-#![expect(clippy::reversed_empty_ranges, reason = "`s!` counts from the end")]
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "heights, shades and colours are small, and not negative"
-)]
+#![expect(clippy::arithmetic_side_effects, reason = "the numbers are small")]
+#![expect(clippy::indexing_slicing, reason = "indices within a known shape")]
+#![expect(clippy::reversed_empty_ranges, reason = "a negative end is one from the back")]
 
 use std::error::Error;
-use std::f64::consts::FRAC_1_SQRT_2;
+use std::f32::consts::FRAC_1_SQRT_2;
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, ArrayRef2, ArrayView2, Ix2, Zip, s};
+use ndarray::{Array2, ArrayRef2, Ix2, Zip, s};
 use ndarray_memmap::{Be, MapOptions, MmapArray2, Mode, npy};
 
 const DEM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/jacksboro_dem.bin");
 /// Rows from north to south, columns from west to east.
 const SHAPE: (usize, usize) = (344, 403);
 /// Metres from the cell to the west, and from that to the north.
-const CELL: (f64, f64) = (74.4, 92.7);
-const EXAGGERATION: f64 = 2.0;
+const CELL: (f32, f32) = (74.4, 92.7);
+const EXAGGERATION: f32 = 2.0;
 /// To the east, to the north and up: the sun is in the north-west, half-way to the zenith.
-const SUN: (f64, f64, f64) = (-0.5, 0.5, FRAC_1_SQRT_2);
+const SUN: (f32, f32, f32) = (-0.5, 0.5, FRAC_1_SQRT_2);
 /// Metres above the sea, and the colour of the land there.
-const TINTS: [(f64, [f64; 3]); 5] = [
+const TINTS: [(f32, [f32; 3]); 5] = [
     (230.0, [88.0, 140.0, 96.0]),
     (350.0, [164.0, 190.0, 122.0]),
     (550.0, [234.0, 218.0, 160.0]),
@@ -57,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let pixels = Zip::from(dem.slice(s![1..-1, 1..-1]))
         .and(&*shade)
-        .par_map_collect(|z, &shade| colour(f64::from(z.get()), f64::from(shade)));
+        .par_map_collect(|z, &shade| colour(z.get().into(), shade));
     draw(&pixels, &picture)?;
     let (width, height) = size(&picture)?;
     println!("{}: {width} × {height} pixels", picture.display());
@@ -69,30 +64,38 @@ fn shade(
     dem: &ArrayRef2<Be<i16>>,
     path: &Path,
 ) -> Result<MmapArray2<f32>, Box<dyn Error>> {
-    let north: ArrayView2<'_, _> = dem.slice(s![..-2, 1..-1]);
-    let (south, west) = (dem.slice(s![2.., 1..-1]), dem.slice(s![1..-1, ..-2]));
-    let east = dem.slice(s![1..-1, 2..]);
+    let (north, south) = (dem.slice(s![..-2, 1..-1]), dem.slice(s![2.., 1..-1]));
+    let (west, east) = (dem.slice(s![1..-1, ..-2]), dem.slice(s![1..-1, 2..]));
     // SAFETY: nobody else opens the file before it is complete.
     let mut shade = unsafe { npy::create::<f32, _>(path, north.raw_dim())? };
     Zip::from(shade.view_mut()?).and(north).and(south).and(west).and(east).par_for_each(
         |shade, north, south, west, east| {
-            let rise = |from: &Be<i16>, to: &Be<i16>, cell: f64| {
-                f64::from(to.get() - from.get()) * EXAGGERATION / (2.0 * cell)
+            let rise = |from: &Be<i16>, to: &Be<i16>, cell: f32| {
+                f32::from(to.get() - from.get()) * EXAGGERATION / (2.0 * cell)
             };
             let (x, y) = (rise(west, east, CELL.0), rise(south, north, CELL.1));
             let light = (SUN.2 - x * SUN.0 - y * SUN.1) / (1.0 + x * x + y * y).sqrt();
-            *shade = light.max(0.0) as f32;
+            *shade = light.max(0.0);
         },
     );
     Ok(shade)
 }
 
-fn colour(height: f64, shade: f64) -> [u8; 3] {
+fn colour(height: f32, shade: f32) -> [u8; 3] {
     let above = TINTS.partition_point(|(z, _)| *z < height).clamp(1, TINTS.len() - 1);
     let ((low, from), (high, to)) = (TINTS[above - 1], TINTS[above]);
     let part = (height - low) / (high - low);
     let light = 0.35 + 0.75 * shade;
-    [0, 1, 2].map(|i| ((from[i] + part * (to[i] - from[i])) * light).min(255.0) as u8)
+    [0, 1, 2].map(|i| byte((from[i] + part * (to[i] - from[i])) * light))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "what is out of range becomes 0 or 255"
+)]
+fn byte(number: f32) -> u8 {
+    number as u8
 }
 
 fn draw(pixels: &Array2<[u8; 3]>, path: &Path) -> Result<(), Box<dyn Error>> {
