@@ -69,7 +69,8 @@ impl Options {
     /// Sets of how many bytes the place of the elements of a new file is a multiple (default 64).
     ///
     /// 4096 makes the elements begin at a page, as [`page_aligned`] windows want it. The header
-    /// is filled with spaces, up to its [cap](Self::header_cap).
+    /// is filled with spaces, up to its [cap](Self::header_cap): beyond 8192 whoever opens the file
+    /// has to lift that cap too, in NumPy by `max_header_size`.
     ///
     /// [`page_aligned`]: crate::partition::Partition::page_aligned
     pub fn data_align(self, data_align: u64) -> Self {

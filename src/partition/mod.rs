@@ -146,7 +146,7 @@ impl Partition {
     /// the largest page of all machines, 4096 or 65536, or the stripe. Windows become longer and
     /// shorter by it, some empty; if no row begins at such a place, the last has all rows.
     /// [`npy::Options::data_align`](crate::npy::Options::data_align) makes `.npy` files whose
-    /// elements begin at one.
+    /// elements begin at one, up to 8192 for readers that are told nothing.
     ///
     /// # Examples
     ///
