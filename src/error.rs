@@ -228,7 +228,7 @@ pub enum Error {
     /// [`commit`](crate::MmapArray::commit) brings them to the file.
     #[error(
         "the changes are private (mode `c`) and do not reach the file \
-         (use mode `r+` to change it)"
+         (`commit` writes them, mode `r+` changes the file itself)"
     )]
     PrivateChanges,
 

@@ -91,7 +91,7 @@ const ROWS: [Row; 27] = [
         ErrorKind::PermissionDenied,
         |p| open::<u8, _>(&of(ReadOnly), p).unwrap().view_mut().map(drop).unwrap_err()),
     ("the changes are private (mode `c`) and do not reach the file \
-        (use mode `r+` to change it)",
+        (`commit` writes them, mode `r+` changes the file itself)",
         ErrorKind::PermissionDenied, |p| {
             let mut a = open::<u8, _>(&of(CopyOnWrite), p).unwrap();
             a.view_mut().unwrap().fill(0);
