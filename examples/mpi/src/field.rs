@@ -1,13 +1,14 @@
 //! What a rank does to the files: each function opens windows, works in place, and returns them.
 #![expect(unsafe_code, reason = "mapping is the one unsafe step")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ndarray::{Ix2, s};
 use ndarray_memmap::partition::Window;
 use ndarray_memmap::{MmapArray2, Mode, Result, npy};
 
-use crate::ranks::PAGE;
+use crate::options::Run;
+use crate::ranks::{PAGE, Ranks};
 use crate::terrain::{Terrain, shade};
 
 /// Creates a `.npy` file of zeros whose space is reserved and whose elements begin at a page.
@@ -15,6 +16,16 @@ pub(crate) fn create(path: &Path, shape: (usize, usize)) -> Result<()> {
     let options = npy::Options::new(Mode::Create).data_align(PAGE);
     // SAFETY: the other ranks wait until the file is there.
     unsafe { options.create::<f32, _>(path, shape)? }.close()
+}
+
+/// Has rank 0 create the field and its shade, and returns where they are once they are there.
+pub(crate) fn create_both(ranks: &Ranks, run: &Run) -> Result<[PathBuf; 2]> {
+    let paths = ["elevation.npy", "hillshade.npy"].map(|name| run.dir.join(name));
+    if ranks.rank == 0 {
+        paths.iter().try_for_each(|path| create(path, run.shape))?;
+    }
+    ranks.barrier();
+    Ok(paths)
 }
 
 /// Fills a window of the field.

@@ -19,7 +19,7 @@ use ndarray_memmap::partition::Window;
 use rustix::process::{Signal, getpid, kill_process};
 
 use alone::compare;
-use field::{Shaded, create, fill_half, fill_window, shade_window};
+use field::{Shaded, create_both, fill_half, fill_window, shade_window};
 use memory::Mapped;
 use options::{Death, Options, Run, Task};
 use ranks::Ranks;
@@ -67,13 +67,7 @@ fn start(run: &Run) -> Result<()> {
 
 /// Fills the field and shades it, each rank its own rows.
 fn work(ranks: &Ranks, terrain: &Terrain, run: &Run, death: Option<Death>) -> Result<()> {
-    let [elevation, hillshade] =
-        ["elevation.npy", "hillshade.npy"].map(|name| run.dir.join(name));
-    if ranks.rank == 0 {
-        create(&elevation, run.shape)?;
-        create(&hillshade, run.shape)?;
-    }
-    ranks.barrier();
+    let [elevation, hillshade] = create_both(ranks, run)?;
     let mine = ranks.window(&elevation, ranks.size)?;
     let shades = ranks.window(&hillshade, ranks.size)?;
 

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use ndarray::Array2;
 
 use crate::Result;
-use crate::field::{create, fill_window, shade_window};
+use crate::field::{create_both, fill_window, shade_window};
 use crate::options::Run;
 use crate::ranks::{Ranks, Time};
 use crate::terrain::{Terrain, shade};
@@ -68,13 +68,7 @@ fn once(
     run: &Run,
     parts: usize,
 ) -> Result<[Time; MEASURES.len()]> {
-    let [elevation, hillshade] =
-        ["elevation.npy", "hillshade.npy"].map(|name| run.dir.join(name));
-    if ranks.rank == 0 {
-        create(&elevation, run.shape)?;
-        create(&hillshade, run.shape)?;
-    }
-    ranks.barrier();
+    let [elevation, hillshade] = create_both(ranks, run)?;
     let mine = ranks.window_of(&elevation, parts)?;
     let fill =
         || mine.as_ref().map(|mine| fill_window(terrain, mine)).transpose().map(drop);
