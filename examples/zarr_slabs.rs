@@ -85,6 +85,14 @@ fn write(dem: &ArrayRef2<Be<i16>>, folder: &Path) -> Result<()> {
 fn read(folder: &Path, npy: &Path) -> Result<()> {
     let text = fs::read_to_string(folder.join("zarr.json"))?;
     let json: Value = serde_json::from_str(&text)?;
+    let (format, node) = (&json["zarr_format"], &json["node_type"]);
+    if *format != 3 || *node != "array" {
+        return Err(format!("{node} of format {format} is no array of Zarr 3").into());
+    }
+    let between = &json["storage_transformers"];
+    if !between.is_null() && *between != json!([]) {
+        return Err(format!("chunks behind {between} are not read").into());
+    }
     let endian = only_bytes(&json["codecs"])?;
     let fill = &json["fill_value"];
 

@@ -4,6 +4,7 @@ The first argument is the example, the second a folder for arrays.
 """
 
 import itertools
+import json
 import pathlib
 import subprocess
 import sys
@@ -97,6 +98,17 @@ def refused():
         result = run("read", folder, npy)
         assert result.returncode == 1 and name in result.stderr, (name, result)
         assert "panicked" not in result.stderr and not npy.exists(), result
+    for name, member, value in [
+        ("format 2", "zarr_format", 2),
+        ("group", "node_type", "group"),
+        ("unheard_of", "storage_transformers", [{"name": "unheard_of"}]),
+    ]:
+        folder = WORK / f"{member}.zarr"
+        zarr.create_array(folder, **common, **plain)[...] = 1
+        text = json.loads((folder / "zarr.json").read_text())
+        (folder / "zarr.json").write_text(json.dumps({**text, member: value}))
+        result = run("read", folder, WORK / f"{member}.npy")
+        assert result.returncode == 1 and name in result.stderr, (name, result)
     short = WORK / "short.zarr"
     zarr.create_array(short, **common, **plain)[...] = 1
     with open(short / "c" / "1" / "1", "r+b") as chunk:
@@ -104,7 +116,7 @@ def refused():
     result = run("read", short, WORK / "short.npy")
     assert "needed: 64, found: 63" in result.stderr, result
     assert not (WORK / "short.npy").exists()
-    print(f"{len(cases) + 1} arrays are refused by what they have")
+    print(f"{len(cases) + 4} arrays are refused by what they have")
 
 
 written_here()
