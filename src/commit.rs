@@ -144,6 +144,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     fn write_changes(&mut self, unless_changed: bool) -> Result<()> {
         self.require_private("commit")?;
         let path = self.place().path.to_owned();
+        // Nothing is written if an earlier commit has failed.
+        self.place().pages.write("commit to", &path, || Ok(()))?;
         let unsupported =
             || Error::io("commit", &path)(io::ErrorKind::Unsupported.into());
         let is_copy = self.place().pages.mapping().is_none() && !self.is_empty();
