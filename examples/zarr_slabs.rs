@@ -137,6 +137,9 @@ fn join<A: NpyElement>(json: &Value, folder: &Path, npy: &Path, fill: A) -> Resu
         return Err(format!("chunks by {grid} and {keys} are not read").into());
     }
     let separator = keys["configuration"]["separator"].as_str().unwrap_or("/");
+    if !["/", "."].contains(&separator) {
+        return Err(format!("{separator:?} separates no keys of chunks").into());
+    }
     let (shape, chunk) =
         (lengths(&json["shape"])?, lengths(&grid["configuration"]["chunk_shape"])?);
     if shape.len() != chunk.len() || chunk.contains(&0) {
@@ -160,6 +163,9 @@ fn join<A: NpyElement>(json: &Value, folder: &Path, npy: &Path, fill: A) -> Resu
         }
         // SAFETY: nobody writes to the array meanwhile.
         let elements = unsafe { options.open::<A>(&path)? };
+        if fs::metadata(&path)?.len() != elements.layout().end() {
+            return Err(format!("{} is longer than a chunk", path.display()).into());
+        }
         let mut place = view.slice_each_axis_mut(|axis| {
             let Axis(i) = axis.axis;
             Slice::from(start[i]..(start[i] + chunk[i]).min(axis.len))

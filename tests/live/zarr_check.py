@@ -102,6 +102,7 @@ def refused():
         ("format 2", "zarr_format", 2),
         ("group", "node_type", "group"),
         ("unheard_of", "storage_transformers", [{"name": "unheard_of"}]),
+        ("../", "chunk_key_encoding", {"name": "default", "configuration": {"separator": "../"}}),
     ]:
         folder = WORK / f"{member}.zarr"
         zarr.create_array(folder, **common, **plain)[...] = 1
@@ -109,6 +110,12 @@ def refused():
         (folder / "zarr.json").write_text(json.dumps({**text, member: value}))
         result = run("read", folder, WORK / f"{member}.npy")
         assert result.returncode == 1 and name in result.stderr, (name, result)
+    long = WORK / "long.zarr"
+    zarr.create_array(long, **common, **plain)[...] = 1
+    with open(long / "c" / "1" / "1", "ab") as chunk:
+        chunk.write(b"x")
+    result = run("read", long, WORK / "long.npy")
+    assert result.returncode == 1 and "longer than a chunk" in result.stderr, result
     short = WORK / "short.zarr"
     zarr.create_array(short, **common, **plain)[...] = 1
     with open(short / "c" / "1" / "1", "r+b") as chunk:
@@ -116,7 +123,7 @@ def refused():
     result = run("read", short, WORK / "short.npy")
     assert "needed: 64, found: 63" in result.stderr, result
     assert not (WORK / "short.npy").exists()
-    print(f"{len(cases) + 4} arrays are refused by what they have")
+    print(f"{len(cases) + 6} arrays are refused by what they have")
 
 
 written_here()
