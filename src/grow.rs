@@ -5,9 +5,9 @@ use std::cmp::Ordering;
 use ndarray::{ArrayRef, Axis, Dimension, RemoveAxis};
 
 use crate::file;
-use crate::layout::slowest;
 use crate::region::Place;
 use crate::source::Source;
+use crate::swept::check_axis;
 use crate::{Element, Error, MmapArray, Mode, Result};
 
 /// Rows of fewer bytes are stored into pages, rows of more are written by the system.
@@ -168,23 +168,13 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             Mode::CopyOnWrite => return Err(Error::PrivateChanges),
             Mode::ReadWrite | Mode::Create | Mode::CreateNew => {}
         }
-        let (axis, ndim) = (axis.index(), self.ndim());
-        if axis >= ndim {
-            return Err(Error::AxisOutOfBounds { axis, ndim });
-        }
+        check_axis(axis, self.ndim())?;
         let known = match self.source() {
             Source::Header(header) => Some(header.is_fortran()),
             Source::Caller | Source::File => None,
             Source::Window => return Err(Error::WindowGrows),
         };
-        let slowest = |fortran: &bool| slowest(ndim, *fortran);
-        let mut orders = [false, true].into_iter().filter(|fortran| {
-            known.is_none_or(|known| known == *fortran)
-                && self.layout().is_in_order(*fortran)
-        });
-        let first = orders.next().ok_or(Error::NotInOrder)?;
-        let found = std::iter::once(first).chain(orders).find(|f| slowest(f) == axis);
-        found.ok_or(Error::NotSlowestAxis { axis, slowest: slowest(&first) })
+        self.layout().order_along(axis, known)
     }
 
     /// Makes sure that the file is as this array has left it, and can have `count` rows.

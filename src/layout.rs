@@ -2,7 +2,7 @@
 
 use bytemuck::cast_slice;
 use ndarray::{
-    ArrayView, ArrayViewMut, Dimension, ErrorKind, Ix1, ShapeBuilder, StrideShape,
+    ArrayView, ArrayViewMut, Axis, Dimension, ErrorKind, Ix1, ShapeBuilder, StrideShape,
 };
 
 use crate::{Error, Result};
@@ -159,6 +159,20 @@ impl<D: Dimension> Layout<D> {
         let mut axes = self.shape().iter().zip(self.strides());
         self.is_empty()
             || if fortran { axes.all(is_next) } else { axes.rev().all(&mut is_next) }
+    }
+
+    /// Tells whether the array is in Fortran order, if that makes `axis` the slowest.
+    ///
+    /// An array may be in both orders unless it is `known` to be in one.
+    pub(crate) fn order_along(&self, axis: Axis, known: Option<bool>) -> Result<bool> {
+        let (axis, ndim) = (axis.index(), self.dim.ndim());
+        let slowest = |fortran: &bool| slowest(ndim, *fortran);
+        let mut orders = [false, true].into_iter().filter(|fortran| {
+            known.is_none_or(|known| known == *fortran) && self.is_in_order(*fortran)
+        });
+        let first = orders.next().ok_or(Error::NotInOrder)?;
+        let found = std::iter::once(first).chain(orders).find(|f| slowest(f) == axis);
+        found.ok_or(Error::NotSlowestAxis { axis, slowest: slowest(&first) })
     }
 
     /// Returns the layout in C or Fortran order with `count` rows of its slowest axis.

@@ -55,8 +55,8 @@ pub use window::Window;
 use bounds::Bounds;
 use whole::Whole;
 
-use crate::layout::slowest;
 use crate::npy::{Header, NpyElement};
+use crate::swept::check_axis;
 use crate::{Error, Layout, Result};
 
 /// An array file divided into windows.
@@ -95,12 +95,9 @@ impl Partition {
     /// - [`Error::AxisOutOfBounds`], and [`Error::NotSlowestAxis`] for another axis.
     /// - [`Error::TooLarge`] if the sizes in the header overflow.
     pub fn of(header: &Header, axis: Axis, parts: usize) -> Result<Self> {
-        let (axis, ndim) = (axis.index(), header.shape.len());
-        if axis >= ndim {
-            return Err(Error::AxisOutOfBounds { axis, ndim });
-        }
+        check_axis(axis, header.shape.len())?;
         let whole = Whole::new(header.clone())?;
-        let Axis(slowest) = whole.axis();
+        let (Axis(axis), Axis(slowest)) = (axis, whole.axis());
         if axis != slowest {
             return Err(Error::NotSlowestAxis { axis, slowest });
         }
@@ -125,16 +122,9 @@ impl Partition {
         if expected != found {
             return Err(Error::ElementSize { expected, found });
         }
-        let ndim = layout.shape().len();
-        let orders = [false, true].into_iter();
-        let orders = orders.filter(|fortran| layout.is_in_order(*fortran));
-        // An array without elements is in both orders.
-        let order = orders
-            .clone()
-            .find(|fortran| slowest(ndim, *fortran) == axis.index())
-            .or_else(|| orders.clone().next());
-        let order = order.ok_or(Error::NotInOrder)?;
-        let mut header = Header::new(A::dtype(), layout.shape(), order)?;
+        check_axis(axis, layout.shape().len())?;
+        let fortran = layout.order_along(axis, None)?;
+        let mut header = Header::new(A::dtype(), layout.shape(), fortran)?;
         header.data_offset = layout.offset();
         Self::of(&header, axis, parts)
     }
