@@ -13,6 +13,8 @@
 mod draw;
 #[path = "plots/resident.rs"]
 mod resident;
+#[path = "mapped_vs_loaded/smoke.rs"]
+mod smoke;
 
 use std::error::Error;
 use std::hint::black_box;
@@ -57,9 +59,7 @@ fn random(array: &ArrayRef2<f64>) -> f64 {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // As criterion decides: without `--bench`, as under `cargo test`, nothing is timed.
-    let asked = |flag: &str| std::env::args().any(|arg| arg == flag);
-    let is_smoke = !asked("--bench") || asked("--test");
+    let is_smoke = smoke::is_smoke();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let dir = tempfile::tempdir_in(folder)?;
     let files = files(dir.path(), if is_smoke { &SIZES[..1] } else { &SIZES })?;

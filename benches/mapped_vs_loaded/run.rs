@@ -1,19 +1,17 @@
 //! Timing sections by criterion, then comparing their ways.
 
+#[path = "smoke.rs"]
+mod smoke;
+
 use std::path::Path;
 use std::time::Duration;
 
 use criterion::Criterion;
 
+pub(crate) use smoke::is_smoke;
+
 use crate::report;
 use crate::rounds::{Pace, Section};
-
-/// Tells whether the benchmark is to be run once, without measuring.
-pub(crate) fn is_smoke() -> bool {
-    // As criterion decides: without `--bench`, as under `cargo test`, nothing is timed.
-    let asked = |flag: &str| std::env::args().any(|arg| arg == flag);
-    !asked("--bench") || asked("--test") || asked("--list")
-}
 
 /// Checks and times all sections, whose files are in `dir`.
 ///
