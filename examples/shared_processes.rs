@@ -48,10 +48,7 @@ fn parent() -> Result<(), Box<dyn Error>> {
     }
 
     println!("process {} sees in the same pages:", process::id());
-    for window in Partition::of(&header(&path)?, Axis(0), PROCESSES)?
-        .page_aligned(PAGE)
-        .windows(&path)
-    {
+    for window in divide(&path)?.windows(&path) {
         let rows = field.slice(ndarray::s![window.range(), ..]);
         println!("  rows {:?}, sum {}", window.range(), rows.sum());
     }
@@ -63,8 +60,7 @@ fn parent() -> Result<(), Box<dyn Error>> {
 /// Numbers the elements of one window.
 fn child(path: &Path, part: &OsStr) -> Result<(), Box<dyn Error>> {
     let part = part.to_str().ok_or("no number")?.parse()?;
-    let partition = Partition::of(&header(path)?, Axis(0), PROCESSES)?.page_aligned(PAGE);
-    let window = partition.window(path, part).ok_or("no such part")?;
+    let window = divide(path)?.window(path, part).ok_or("no such part")?;
     // SAFETY: no two windows have a row in common, and the parent waits.
     let mut rows = unsafe { window.open::<f64, Ix2>(Mode::ReadWrite)? };
     let first = (window.range().start * SHAPE.1) as f64;
@@ -76,6 +72,8 @@ fn child(path: &Path, part: &OsStr) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn header(path: &Path) -> Result<Header, Box<dyn Error>> {
-    Ok(Header::read(&File::open(path)?)?)
+/// Divides the file among the processes, the same way in each of them.
+fn divide(path: &Path) -> Result<Partition, Box<dyn Error>> {
+    let header = Header::read(&File::open(path)?)?;
+    Ok(Partition::of(&header, Axis(0), PROCESSES)?.page_aligned(PAGE))
 }

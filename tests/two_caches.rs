@@ -9,7 +9,7 @@
 
 use std::env;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Axis, Ix2};
 use ndarray_memmap::npy::{self, Header, Options};
@@ -35,16 +35,20 @@ fn open(window: &Window, mode: Mode) -> MmapArray2<f64> {
     unsafe { window.open::<f64, Ix2>(mode) }.unwrap()
 }
 
+/// Has one machine make a file, and another divide it.
+fn divided(first: &Path, second: &Path, options: &Options) -> Partition {
+    // SAFETY: the other machine opens the file when this one has closed it.
+    let created = unsafe { options.create::<f64, _>(first, SHAPE) };
+    created.unwrap().close().unwrap();
+    let header = Header::read(&File::open(second).unwrap()).unwrap();
+    Partition::of(&header, Axis(0), PARTS).unwrap()
+}
+
 /// Has two machines fill windows in turn, both at once, and returns what the disk has then.
 fn filled(name: &str, page: Option<u64>) -> Option<(Array2<f64>, Vec<Window>)> {
     let [disk, first, second] = folders()?;
     let options = Options::new(Mode::CreateNew).data_align(4096);
-    // SAFETY: nobody else knows of the file.
-    let created = unsafe { options.create::<f64, _>(first.join(name), SHAPE) };
-    created.unwrap().close().unwrap();
-
-    let header = Header::read(&File::open(second.join(name)).unwrap()).unwrap();
-    let mut partition = Partition::of(&header, Axis(0), PARTS).unwrap();
+    let mut partition = divided(&first.join(name), &second.join(name), &options);
     if let Some(page) = page {
         partition = partition.page_aligned(page);
     }
@@ -93,14 +97,10 @@ fn windows_of_two_machines_that_share_a_page_lose_some_of_it() {
 #[test]
 fn a_machine_sees_the_changes_of_another_when_it_opens_the_file_anew() {
     let Some([_, first, second]) = folders() else { return };
-    let name = "handed-over.npy";
-    // SAFETY: the other machine reads it when this one has closed it.
-    let created = unsafe { npy::create::<f64, _>(first.join(name), SHAPE) };
-    created.unwrap().close().unwrap();
-    let header = Header::read(&File::open(second.join(name)).unwrap()).unwrap();
-    let partition = Partition::of(&header, Axis(0), PARTS).unwrap();
-    let there = partition.window(second.join(name), 1).unwrap();
-    let here = partition.window(first.join(name), 1).unwrap();
+    let [here, there] = [first, second].map(|folder| folder.join("handed-over.npy"));
+    let partition = divided(&here, &there, &Options::new(Mode::Create));
+    let there = partition.window(there, 1).unwrap();
+    let here = partition.window(here, 1).unwrap();
     for number in [1.0, 2.0, 3.0] {
         let before = open(&there, Mode::ReadOnly);
         assert!(before.iter().all(|x| *x == number - 1.0));

@@ -7,7 +7,7 @@ use std::path::Path;
 use ndarray_memmap::{MapOptions, Mode};
 
 use crate::Result;
-use crate::field::{create, fill_window, shade_window};
+use crate::field::{create_in, fill_window, paths, shade_window};
 use crate::options::Run;
 use crate::ranks::Ranks;
 use crate::terrain::Terrain;
@@ -19,15 +19,13 @@ pub(crate) fn compare(ranks: &Ranks, terrain: &Terrain, run: &Run) -> Result<()>
     }
     let alone = run.dir.join("alone");
     fs::create_dir_all(&alone)?;
-    let names = ["elevation.npy", "hillshade.npy"];
-    let [field, hillshade] = names.map(|name| alone.join(name));
-    create(&field, run.shape)?;
-    create(&hillshade, run.shape)?;
+    create_in(&alone, run.shape)?;
+    let [field, hillshade] = paths(&alone);
     let whole = ranks.window(&field, 1)?;
     fill_window(terrain, &whole)?;
     shade_window(&whole, &ranks.window(&hillshade, 1)?)?;
-    for name in names {
-        compare_bytes(&alone.join(name), &run.dir.join(name))?;
+    for (alone, shared) in paths(&alone).iter().zip(paths(&run.dir)) {
+        compare_bytes(alone, &shared)?;
     }
     fs::remove_dir_all(&alone)?;
     Ok(())

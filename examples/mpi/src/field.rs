@@ -12,20 +12,29 @@ use crate::ranks::{PAGE, Ranks};
 use crate::terrain::{Terrain, shade};
 
 /// Creates a `.npy` file of zeros whose space is reserved and whose elements begin at a page.
-pub(crate) fn create(path: &Path, shape: (usize, usize)) -> Result<()> {
+fn create(path: &Path, shape: (usize, usize)) -> Result<()> {
     let options = npy::Options::new(Mode::Create).data_align(PAGE);
     // SAFETY: the other ranks wait until the file is there.
     unsafe { options.create::<f32, _>(path, shape)? }.close()
 }
 
+/// Where the field and its shade are in a folder.
+pub(crate) fn paths(dir: &Path) -> [PathBuf; 2] {
+    ["elevation.npy", "hillshade.npy"].map(|name| dir.join(name))
+}
+
+/// Creates the field and its shade.
+pub(crate) fn create_in(dir: &Path, shape: (usize, usize)) -> Result<()> {
+    paths(dir).iter().try_for_each(|path| create(path, shape))
+}
+
 /// Has rank 0 create the field and its shade, and returns where they are once they are there.
 pub(crate) fn create_both(ranks: &Ranks, run: &Run) -> Result<[PathBuf; 2]> {
-    let paths = ["elevation.npy", "hillshade.npy"].map(|name| run.dir.join(name));
     if ranks.rank == 0 {
-        paths.iter().try_for_each(|path| create(path, run.shape))?;
+        create_in(&run.dir, run.shape)?;
     }
     ranks.barrier();
-    Ok(paths)
+    Ok(paths(&run.dir))
 }
 
 /// Fills a window of the field.
