@@ -15,6 +15,46 @@ fail() {
   exit 1
 }
 
+# Fails unless each of the texts after the first is in it.
+expect() {
+  local text=$1 part
+  shift
+  echo "$text"
+  for part; do
+    grep -qF -- "$part" <<< "$text" || fail "it does not say $part"
+  done
+}
+
+# Goes on where no other process sees what is mounted; takes the arguments of the step.
+mount_privately() {
+  ((EUID == 0)) || skip "only root can mount disks"
+  if [[ ${1:-} == mounted-privately ]]; then return; fi
+  unshare --mount true || skip "this machine allows no private mounts"
+  exec unshare --mount --propagation private bash "$0" mounted-privately
+}
+
+# Installs Debian packages.
+install_packages() {
+  local root=()
+  if ((EUID != 0)); then root=(sudo -n); fi
+  "${root[@]}" apt-get update -qq &&
+    "${root[@]}" apt-get install -qqy --no-install-recommends "$@"
+}
+
+# Makes sure that there is a nightly toolchain, which is to be missing rather than fetched.
+find_nightly() {
+  export RUSTUP_AUTO_INSTALL=0
+  cargo +nightly --version 2> /dev/null || skip "no nightly toolchain on this machine"
+}
+
+# Makes a subcommand of cargo available.
+find_tool() {
+  export PATH=$target_dir/tools/bin:$PATH
+  if ! command -v "$1" > /dev/null; then
+    cargo install "$1" --locked --quiet --root "$target_dir/tools"
+  fi
+}
+
 # Type-checks every target of the crate for another system.
 check_for() {
   local lib
