@@ -10,6 +10,7 @@ use ndarray::{ArrayRef, Axis, Dimension, Slice};
 use crate::region::Place;
 use crate::source::Source;
 use crate::space::{self, Room};
+use crate::sys::file_system::FileSystem;
 use crate::{Element, Error, Layout, MmapArray, Result, address, pages};
 
 /// How much of an array that has another order is put in order at a time.
@@ -112,7 +113,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     pub(crate) fn is_ahead(&self) -> bool {
         let pages = self.place().pages;
         // Of larger pages the page cache makes larger folios than space is reserved for.
-        let stores = |file| address::page_size() == 4096 && space::stores_in_place(file);
+        let stores =
+            |file| address::page_size() == 4096 && FileSystem::of(file).stores_in_place;
         matches!(self.source(), Source::Header(_))
             && (pages.tail.reach().is_some() || pages.file().is_some_and(stores))
     }

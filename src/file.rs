@@ -251,22 +251,6 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
 }
 
-/// The number by which the kernel knows ext2, ext3 and ext4.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) const EXT: u64 = 0xef53;
-/// The number by which the kernel knows tmpfs.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) const TMPFS: u64 = 0x0102_1994;
-/// The number by which the kernel knows XFS.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) const XFS: u64 = 0x5846_5342;
-
-/// Returns the number by which the kernel knows the file system of a file.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) fn system(file: &File) -> io::Result<u64> {
-    u64::try_from(rustix::fs::fstatfs(file)?.f_type).map_err(io::Error::other)
-}
-
 /// Makes opening a FIFO or a terminal return at once, so that it can be refused.
 #[cfg(unix)]
 fn set_flags(options: &mut OpenOptions, wait: bool) {

@@ -223,6 +223,7 @@ mod space;
 mod span;
 mod sweep;
 mod swept;
+mod sys;
 mod tail;
 mod tend;
 mod traits;

@@ -11,6 +11,7 @@ use ndarray::{Dimension, StrideShape};
 use crate::address::{self, Twin};
 use crate::file::{self, Stamp};
 use crate::pages::{self, Pages};
+use crate::sys::file_system::FileSystem;
 use crate::view::check;
 use crate::{Element, Error, Layout, MapOptions, MmapArray, Mode, Result};
 
@@ -208,13 +209,10 @@ impl<D: Dimension> MapOptions<D> {
 /// that it goes on changing. So fs-verity counts only where the kernel implements it.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn prove_trusted(file: &File) -> io::Result<()> {
-    const F2FS: u64 = 0xf2f5_2010;
-    const BTRFS: u64 = 0x9123_683e;
-
     if rustix::fs::fcntl_get_seals(file).is_ok() {
         return Ok(());
     }
-    if matches!(file::system(file)?, file::EXT | F2FS | BTRFS) {
+    if FileSystem::of(file).has_verity {
         return Ok(());
     }
     Err(io::Error::other("the file system is none that fs-verity is trusted on"))

@@ -5,6 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
+use crate::sys::file_system::FileSystem;
 use crate::{Error, Result, pages};
 
 /// Room made for a file, taken back when dropped unless it is kept.
@@ -65,7 +66,9 @@ impl<'f> Room<'f> {
             match zero(self.file, self.end) {
                 Ok(()) => map = None,
                 // Stores into the blocks that are there would need space too.
-                Err(e) if is_full(&e) && !overwrites_in_place(self.file) => {
+                Err(e)
+                    if is_full(&e) && !FileSystem::of(self.file).overwrites_in_place =>
+                {
                     return Err(e);
                 }
                 Err(_) => {}
@@ -222,37 +225,6 @@ fn zero(file: &File, len: u64) -> io::Result<()> {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn zero(_: &File, _: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
-}
-
-/// Recognises the file systems that never need new space for what is overwritten.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn overwrites_in_place(file: &File) -> bool {
-    use crate::file::{EXT, TMPFS, system};
-
-    matches!(system(file), Ok(EXT | TMPFS))
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn overwrites_in_place(_: &File) -> bool {
-    false
-}
-
-/// Recognises the file systems where a store into what was written finds space, unless it is
-/// shared with another file.
-///
-/// They also make a file longer without space, and bring pages and length to disk in an order
-/// of their own.
-#[cfg(target_os = "linux")]
-pub(crate) fn stores_in_place(file: &File) -> bool {
-    use crate::file::{EXT, TMPFS, XFS, system};
-
-    matches!(system(file), Ok(EXT | TMPFS | XFS))
-}
-
-/// Knows none elsewhere, where besides a mapping may not follow the length of its file.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn stores_in_place(_: &File) -> bool {
-    false
 }
 
 /// Refuses to change the length of a file in memory that is sealed against it.

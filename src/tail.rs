@@ -128,11 +128,12 @@ mod tests {
     use super::*;
     use crate::Advice;
     use crate::file::Stamp;
+    use crate::sys::file_system::FileSystem;
 
     #[test]
     fn the_file_is_as_long_as_was_made_known_until_it_is_cut() {
         let file = tempfile::tempfile().unwrap();
-        if !space::stores_in_place(&file) {
+        if !FileSystem::of(&file).stores_in_place {
             return;
         }
         let stamp = Stamp::of(&file.metadata().unwrap());

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::MmapRaw;
 
+use crate::sys::file_system::FileSystem;
 use crate::{pages, space};
 
 /// How many bytes a processor writes in one step wherever this crate runs.
@@ -27,7 +28,7 @@ impl Word {
     /// Takes the word at the byte `at`; the file must have it.
     pub(crate) fn at(file: &File, at: u64) -> Self {
         let end = at.saturating_add(u64::try_from(WORD).unwrap_or(0));
-        let is_safe = at.is_multiple_of(8) && space::stores_in_place(file);
+        let is_safe = at.is_multiple_of(8) && FileSystem::of(file).stores_in_place;
         let is_there = is_safe && file.metadata().is_ok_and(|found| found.len() >= end);
         let map = is_there.then(|| pages::map_start(file, end).ok()).flatten();
         Self { map, at }

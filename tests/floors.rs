@@ -16,7 +16,7 @@ const FLOORS: [&[&str]; 8] = [
     &["layout", "options", "span"],
     &[
         "address", "cached", "guard", "pages", "pagemap", "paging", "file", "hidden",
-        "space", "tail", "view", "word",
+        "space", "sys", "tail", "view", "word",
     ],
     &["array", "region", "source", "traits"],
     &["open", "safe"],

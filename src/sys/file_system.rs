@@ -1,0 +1,130 @@
+//! What each file system guarantees, as far as this crate depends on it.
+//!
+//! Every feature that depends on a file system asks [`FileSystem::of`]. A file system that is not
+//! in the table gets [`FileSystem::UNKNOWN`], which guarantees nothing. The table for users is in
+//! [`doc::durability`](crate::doc::durability); a test compares the two.
+
+use std::fs::File;
+
+/// The guarantees of one file system; `false` is always the safe answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct FileSystem {
+    /// As `mount` prints it.
+    pub(crate) name: &'static str,
+    /// Mappings and descriptors of one path show the same bytes at any time.
+    ///
+    /// Where this is `false`, a `write` may not reach the pages of a mapping, and a mapping that
+    /// was made through a descriptor for reading may show another file than one made later
+    /// (overlayfs after it has copied the file to its upper layer).
+    pub(crate) is_coherent: bool,
+    /// A store into a block that was allocated and written before needs no new space, unless
+    /// another file shares the block; `fallocate` guarantees later stores.
+    pub(crate) stores_in_place: bool,
+    /// The same, and no other file can share the block.
+    pub(crate) overwrites_in_place: bool,
+    /// `cachestat` and `sync_file_range` through a descriptor act on the pages of a mapping.
+    pub(crate) reports_residency: bool,
+    /// A file under fs-verity is trusted not to change.
+    pub(crate) has_verity: bool,
+}
+
+/// The low 32 bits of `f_type` of `statfs`, by which the kernel names a file system.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[rustfmt::skip]
+const TABLE: [(u32, FileSystem); 12] = [
+    //                name         coherent in place overwrites residency verity
+    (0x0000_ef53, row("ext2/3/4",  true,    true,    true,      true,     true)),
+    (0x5846_5342, row("xfs",       true,    true,    false,     true,     false)),
+    (0x9123_683e, row("btrfs",     true,    false,   false,     true,     true)),
+    (0xf2f5_2010, row("f2fs",      true,    false,   false,     true,     true)),
+    (0x0102_1994, row("tmpfs",     true,    true,    true,      true,     false)),
+    (0x8584_58f6, row("ramfs",     true,    false,   false,     true,     false)),
+    (0x9584_58f6, row("hugetlbfs", true,    false,   false,     false,    false)),
+    (0x2fc1_2fc1, row("zfs",       true,    false,   false,     false,    false)),
+    (0x0000_6969, row("nfs",       true,    false,   false,     true,     false)),
+    (0x794c_7630, row("overlay",   false,   false,   false,     false,    false)),
+    (0x6573_5546, row("fuse",      false,   false,   false,     true,     false)),
+    (0x0102_1997, row("9p",        false,   false,   false,     true,     false)),
+];
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[expect(clippy::fn_params_excessive_bools, reason = "a row of the table above")]
+const fn row(
+    name: &'static str,
+    is_coherent: bool,
+    stores_in_place: bool,
+    overwrites_in_place: bool,
+    reports_residency: bool,
+    has_verity: bool,
+) -> FileSystem {
+    FileSystem {
+        name,
+        is_coherent,
+        stores_in_place,
+        overwrites_in_place,
+        reports_residency,
+        has_verity,
+    }
+}
+
+impl FileSystem {
+    /// The guarantees of a file system that is not known: none.
+    pub(crate) const UNKNOWN: Self = Self {
+        name: "other",
+        is_coherent: false,
+        stores_in_place: false,
+        overwrites_in_place: false,
+        reports_residency: false,
+        has_verity: false,
+    };
+
+    /// Returns the guarantees of the file system of an open file.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn of(file: &File) -> &'static Self {
+        // A refusal (seccomp) makes the file system an unknown one.
+        rustix::fs::fstatfs(file)
+            .map_or(&Self::UNKNOWN, |found| Self::of_type(i128::from(found.f_type)))
+    }
+
+    /// Returns the guarantees of the file system of an open file: no other system tells.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn of(_: &File) -> &'static Self {
+        &Self::UNKNOWN
+    }
+
+    /// Finds the row of an `f_type`, which is signed or unsigned, and of 32 or 64 bits.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn of_type(f_type: i128) -> &'static Self {
+        let is_of = |magic: u32| f_type & 0xffff_ffff == i128::from(magic);
+        TABLE
+            .iter()
+            .find_map(|(magic, system)| is_of(*magic).then_some(system))
+            .unwrap_or(&Self::UNKNOWN)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_type_is_found_whatever_its_sign_and_width() {
+        let btrfs = 0x9123_683e_u32;
+        for f_type in [i128::from(btrfs), i128::from(btrfs.cast_signed())] {
+            assert_eq!(FileSystem::of_type(f_type).name, "btrfs", "{f_type}");
+        }
+        let f2fs = i128::from(0xf2f5_2010_u32.cast_signed());
+        assert_eq!(FileSystem::of_type(f2fs).name, "f2fs");
+        for unknown in [0, -1, 0x1234_5678] {
+            assert_eq!(FileSystem::of_type(unknown), &FileSystem::UNKNOWN, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn each_type_has_one_row() {
+        for (number, (magic, system)) in TABLE.iter().enumerate() {
+            let found = FileSystem::of_type(i128::from(*magic));
+            assert!(std::ptr::eq(found, system), "row {number}");
+        }
+    }
+}
