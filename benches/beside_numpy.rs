@@ -13,8 +13,6 @@ mod costs;
 mod large;
 #[path = "beside_numpy/peer.rs"]
 mod peer;
-#[path = "../tests/live/python.rs"]
-mod python;
 #[path = "mapped_vs_loaded/report.rs"]
 mod report;
 #[path = "mapped_vs_loaded/rounds.rs"]
@@ -34,11 +32,11 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::peer::{job, numpy};
-use crate::python::Python;
 use crate::rounds::{Pace, Section, Target, Way};
 use ndarray::ArrayRef1;
 use ndarray_memmap::npy;
 use ndarray_memmap::{MapOptions, MmapArray1, Mode, SyncToDisk};
+use test_support::python::Python;
 
 type Outcome = Result<(), Box<dyn Error>>;
 

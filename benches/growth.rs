@@ -21,8 +21,6 @@ mod peer;
 #[path = "growth/pushes.rs"]
 mod pushes;
 #[cfg(target_os = "linux")]
-#[path = "../tests/live/python.rs"]
-mod python;
 #[cfg(target_os = "linux")]
 #[path = "mapped_vs_loaded/report.rs"]
 mod report;

@@ -11,9 +11,9 @@ use ndarray::{Axis, Ix1};
 use ndarray_memmap::{MapOptions, MmapArray2, Mode, SyncToDisk, npy};
 
 use crate::numpy;
-use crate::python::Python;
 use crate::rounds::{Pace, Section, Target, Way};
 use crate::table::{ROW, Table, indices};
+use test_support::python::Python;
 
 const BLOCK: usize = 16 << 20;
 const NEVER_SLOWER: Target = Target::AtLeast(1.0);

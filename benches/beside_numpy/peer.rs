@@ -5,13 +5,13 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::python::Python;
 use crate::rounds::Way;
+use test_support::python::Python;
 
 /// Starts NumPy, if there is one.
 pub(crate) fn start() -> Option<RefCell<Python>> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/beside_numpy/peer.py");
-    Python::start(script).map(RefCell::new)
+    Python::find(script).map(RefCell::new)
 }
 
 /// A way that NumPy goes.

@@ -12,8 +12,8 @@ use ndarray_memmap::npy;
 use ndarray_memmap::{MapOptions, MmapArray2, Mode};
 
 use crate::peer;
-use crate::python::Python;
 use crate::rounds::{Pace, Section, Target, Way};
+use test_support::python::Python;
 
 pub(crate) fn all<'a>(
     dir: &Path,

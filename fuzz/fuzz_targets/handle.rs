@@ -1,17 +1,10 @@
 //! Calls whatever there is to call on a handle, in any order, against a plain `Vec` of rows.
 #![no_main]
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
-#[path = "../../tests/history/mod.rs"]
-mod history;
-#[path = "../../tests/npy_common/mod.rs"]
-mod npy_common;
-
-use history::{Care, Kind, Step, Trial, Way};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use ndarray_memmap::{Mode, PageCache};
+use test_support::history::{Care, Kind, Step, Trial, Way};
 
 const MODES: [Mode; 5] =
     [Mode::ReadWrite, Mode::CopyOnWrite, Mode::ReadOnly, Mode::Create, Mode::CreateNew];

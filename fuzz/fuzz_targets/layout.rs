@@ -2,17 +2,12 @@
 //! against the oracle of the tests, which counts in numbers that do not overflow.
 #![no_main]
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
-#[path = "../../tests/layout_case/mod.rs"]
-mod layout_case;
-
-use common::{Place, open};
-use layout_case::{Case, Order, check};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use ndarray_memmap::ndarray::IxDyn;
 use ndarray_memmap::{Be, Element, Error, Le, MapOptions, Mode};
+use test_support::layout_case::{Case, Order, check};
+use test_support::{Place, open};
 
 const MODES: [Mode; 5] =
     [Mode::ReadOnly, Mode::CopyOnWrite, Mode::ReadWrite, Mode::Create, Mode::CreateNew];

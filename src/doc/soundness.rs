@@ -1,7 +1,7 @@
 //! What is promised, by whom, on what it rests, and the test that shows it.
 //!
-//! Tests are named by their file in `tests/` and their function; that each exists is itself a
-//! test. The file `tests/floors.rs` holds the list of the files that may have unsafe code, and
+//! Tests are named by their module in one of the programs of `tests/` and their function; that
+//! each exists is itself a test. The file `tests/meta/floors.rs` holds the list of the files that may have unsafe code, and
 //! sees to it that each unsafe block stands in one of them, under its proof.
 //!
 //! # Why the constructors are unsafe

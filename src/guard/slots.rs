@@ -8,7 +8,7 @@
 //! borrowed by the thread that faults, and so stays in its slot; a slot that is just changing
 //! is another's.
 //!
-//! Uses nothing of this crate, so that `tests/loom.rs` can try all interleavings of it.
+//! Uses nothing of this crate, so that `tests/loom/main.rs` can try all interleavings of it.
 #![expect(unsafe_code, reason = "chunks are found by their addresses")]
 
 use std::ops::Range;

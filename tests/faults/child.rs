@@ -1,14 +1,11 @@
 //! Processes that may die: this program once more, running one test, which plays a part there.
 
-use std::any::type_name;
 use std::env;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-use crate::not_run;
 
 const PART: &str = "NDARRAY_MEMMAP_TEST_PART";
 const FILE: &str = "NDARRAY_MEMMAP_TEST_FILE";
@@ -30,10 +27,8 @@ pub(crate) fn done() {
 }
 
 /// Makes the command that runs a test in a process of its own, to do `part` with a file.
-pub(crate) fn command<T: Fn()>(_: T, part: &str, file: &Path) -> Command {
-    let name = type_name::<T>().split_once("::").expect("a path").1;
-    let mut command = Command::new(env::current_exe().expect("the path of the test"));
-    command.args([name, "--exact", "--nocapture", "--test-threads=1"]);
+pub(crate) fn command<T: Fn()>(test: T, part: &str, file: &Path) -> Command {
+    let mut command = test_support::command(test);
     command.env(PART, part).env(FILE, file).stdin(Stdio::null());
     // AddressSanitizer would make an exit of a death by signal.
     command.env("ASAN_OPTIONS", "handle_sigbus=0:handle_segv=0:handle_abort=0");
@@ -46,8 +41,6 @@ pub(crate) fn passes<T: Fn()>(test: T, part: &str, file: &Path) {
     let output = command(test, part, file).output().expect("a child process");
     let is_done = output.status.success() && says(&output, DONE);
     assert!(is_done, "{part}: {}", described(&output));
-    let words = String::from_utf8_lossy(&output.stderr);
-    words.lines().filter_map(|line| line.strip_prefix("not run: ")).for_each(not_run);
 }
 
 /// Has a process play its part, and makes sure that a signal is the end of it.

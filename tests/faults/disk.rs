@@ -10,24 +10,18 @@ use std::process::Command;
 use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, syncfs};
 use rustix::io::Errno;
 
-use crate::not_run;
-
 /// Returns the folder at which the disk for this test is mounted.
-pub(crate) fn disk() -> Option<PathBuf> {
+pub(crate) fn disk() -> PathBuf {
     folder("FAULTS_DISK")
 }
 
 /// Returns the disk that holds the image of the other one.
-pub(crate) fn below() -> Option<PathBuf> {
+pub(crate) fn below() -> PathBuf {
     folder("FAULTS_BELOW")
 }
 
-fn folder(name: &str) -> Option<PathBuf> {
-    let folder = env::var_os(name).map(PathBuf::from);
-    if folder.is_none() {
-        not_run(&format!("{name} is not set"));
-    }
-    folder
+fn folder(name: &str) -> PathBuf {
+    PathBuf::from(env::var_os(name).unwrap_or_else(|| panic!("{name} names a folder")))
 }
 
 /// Takes all the space that is left.

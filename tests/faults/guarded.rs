@@ -17,9 +17,9 @@ use ndarray_memmap::guard::{self, FaultKind};
 use ndarray_memmap::memmap2::{Mmap, MmapMut};
 use ndarray_memmap::{Error, MapOptions, MmapArray1, Mode, SyncToDisk, npy};
 
-use crate::common::Place;
-use crate::kernel::numbers;
-use crate::{child, npy_common, open};
+use crate::{child, open};
+use test_support::kernel::numbers;
+use test_support::{Place, npy_common};
 
 const THREADS: usize = 8;
 const ROUNDS: usize = 60;

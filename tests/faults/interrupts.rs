@@ -10,9 +10,9 @@ use ndarray::{Array1, Array2, Axis};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::{MapOptions, MmapArray1, MmapArray2, SyncToDisk, npy};
 
-use crate::common::Place;
 use crate::disk::disk;
-use crate::{child, npy_common, open};
+use crate::{child, open};
+use test_support::{Place, npy_common};
 
 static SIGNALS: AtomicU64 = AtomicU64::new(0);
 
@@ -135,8 +135,8 @@ fn system_calls_that_are_interrupted_are_made_again() {
     child::passes(test, "all", place.path());
 }
 
-/// Needs a disk in memory.
 #[test]
+#[ignore = "needs a disk in memory; run by .ci/steps/faults"]
 fn a_reservation_in_memory_that_is_interrupted_comes_to_an_end() {
     if let Some((_, file)) = child::part() {
         be_interrupted(1000);
@@ -146,7 +146,7 @@ fn a_reservation_in_memory_that_is_interrupted_comes_to_an_end() {
         a.view_mut().unwrap()[99 << 20] = 1;
         return child::done();
     }
-    let Some(disk) = disk() else { return };
+    let disk = disk();
     let test = a_reservation_in_memory_that_is_interrupted_comes_to_an_end;
     child::passes(test, "create", &disk.join("new"));
 }

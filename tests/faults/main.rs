@@ -8,41 +8,24 @@
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     clippy::unwrap_used,
-    reason = "the numbers are small; helpers of tests"
+    reason = "the numbers are small, and a panic is a failed test"
 )]
 
-#[path = "faults/child.rs"]
 mod child;
-mod common;
-#[path = "faults/disk.rs"]
 mod disk;
-#[path = "faults/disks.rs"]
 mod disks;
 #[cfg(feature = "sigbus-guard")]
-#[path = "faults/guarded.rs"]
 mod guarded;
 #[cfg(feature = "sigbus-guard")]
-#[path = "faults/guarded_disks.rs"]
 mod guarded_disks;
-#[path = "faults/interrupts.rs"]
 mod interrupts;
-#[path = "common/kernel.rs"]
-mod kernel;
-#[path = "faults/lengths.rs"]
 mod lengths;
-#[path = "faults/limits.rs"]
 mod limits;
-mod npy_common;
-#[path = "faults/opening.rs"]
 mod opening;
-#[path = "faults/processes.rs"]
 mod processes;
-#[path = "faults/rows.rs"]
 mod rows;
-#[path = "faults/syncs.rs"]
 mod syncs;
 
-use std::io::Write;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -59,12 +42,6 @@ fn open<A: Element, D: Dimension>(
     // SAFETY: some tests break the contract, since what comes of that is what they are about:
     // in a process that is to die of it, or while no reference into the file lives.
     unsafe { options.open(path) }
-}
-
-/// Says, past the test runner, that a test has done nothing.
-fn not_run(why: &str) {
-    let said = std::io::stderr().write_all(format!("not run: {why}\n").as_bytes());
-    said.expect("there is somewhere to say so");
 }
 
 /// Waits until a change gives a file another time of modification.

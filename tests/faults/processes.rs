@@ -9,8 +9,8 @@ use ndarray::Array1;
 use ndarray_memmap::Mode::{CopyOnWrite, Create, ReadOnly, ReadWrite};
 use ndarray_memmap::{Error, MapOptions, MmapArray1, SyncToDisk};
 
-use crate::common::Place;
 use crate::{child, open};
+use test_support::Place;
 
 /// Odd, so that the halves meet in the middle of a page.
 const LEN: usize = 300_001;

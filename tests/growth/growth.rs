@@ -1,20 +1,9 @@
 //! Arrays that grow: what is in the file at any time, and what is refused.
 #![expect(unsafe_code, reason = "files are mapped, and a process forks")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    reason = "helpers of tests"
-)]
-
-mod common;
-mod npy_common;
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{Place, map, open};
 use ndarray::{
     Array1, Array2, ArrayRef2, Axis, Ix1, Ix2, IxDyn, ShapeBuilder, arr0, array, s,
 };
@@ -23,6 +12,7 @@ use ndarray_memmap::npy::{self, Header};
 use ndarray_memmap::{
     Error, MapOptions, MmapArray1, MmapArray2, MmapArrayD, NpyError, SyncToDisk,
 };
+use test_support::{Place, map, npy_common, open};
 
 fn rows(range: std::ops::Range<u32>, len: u32) -> Array2<u32> {
     let all = range.start * len..range.end * len;
@@ -540,7 +530,7 @@ fn a_follower_stays_as_it_was_if_it_cannot_refresh() {
     }
     fs::write(&place, npy_common::file("'|u1'", 'C', "(3, 2)", &[1; 6])).unwrap();
     a.refresh().unwrap();
-    assert_eq!(a, Array2::ones((3, 2)));
+    assert_eq!(a, Array2::<u8>::ones((3, 2)));
 }
 
 #[test]
@@ -617,38 +607,39 @@ fn a_follower_keeps_its_lock() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_process_that_forks_leaves_the_file_to_whoever_goes_on() {
-    if !common::is_child() {
-        common::in_child("a_process_that_forks_leaves_the_file_to_whoever_goes_on");
-        return;
-    }
-    let place = Place::missing();
-    let mut a = created(&place, (0, 3));
-    a.push(Axis(0), &array![1, 2, 3]).unwrap();
-    let long = place.len();
-    assert!(long > 1 << 20);
-    // SAFETY: this process has one thread besides the one that waits for it.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        let checked = std::panic::catch_unwind(move || {
-            a.sync().unwrap();
-            assert_eq!(place.len(), long, "it is the parent's");
-            a.resize(Axis(0), 2).unwrap();
-            assert_eq!(place.len(), 128 + 24);
-            for _ in 0..1000 {
-                a.push(Axis(0), &array![4, 5, 6]).unwrap();
+    test_support::in_own_process(
+        a_process_that_forks_leaves_the_file_to_whoever_goes_on,
+        || {
+            let place = Place::missing();
+            let mut a = created(&place, (0, 3));
+            a.push(Axis(0), &array![1, 2, 3]).unwrap();
+            let long = place.len();
+            assert!(long > 1 << 20);
+            // SAFETY: this process has one thread besides the one that waits for it.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                let checked = std::panic::catch_unwind(move || {
+                    a.sync().unwrap();
+                    assert_eq!(place.len(), long, "it is the parent's");
+                    a.resize(Axis(0), 2).unwrap();
+                    assert_eq!(place.len(), 128 + 24);
+                    for _ in 0..1000 {
+                        a.push(Axis(0), &array![4, 5, 6]).unwrap();
+                    }
+                    a.sync().unwrap();
+                    assert_eq!((a.nrows(), place.len()), (1002, 128 + 12 * 1002));
+                    std::mem::forget((a, place));
+                });
+                // SAFETY: nothing of this process is to be cleaned up.
+                unsafe { libc::_exit(i32::from(checked.is_err())) }
             }
-            a.sync().unwrap();
-            assert_eq!((a.nrows(), place.len()), (1002, 128 + 12 * 1002));
-            std::mem::forget((a, place));
-        });
-        // SAFETY: nothing of this process is to be cleaned up.
-        unsafe { libc::_exit(i32::from(checked.is_err())) }
-    }
-    let mut status = 0;
-    // SAFETY: `status` is where the system may write.
-    let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
-    assert_eq!((waited, status), (child, 0));
-    assert_eq!(header_of(&place).shape(), [1002, 3]);
+            let mut status = 0;
+            // SAFETY: `status` is where the system may write.
+            let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
+            assert_eq!((waited, status), (child, 0));
+            assert_eq!(header_of(&place).shape(), [1002, 3]);
+        },
+    );
 }
 
 #[cfg(target_os = "linux")]
@@ -656,29 +647,36 @@ fn a_process_that_forks_leaves_the_file_to_whoever_goes_on() {
 fn a_limit_of_the_file_size_that_is_lowered_later_is_an_error() {
     use rustix::process::{Resource, Rlimit, setrlimit};
 
-    if !common::is_child() {
-        common::in_child("a_limit_of_the_file_size_that_is_lowered_later_is_an_error");
-        return;
-    }
-    for is_npy in [false, true] {
-        let place = Place::missing();
-        let mut a = match is_npy {
-            true => created(&place, (0, 1000)),
-            false => open(&MapOptions::new(Create).shape((0, 1000)), &place).unwrap(),
-        };
-        a.push(Axis(0), &Array1::ones(1000)).unwrap();
-        let limit = Rlimit { current: Some(8_000_000), maximum: None };
-        setrlimit(Resource::Fsize, limit).unwrap();
-        let block = Array2::ones((100, 1000));
-        let error = (0..100).find_map(|_| a.append(Axis(0), &block).err()).unwrap();
-        let found = std::io::Error::from(error);
-        assert!(found.to_string().contains("extend"), "{found}");
-        assert!(matches!(a.resize(Axis(0), 2100), Err(Error::Io { .. })));
-        let count = a.nrows();
-        assert!(count > 1000 && a.iter().all(|x| *x == 1), "{count}");
-        a.close().unwrap();
-        assert_eq!(place.len(), if is_npy { 128 } else { 0 } + 4000 * count as u64);
-        let limit = Rlimit { current: None, maximum: None };
-        setrlimit(Resource::Fsize, limit).unwrap();
-    }
+    test_support::in_own_process(
+        a_limit_of_the_file_size_that_is_lowered_later_is_an_error,
+        || {
+            for is_npy in [false, true] {
+                let place = Place::missing();
+                let mut a = match is_npy {
+                    true => created(&place, (0, 1000)),
+                    false => {
+                        open(&MapOptions::new(Create).shape((0, 1000)), &place).unwrap()
+                    }
+                };
+                a.push(Axis(0), &Array1::ones(1000)).unwrap();
+                let limit = Rlimit { current: Some(8_000_000), maximum: None };
+                setrlimit(Resource::Fsize, limit).unwrap();
+                let block = Array2::ones((100, 1000));
+                let error =
+                    (0..100).find_map(|_| a.append(Axis(0), &block).err()).unwrap();
+                let found = std::io::Error::from(error);
+                assert!(found.to_string().contains("extend"), "{found}");
+                assert!(matches!(a.resize(Axis(0), 2100), Err(Error::Io { .. })));
+                let count = a.nrows();
+                assert!(count > 1000 && a.iter().all(|x| *x == 1), "{count}");
+                a.close().unwrap();
+                assert_eq!(
+                    place.len(),
+                    if is_npy { 128 } else { 0 } + 4000 * count as u64
+                );
+                let limit = Rlimit { current: None, maximum: None };
+                setrlimit(Resource::Fsize, limit).unwrap();
+            }
+        },
+    );
 }

@@ -1,16 +1,12 @@
 //! Random histories of arrays that grow and change, against a plain `Vec` of rows.
 
-mod common;
-mod history;
-mod npy_common;
-
-use history::{Care, Kind, Step, Trial, Way};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::{Mode, PageCache};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::FileFailurePersistence;
+use test_support::history::{Care, Kind, Step, Trial, Way};
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let indices = || vec(any::<usize>(), 0..6);

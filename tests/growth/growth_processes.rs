@@ -1,30 +1,19 @@
 //! Files that grow in one process while another reads them, and in one that is killed.
 #![cfg(target_os = "linux")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    reason = "also in functions that tests call"
-)]
-
-mod common;
-mod npy_common;
-#[path = "live/python.rs"]
-mod python;
 
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Place, open};
 use ndarray::{Array1, Axis};
 use ndarray_memmap::Mode::{Create, ReadOnly, ReadWrite};
 use ndarray_memmap::npy::Options;
 use ndarray_memmap::{MapOptions, MmapArray2, SyncToDisk};
-use python::Python;
 use serde_json::json;
+use test_support::python::Python;
+use test_support::{Place, command, npy_common, open};
 
 const WIDTH: usize = 25;
 const FILE: &str = "NDARRAY_MEMMAP_TEST_FILE";
@@ -53,9 +42,9 @@ fn assert_right(a: &ndarray::ArrayRef2<u64>, from: usize) {
 }
 
 /// Starts this test in another process, to write to a file.
-fn writer(test: &str, file: &Path) -> Child {
-    let mut child = Command::new(env::current_exe().unwrap());
-    child.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(FILE, file);
+fn writer<T: Fn()>(test: T, file: &Path) -> Child {
+    let mut child = command(test);
+    child.env(FILE, file);
     child.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
 }
 
@@ -66,34 +55,48 @@ fn file() -> Option<PathBuf> {
 
 #[test]
 fn a_process_that_is_killed_leaves_a_file_that_opens_with_all_synced_rows() {
-    if let Some(file) = file() {
-        let options = Options::new(ReadWrite);
-        let mut a: MmapArray2<u64> = npy_common::open(&options, file).unwrap();
-        loop {
-            for _ in 0..10 {
-                // Rows, and now and then blocks, which are written in another way.
-                if a.nrows() % 70 == 13 {
-                    let rows: Vec<_> = (0..900).map(|i| row(a.nrows() + i)).collect();
-                    let views: Vec<_> = rows.iter().map(|row| row.view()).collect();
-                    a.append(Axis(0), &ndarray::stack(Axis(0), &views).unwrap()).unwrap();
-                }
-                let next = row(a.nrows());
-                a.push(Axis(0), &next).unwrap();
-            }
-            a.sync().unwrap();
-            let count = u64::try_from(a.nrows()).unwrap();
-            // A mark, since the runner of the tests prints too.
-            let said = [&[0xff][..], &count.to_le_bytes()].concat();
-            std::io::stdout().write_all(&said).unwrap();
-            std::io::stdout().flush().unwrap();
-        }
+    match file() {
+        Some(file) => write_until_killed(&file),
+        None => kill_writers(None),
     }
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/live/npy_peer.py");
-    let mut numpy = env::var_os("NUMPY_PYTHON").and_then(|_| Python::start(script));
+}
+
+#[test]
+#[ignore = "needs Python with NumPy; run by .ci/steps/numpy"]
+fn files_of_killed_writers_load_in_numpy() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/numpy/npy_peer.py");
+    kill_writers(Some(Python::start(script)));
+}
+
+fn write_until_killed(file: &Path) {
+    let options = Options::new(ReadWrite);
+    let mut a: MmapArray2<u64> = npy_common::open(&options, file).unwrap();
+    loop {
+        for _ in 0..10 {
+            // Rows, and now and then blocks, which are written in another way.
+            if a.nrows() % 70 == 13 {
+                let rows: Vec<_> = (0..900).map(|i| row(a.nrows() + i)).collect();
+                let views: Vec<_> = rows.iter().map(|row| row.view()).collect();
+                a.append(Axis(0), &ndarray::stack(Axis(0), &views).unwrap()).unwrap();
+            }
+            let next = row(a.nrows());
+            a.push(Axis(0), &next).unwrap();
+        }
+        a.sync().unwrap();
+        let count = u64::try_from(a.nrows()).unwrap();
+        // A mark, since the runner of the tests prints too.
+        let said = [&[0xff][..], &count.to_le_bytes()].concat();
+        std::io::stdout().write_all(&said).unwrap();
+        std::io::stdout().flush().unwrap();
+    }
+}
+
+/// Kills writers at any moment, and reads what each has left, also with NumPy.
+fn kill_writers(mut numpy: Option<Python>) {
     let mut random = 88_172_645_463_325_252_u64;
     let mut place = Place::cold(b"old");
     let (mut checked, mut with_synced, mut unsynced) = (0, 0, 0);
-    let test = "a_process_that_is_killed_leaves_a_file_that_opens_with_all_synced_rows";
+    let test = a_process_that_is_killed_leaves_a_file_that_opens_with_all_synced_rows;
     let start = time_to_first_row(test);
     for round in 0..KILLS {
         if round % 8 == 0 {
@@ -144,7 +147,7 @@ fn a_process_that_is_killed_leaves_a_file_that_opens_with_all_synced_rows() {
 }
 
 /// Measures how long it takes until a writer has synced its first rows.
-fn time_to_first_row(test: &str) -> Duration {
+fn time_to_first_row(test: impl Fn()) -> Duration {
     let place = Place::cold(b"old");
     let options = Options::new(Create);
     let a: MmapArray2<u64> = npy_common::create(&options, &place, (0, WIDTH)).unwrap();
@@ -175,54 +178,56 @@ fn last_count(bytes: &[u8]) -> Option<usize> {
 
 #[test]
 fn one_process_appends_and_another_follows() {
-    if let Some(file) = file() {
-        let is_npy = file.extension().is_some_and(|ext| ext == "npy");
-        let mut a: MmapArray2<u64> = match is_npy {
-            true => npy_common::open(&Options::new(ReadWrite), file).unwrap(),
-            false => open(&MapOptions::new(ReadWrite).rows_of(WIDTH), file).unwrap(),
-        };
-        while a.nrows() < ROWS {
-            let next = row(a.nrows());
-            a.push(Axis(0), &next).unwrap();
-            if a.nrows().is_multiple_of(1000) {
-                a.sync().unwrap();
-            }
-            // Lets the other have its turn on a busy machine.
-            if a.nrows().is_multiple_of(100) {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-        }
-        return;
+    match file() {
+        Some(file) => append_rows(&file),
+        None => ["log.npy", "log.raw"].map(follow).into_iter().collect(),
     }
-    for name in ["log.npy", "log.raw"] {
-        let place = Place::missing();
-        let path = place.folder().join(name);
-        let mut reader: MmapArray2<u64> = if name == "log.npy" {
-            let options = Options::new(Create);
-            let a: MmapArray2<u64> =
-                npy_common::create(&options, &path, (0, WIDTH)).unwrap();
-            a.close().unwrap();
-            npy_common::open(&Options::new(ReadOnly), &path).unwrap()
-        } else {
-            std::fs::write(&path, []).unwrap();
-            open(&MapOptions::new(ReadOnly).rows_of(WIDTH), &path).unwrap()
-        };
-        let mut child = writer("one_process_appends_and_another_follows", &path);
-        let (mut checked, mut steps) = (0, 0);
-        let start = Instant::now();
-        while checked < ROWS {
-            reader.refresh().unwrap();
-            assert_right(&reader, checked);
-            steps += usize::from(reader.nrows() > checked);
-            checked = reader.nrows();
-            assert!(
-                start.elapsed() < Duration::from_secs(120),
-                "{checked} of {ROWS} rows"
-            );
+}
+
+fn append_rows(file: &Path) {
+    let is_npy = file.extension().is_some_and(|ext| ext == "npy");
+    let mut a: MmapArray2<u64> = match is_npy {
+        true => npy_common::open(&Options::new(ReadWrite), file).unwrap(),
+        false => open(&MapOptions::new(ReadWrite).rows_of(WIDTH), file).unwrap(),
+    };
+    while a.nrows() < ROWS {
+        let next = row(a.nrows());
+        a.push(Axis(0), &next).unwrap();
+        if a.nrows().is_multiple_of(1000) {
+            a.sync().unwrap();
         }
-        assert!(child.wait().unwrap().success());
-        assert_eq!(reader.nrows(), ROWS);
-        assert!(steps > 3, "{name}: all rows came in {steps} steps");
-        assert_right(&reader, 0);
+        // Lets the other have its turn on a busy machine.
+        if a.nrows().is_multiple_of(100) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
+}
+
+/// Reads the rows of another process until all are there.
+fn follow(name: &str) {
+    let place = Place::missing();
+    let path = place.folder().join(name);
+    let mut reader: MmapArray2<u64> = if name == "log.npy" {
+        let options = Options::new(Create);
+        let a: MmapArray2<u64> = npy_common::create(&options, &path, (0, WIDTH)).unwrap();
+        a.close().unwrap();
+        npy_common::open(&Options::new(ReadOnly), &path).unwrap()
+    } else {
+        std::fs::write(&path, []).unwrap();
+        open(&MapOptions::new(ReadOnly).rows_of(WIDTH), &path).unwrap()
+    };
+    let mut child = writer(one_process_appends_and_another_follows, &path);
+    let (mut checked, mut steps) = (0, 0);
+    let start = Instant::now();
+    while checked < ROWS {
+        reader.refresh().unwrap();
+        assert_right(&reader, checked);
+        steps += usize::from(reader.nrows() > checked);
+        checked = reader.nrows();
+        assert!(start.elapsed() < Duration::from_secs(120), "{checked} of {ROWS} rows");
+    }
+    assert!(child.wait().unwrap().success());
+    assert_eq!(reader.nrows(), ROWS);
+    assert!(steps > 3, "{name}: all rows came in {steps} steps");
+    assert_right(&reader, 0);
 }

@@ -1,12 +1,8 @@
 //! Guarded arrays: what a bus error leaves, and what is refused afterwards.
 #![cfg(all(feature = "sigbus-guard", target_os = "linux", target_pointer_width = "64"))]
 #![expect(unsafe_code, reason = "signals are sent")]
-#![expect(clippy::unwrap_used, reason = "also in functions that tests call")]
+#![expect(clippy::unwrap_used, reason = "a panic is a failed test")]
 
-mod common;
-mod npy_common;
-
-use common::{Place, in_child, is_child, open};
 use ndarray::{Array1, Array2, Axis, Ix2, s};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, ReadOnly, ReadWrite};
 use ndarray_memmap::guard::{self, FaultKind};
@@ -14,6 +10,7 @@ use ndarray_memmap::npy::Options;
 use ndarray_memmap::{
     Error, MapOptions, MmapArray1, MmapArray2, Mode, Result, SyncToDisk,
 };
+use test_support::{Place, command, in_own_process, npy_common, open};
 
 const PAGE: usize = 4096;
 
@@ -28,23 +25,21 @@ fn is_faulted<T>(result: Result<T>, expected: u64) -> bool {
 
 #[test]
 fn an_array_is_not_guarded_unless_the_application_says_so() {
-    if !is_child() {
-        in_child("an_array_is_not_guarded_unless_the_application_says_so");
-        return;
-    }
-    let place = Place::of(&[1; 10]);
-    let options = MapOptions::new(ReadOnly).guarded(true);
-    assert!(!guard::is_active());
-    let error = open::<u8, _>(&options, &place).unwrap_err();
-    assert!(matches!(error, Error::NotGuarded), "{error}");
-    guard::install().unwrap();
-    guard::install().unwrap();
-    assert!(guard::is_active());
-    let a: MmapArray1<u8> = open(&options, &place).unwrap();
-    assert_eq!((a.guarded(|a| a.len()).unwrap(), a.fault()), (10, None));
-    // Others go on as they were.
-    let a: MmapArray1<u8> = open(&MapOptions::new(ReadOnly), &place).unwrap();
-    assert_eq!((a.guarded(|a| a.len()).unwrap(), a.fault()), (10, None));
+    in_own_process(an_array_is_not_guarded_unless_the_application_says_so, || {
+        let place = Place::of(&[1; 10]);
+        let options = MapOptions::new(ReadOnly).guarded(true);
+        assert!(!guard::is_active());
+        let error = open::<u8, _>(&options, &place).unwrap_err();
+        assert!(matches!(error, Error::NotGuarded), "{error}");
+        guard::install().unwrap();
+        guard::install().unwrap();
+        assert!(guard::is_active());
+        let a: MmapArray1<u8> = open(&options, &place).unwrap();
+        assert_eq!((a.guarded(|a| a.len()).unwrap(), a.fault()), (10, None));
+        // Others go on as they were.
+        let a: MmapArray1<u8> = open(&MapOptions::new(ReadOnly), &place).unwrap();
+        assert_eq!((a.guarded(|a| a.len()).unwrap(), a.fault()), (10, None));
+    });
 }
 
 #[test]
@@ -145,27 +140,28 @@ fn an_array_that_has_grown_is_guarded_as_a_whole() {
 
 #[test]
 fn a_file_that_is_cut_while_its_elements_are_checked_does_not_open() {
-    if !is_child() {
-        in_child("a_file_that_is_cut_while_its_elements_are_checked_does_not_open");
-        return;
-    }
-    let mut opened = [0, 0];
-    for _ in 0..60 {
-        let place = Place::of(&[1; 100 * PAGE]);
-        let file = place.file();
-        std::thread::scope(|scope| {
-            let cut = scope.spawn(move || file.set_len(PAGE as u64).unwrap());
-            let found = open::<bool, _>(&guarded(ReadOnly), &place);
-            cut.join().unwrap();
-            match found {
-                // Zeros are values: what is not there can be mistaken for `false` only later.
-                Ok(a) => opened[usize::from(a.len() > PAGE)] += 1,
-                Err(Error::Faulted { .. } | Error::FileTooShort { .. }) => {}
-                Err(e) => panic!("{e}"),
+    in_own_process(
+        a_file_that_is_cut_while_its_elements_are_checked_does_not_open,
+        || {
+            let mut opened = [0, 0];
+            for _ in 0..60 {
+                let place = Place::of(&[1; 100 * PAGE]);
+                let file = place.file();
+                std::thread::scope(|scope| {
+                    let cut = scope.spawn(move || file.set_len(PAGE as u64).unwrap());
+                    let found = open::<bool, _>(&guarded(ReadOnly), &place);
+                    cut.join().unwrap();
+                    match found {
+                        // Zeros are values: what is not there can be mistaken for `false` only later.
+                        Ok(a) => opened[usize::from(a.len() > PAGE)] += 1,
+                        Err(Error::Faulted { .. } | Error::FileTooShort { .. }) => {}
+                        Err(e) => panic!("{e}"),
+                    }
+                });
             }
-        });
-    }
-    println!("{opened:?}");
+            println!("{opened:?}");
+        },
+    );
 }
 
 #[test]
@@ -285,10 +281,8 @@ fn rows_that_are_stored_into_what_was_lost_are_not_counted() {
 #[test]
 fn signals_that_are_sent_are_answered_as_without_the_guard() {
     use std::os::unix::process::ExitStatusExt;
-    use std::process::Command;
 
     const CASE: &str = "NDARRAY_MEMMAP_TEST_SIGNALS";
-    let test = "signals_that_are_sent_are_answered_as_without_the_guard";
     if let Some(case) = std::env::var_os(CASE).and_then(|case| case.into_string().ok()) {
         if case.contains("ignored") {
             // SAFETY: to ignore a signal is a valid action.
@@ -312,9 +306,8 @@ fn signals_that_are_sent_are_answered_as_without_the_guard() {
     }
     for case in ["", "twice", "ignored", "ignored twice"] {
         let end = |case: String| {
-            let mut child = Command::new(std::env::current_exe().unwrap());
-            child.args([test, "--exact", "--test-threads=1"]).env(CASE, case);
-            let status = child.output().unwrap().status;
+            let test = signals_that_are_sent_are_answered_as_without_the_guard;
+            let status = command(test).env(CASE, case).output().unwrap().status;
             (status.signal(), status.code())
         };
         let (without, with) = (end(case.to_owned()), end(format!("{case} guarded")));

@@ -2,10 +2,14 @@
 //!
 //! `.ci/steps/loom` runs this with `--cfg loom`; without it there is nothing here.
 #![cfg(loom)]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "the numbers are small, and a panic is a failed test"
+)]
 
-#[path = "../src/guard/slots.rs"]
-#[allow(dead_code, reason = "handlers use more of it")]
+#[path = "../../src/guard/slots.rs"]
+#[expect(dead_code, reason = "handlers use more of it")]
 mod slots;
 
 use loom::sync::atomic::{AtomicBool, Ordering};

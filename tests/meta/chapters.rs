@@ -1,9 +1,8 @@
 //! The chapters of the documentation name tests that exist.
-#![expect(clippy::unwrap_used, reason = "also in functions that tests call")]
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Finds each `file::function` in backticks, in the rows and sentences of a chapter.
 fn named(chapter: &str) -> Vec<(String, String)> {
@@ -19,15 +18,16 @@ fn named(chapter: &str) -> Vec<(String, String)> {
     names.filter(|(file, _)| file != "npy").collect()
 }
 
-/// The functions of the files of a test program.
-fn functions(file: &str) -> BTreeSet<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let mut text = fs::read_to_string(folder.join(file).with_extension("rs")).unwrap();
-    if let Ok(parts) = fs::read_dir(folder.join(file)) {
-        for part in parts {
-            let path = part.unwrap().path();
-            if path.extension().is_some_and(|extension| extension == "rs") {
-                text += &fs::read_to_string(path).unwrap();
+/// The functions of a test program, or of one module of one.
+fn functions(name: &str) -> BTreeSet<String> {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut text = String::new();
+    for program in entries(&tests).filter(|path| path.is_dir()) {
+        for file in
+            entries(&program).filter(|path| path.extension() == Some("rs".as_ref()))
+        {
+            if file.file_stem() == Some(name.as_ref()) || program.ends_with(name) {
+                text += &fs::read_to_string(file).unwrap();
             }
         }
     }
@@ -36,6 +36,10 @@ fn functions(file: &str) -> BTreeSet<String> {
         Some(name.to_owned())
     });
     functions.collect()
+}
+
+fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path())
 }
 
 #[test]

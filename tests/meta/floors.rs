@@ -1,10 +1,4 @@
 //! The plan of the house: which module may use which, and where `unsafe` may stand.
-#![expect(clippy::arithmetic_side_effects, reason = "the numbers are small")]
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "also in functions that tests call"
-)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,22 +1,14 @@
 //! `.npy` files that are created: NumPy's bytes exactly, or no file and nothing lost.
-#![expect(
-    clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
-    reason = "helpers of tests"
-)]
-
-mod common;
-mod npy_common;
 
 use bytemuck::{Pod, Zeroable};
-use common::Place;
 use ndarray::{Dimension, Ix1, Ix2, IxDyn, ShapeBuilder, StrideShape, array};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::npy::{
     DType, Field, Header, Kind, NpyElement, Options, Order, Version,
 };
 use ndarray_memmap::{Be, Error, Le, MapOptions, NpyError, SyncToDisk};
-use npy_common::{create, open, read};
+use test_support::npy_common::{create, open, read};
+use test_support::{Place, npy_common};
 
 /// A record of one byte whose field has a name of `LEN` characters, each a `CHARACTER`.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]

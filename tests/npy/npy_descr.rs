@@ -1,8 +1,6 @@
 //! Element types as `descr` has them: which are read, which are not, sizes, their text.
 
-mod npy_common;
-
-use npy_common::{all_refused, dictionary, parse, refused};
+use test_support::npy_common::{all_refused, dictionary, parse, refused};
 
 /// Returns what a `descr` says, as NumPy would say it.
 fn descr(text: &str) -> String {

@@ -1,19 +1,10 @@
 //! This crate's parser of headers against those of two others, on the same headers.
-#![expect(
-    clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
-    reason = "helpers of tests"
-)]
-
-#[path = "npy_common/generate.rs"]
-mod generate;
-mod npy_common;
 
 use std::panic::{self, UnwindSafe};
 
-use generate::{Generated, headers};
 use ndarray_memmap::npy::DType;
-use npy_common::{dictionary, parse, raw};
+use test_support::generate::{Generated, headers};
+use test_support::npy_common::{dictionary, parse, raw};
 
 /// What a reader makes of a header: type, whether in Fortran order, shape.
 type Read = Result<(DType, bool, Vec<usize>), String>;

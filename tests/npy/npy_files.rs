@@ -1,23 +1,15 @@
 //! `.npy` files that exist: which arrays they are in each mode, and when they are refused.
-#![expect(
-    clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
-    reason = "helpers of tests"
-)]
-
-mod common;
-mod npy_common;
 
 use std::error::Error as _;
 use std::fs;
 use std::io::{self, ErrorKind};
 
-use common::Place;
 use ndarray::{Dimension, Ix0, Ix1, Ix2, Ix3, Ix5, IxDyn, array, indices};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::npy::{self, NpyElement, Options};
 use ndarray_memmap::{Advice, Be, Error, Le, Mode, NpyError, SyncToDisk};
-use npy_common::{file, file_at, open, open_any, read, tuple};
+use test_support::npy_common::{file, file_at, open, open_any, read, tuple};
+use test_support::{Place, npy_common};
 
 const SHAPES: [&[usize]; 9] =
     [&[], &[1], &[5], &[0], &[3, 4], &[4, 1], &[2, 3, 4], &[3, 0, 2], &[2, 1, 3, 2, 2]];

@@ -1,13 +1,10 @@
 //! Headers of `.npy` files as they are read: what is one, and what is wrong with others.
 
-mod common;
-mod npy_common;
-
 use std::io::{Read, Seek, SeekFrom};
 
-use common::Place;
 use ndarray_memmap::npy::{DType, Header, Version};
-use npy_common::{all_refused, dictionary, file, parse, raw, refused};
+use test_support::Place;
+use test_support::npy_common::{all_refused, dictionary, file, parse, raw, refused};
 
 /// Returns the shape that a text is, in a header of version 1.0.
 fn shape(text: &str) -> Vec<usize> {

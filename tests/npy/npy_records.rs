@@ -1,16 +1,12 @@
 //! Structs as records of `.npy` files: names, types and places of fields, and nothing else.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
-mod common;
-mod npy_common;
 
 use bytemuck::{Pod, Zeroable, bytes_of};
-use common::Place;
 use ndarray::{Array1, Ix1, array};
 use ndarray_memmap::Mode::{Create, ReadOnly, ReadWrite};
 use ndarray_memmap::npy::{self, DType, NpyElement, Options};
 use ndarray_memmap::{Be, Error, Le, NpyError};
-use npy_common::{create, file, open, read};
+use test_support::npy_common::{create, file, open, read};
+use test_support::{Place, npy_common};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
 #[repr(C)]

@@ -1,19 +1,15 @@
 //! Which Rust types are which of NumPy's, and arrays whose type is not known beforehand.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
-mod common;
-mod npy_common;
 
 use std::fmt::Debug;
 
 use bytemuck::bytes_of;
-use common::Place;
 use ndarray::{Array1, Ix1, IxDyn, array};
 use ndarray_memmap::Mode::{CreateNew, ReadOnly};
 use ndarray_memmap::npy::{self, DType, DynArray, NpyElement, Options};
 use ndarray_memmap::{Be, Error, Le, NpyError};
-use npy_common::{create, file, file_at, open_any, read};
 use num_traits::ToPrimitive;
+use test_support::npy_common::{create, file, file_at, open_any, read};
+use test_support::{Place, npy_common};
 
 const NATIVE: char = if cfg!(target_endian = "big") { '>' } else { '<' };
 

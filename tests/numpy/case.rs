@@ -1,4 +1,5 @@
 //! One array in one file: its bytes as either side should find them.
+#![expect(unsafe_code, reason = "files are mapped while another process maps them")]
 
 use std::any::TypeId;
 use std::fmt;

@@ -1,17 +1,8 @@
 //! Dask at the other end of windows: JSON written here, rows mapped by two processes there.
 //!
-//! Runs if `NUMPY_PYTHON` names a Python that has Dask; `.ci/steps/zarr-dask` sees to that.
+//! `NUMPY_PYTHON` names a Python that has Dask.
 #![cfg(feature = "serde")]
 #![expect(unsafe_code, reason = "files are mapped")]
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "helpers of tests"
-)]
-
-#[path = "live/python.rs"]
-mod python;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -21,8 +12,8 @@ use ndarray::{Axis, IxDyn, ShapeBuilder};
 use ndarray_memmap::npy::{Header, NpyElement, Options};
 use ndarray_memmap::partition::{Partition, Window};
 use ndarray_memmap::{Be, Le, MapOptions, MmapArrayD, Mode, SyncToDisk};
-use python::Python;
 use serde_json::{Value, json};
+use test_support::python::Python;
 
 const SHAPES: [&[usize]; 3] = [&[101], &[13, 40], &[5, 6, 7]];
 
@@ -97,9 +88,10 @@ fn each<A: NpyElement>(
 }
 
 #[test]
+#[ignore = "needs Python with Dask; run by .ci/steps/zarr-dask"]
 fn two_workers_of_dask_sum_the_windows_that_are_described_to_them() {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/live/dask_peer.py");
-    let Some(mut python) = Python::start(script) else { return };
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/numpy/dask_peer.py");
+    let mut python = Python::start(script);
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let mut count = each(&mut python, dir, |i| i, i64::from);

@@ -1,33 +1,17 @@
 //! NumPy itself at the other end of `.npy` files: headers, and files in both directions.
 //!
-//! Runs if `NUMPY_PYTHON` names a Python that has NumPy; `.ci/steps/numpy` sees to that.
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "also in functions that tests call"
-)]
-
-#[path = "live/elements.rs"]
-mod elements;
-#[path = "npy_common/generate.rs"]
-mod generate;
-mod npy_common;
-#[path = "live/npy_headers.rs"]
-mod npy_headers;
-#[path = "live/python.rs"]
-mod python;
+//! `NUMPY_PYTHON` names a Python that has NumPy.
 
 use std::fs::{self, File};
 use std::path::Path;
 
+use crate::elements::{hex, noise};
 use bytemuck::{Pod, Zeroable, bytes_of, checked::pod_read_unaligned};
-use elements::{hex, noise};
 use ndarray::{ArrayD, Axis, IxDyn, ShapeBuilder};
 use ndarray_memmap::npy::{self, DType, Header, NpyElement, Options, Version};
 use ndarray_memmap::{Be, Le, MmapArrayD, Mode};
-use python::Python;
 use serde_json::{Value, json};
+use test_support::{npy_common, python::Python};
 
 /// A prime number of them, so that taking versions in turn each meets all else.
 const SHAPES: [&[usize]; 7] =
@@ -37,8 +21,9 @@ const VERSIONS: [Option<Version>; 4] =
     [None, Some(Version::V1), Some(Version::V2), Some(Version::V3)];
 
 #[test]
+#[ignore = "needs Python with NumPy; run by .ci/steps/numpy"]
 fn numpy_and_this_crate_read_each_others_npy_files() {
-    let Some(mut peer) = start() else { return };
+    let mut peer = start();
     let numpy = peer.ask(&json!({ "do": "version" }))["numpy"].take();
     let dir = tempfile::tempdir().unwrap();
     let mut files = Files { peer: &mut peer, dir: dir.path(), count: 0 };
@@ -49,10 +34,11 @@ fn numpy_and_this_crate_read_each_others_npy_files() {
 }
 
 #[test]
+#[ignore = "needs Python with NumPy; run by .ci/steps/numpy"]
 fn numpy_and_this_crate_agree_on_2000_headers_but_for_the_classes_listed() {
-    let Some(mut peer) = start() else { return };
-    let (read, refused) = npy_headers::compare(&mut peer, 2000, 1);
-    npy_headers::check_classes(&mut peer);
+    let mut peer = start();
+    let (read, refused) = crate::npy_headers::compare(&mut peer, 2000, 1);
+    crate::npy_headers::check_classes(&mut peer);
     peer.end();
     println!("{read} headers are read and {refused} refused by NumPy too");
     assert!(read > 1000 && refused > 500);
@@ -60,8 +46,9 @@ fn numpy_and_this_crate_agree_on_2000_headers_but_for_the_classes_listed() {
 
 /// Has both sides append to the same file in turn, and both load it after each.
 #[test]
+#[ignore = "needs Python with NumPy; run by .ci/steps/numpy"]
 fn files_grow_here_and_by_npy_append_array_in_turn() {
-    let Some(mut peer) = start() else { return };
+    let mut peer = start();
     let dir = tempfile::tempdir().unwrap();
     let mut count = 0;
     for descr in ["<f4", ">i8", "|b1", "<u2"] {
@@ -175,8 +162,8 @@ fn bytes_of_element<A: NpyElement>(element: &A) -> Vec<u8> {
     bytemuck::bytes_of(element).to_vec()
 }
 
-fn start() -> Option<Python> {
-    Python::start(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/live/npy_peer.py"))
+fn start() -> Python {
+    Python::start(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/numpy/npy_peer.py"))
 }
 
 /// A type of the given name, for which Rust has none.

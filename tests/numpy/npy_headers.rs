@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::elements::hex;
-use crate::generate::{Generated, headers};
-use crate::npy_common::{dictionary, parse, raw};
-use crate::python::Python;
+use test_support::generate::{Generated, headers};
+use test_support::npy_common::{dictionary, parse, raw};
+use test_support::python::Python;
 
 /// Headers that one side reads and the other refuses, by intention or by its nature.
 struct Class {

@@ -1,137 +1,74 @@
 //! Running a trial as a user whom the permissions of files bind.
 
 #[cfg(unix)]
-pub(crate) use unix::{NonRoot, run_as_asked};
+pub(crate) use unix::{run_as_asked, run_as_non_root};
 
 #[cfg(not(unix))]
-pub(crate) use elsewhere::{NonRoot, run_as_asked};
+pub(crate) use elsewhere::run_as_non_root;
 
 #[cfg(unix)]
 mod unix {
-    use std::cell::OnceCell;
     use std::env;
-    use std::fs::{self, Permissions};
-    use std::io;
+    use std::fs::{self, File, Permissions};
+    use std::io::{self, Write};
     use std::os::unix::fs::PermissionsExt;
-    use std::os::unix::process::CommandExt;
     use std::path::Path;
-    use std::process::{Command, Stdio};
-    use std::thread;
-    use std::time::Duration;
 
     use serde_json::{Value, json};
-    use tempfile::TempDir;
+    use test_support::become_nobody;
 
-    use crate::case::Case;
     use crate::json::{Fields, Result};
-    use crate::trial::Trial;
+    use crate::{a_case_is_run_as_another_user, case::Case, trial::Trial};
 
-    /// The test that does nothing but run what it is asked to.
-    const TEST: &str = "a_case_is_run_as_another_user_if_asked";
     /// Names the folder in which a request lies.
     const REQUEST: &str = "NUMPY_CONFORMANCE_REQUEST";
-    /// The user and the group `nobody`.
-    const NOBODY: u32 = 65534;
     const PASSED: &str = "passed";
 
-    /// A way to become somebody else than root.
-    #[derive(Default)]
-    pub(crate) struct NonRoot {
-        /// This program where anybody can run it.
-        program: OnceCell<TempDir>,
+    /// Runs one trial of a case as a user whom permissions bind.
+    ///
+    /// That is another process, since a process that has stopped being root stays so. It works in
+    /// the folder of the file, which may lie in one that is not open to all.
+    pub(crate) fn run_as_non_root(case: &Value, trial: usize, path: &Path) -> Result<()> {
+        let answer = ask(case, trial, path);
+        let answer = answer.map_err(|e| format!("cannot run as another user: {e}"))?;
+        if answer == PASSED { Ok(()) } else { Err(answer) }
     }
 
-    impl NonRoot {
-        /// Runs one trial of a case.
-        pub(crate) fn run(&self, case: &Value, trial: usize, path: &Path) -> Result<()> {
-            if !rustix::process::geteuid().is_root() {
-                return run_trial(case, trial, path);
-            }
-            let answer = self.ask(case, trial, path);
-            let answer =
-                answer.map_err(|e| format!("cannot run as another user: {e}"))?;
-            if answer == PASSED { Ok(()) } else { Err(answer) }
+    fn ask(case: &Value, trial: usize, path: &Path) -> io::Result<String> {
+        let parent = path.parent().ok_or(io::ErrorKind::NotFound)?;
+        fs::set_permissions(parent, Permissions::from_mode(0o755))?;
+        let folder = tempfile::tempdir()?;
+        let request = json!({ "case": case, "trial": trial, "name": path.file_name() });
+        fs::write(folder.path().join("request"), request.to_string())?;
+        let mut command = test_support::command(a_case_is_run_as_another_user);
+        let output = command.env(REQUEST, folder.path()).current_dir(parent).output()?;
+        let answer = fs::read_to_string(folder.path().join("answer"))?;
+        if answer.is_empty() {
+            let words = String::from_utf8_lossy(&output.stderr);
+            return Ok(format!("no answer ({}): {words}", output.status));
         }
-
-        fn ask(&self, case: &Value, trial: usize, path: &Path) -> io::Result<String> {
-            let program = self.program()?;
-            let open_to_all = |path: &Path, mode| {
-                fs::set_permissions(path, Permissions::from_mode(mode))
-            };
-            if let Some(folder) = path.parent() {
-                open_to_all(folder, 0o755)?;
-            }
-            let request = json!({ "case": case, "trial": trial, "path": path.to_str() });
-            let text = program.join("request");
-            fs::write(&text, request.to_string())?;
-            open_to_all(&text, 0o644)?;
-            let answer = program.join("answer");
-            fs::write(&answer, "")?;
-            open_to_all(&answer, 0o666)?;
-            let mut command = Command::new(program.join("program"));
-            command
-                .args([TEST, "--exact", "--test-threads=1"])
-                .env(REQUEST, program)
-                .current_dir(program)
-                .stdin(Stdio::null())
-                .uid(NOBODY)
-                .gid(NOBODY);
-            let output = loop {
-                match command.output() {
-                    // A child that another thread just forked has the copy open for writing.
-                    Err(e) if e.kind() == io::ErrorKind::ExecutableFileBusy => {
-                        thread::sleep(Duration::from_millis(10));
-                    }
-                    output => break output?,
-                }
-            };
-            let answer = fs::read_to_string(answer)?;
-            if answer.is_empty() {
-                let words = String::from_utf8_lossy(&output.stderr);
-                return Ok(format!("no answer ({}): {words}", output.status));
-            }
-            Ok(answer)
-        }
-
-        fn program(&self) -> io::Result<&Path> {
-            if self.program.get().is_none() {
-                let folder = tempfile::tempdir()?;
-                fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
-                let program = folder.path().join("program");
-                fs::copy(env::current_exe()?, &program)?;
-                fs::set_permissions(program, Permissions::from_mode(0o755))?;
-                let _ = self.program.set(folder);
-            }
-            let folder = self.program.get().ok_or(io::ErrorKind::NotFound)?;
-            Ok(folder.path())
-        }
+        Ok(answer)
     }
 
-    /// Runs a trial if this process was started to, and writes down what came of it.
+    /// Runs the trial that this process was started for, and writes down what came of it.
     pub(crate) fn run_as_asked() -> io::Result<()> {
-        let Some(folder) = env::var_os(REQUEST) else {
-            return Ok(());
-        };
+        let folder = env::var_os(REQUEST).ok_or(io::ErrorKind::NotFound)?;
         let folder = Path::new(&folder);
         let request: Value = serde_json::from_slice(&fs::read(folder.join("request"))?)?;
+        let mut to = File::create(folder.join("answer"))?;
+        become_nobody();
         let answer = answer(&request).err().unwrap_or_else(|| PASSED.to_owned());
-        fs::write(folder.join("answer"), answer)
+        to.write_all(answer.as_bytes())
     }
 
     fn answer(request: &Value) -> Result<()> {
-        if rustix::process::geteuid().is_root() {
-            return Err("still root".into());
-        }
         let mut fields = Fields::of("request", request)?;
-        let path: String = fields.need("path")?;
+        let name: String = fields.need("name")?;
         let case: Value = fields.need("case")?;
-        run_trial(&case, fields.need("trial")?, Path::new(&path))
-    }
-
-    fn run_trial(case: &Value, trial: usize, path: &Path) -> Result<()> {
-        let case = Case::read(case)?;
+        let trial: usize = fields.need("trial")?;
+        let case = Case::read(&case)?;
         let trials = Trial::all(&case)?;
-        trials.get(trial).ok_or("no such trial")?.run(&case, path)
+        trials.get(trial).ok_or("no such trial")?.run(&case, Path::new(&name))
     }
 }
 
@@ -143,17 +80,8 @@ mod elsewhere {
 
     use crate::json::Result;
 
-    /// Nobody else to become.
-    #[derive(Default)]
-    pub(crate) struct NonRoot;
-
-    impl NonRoot {
-        pub(crate) fn run(&self, _: &Value, _: usize, _: &Path) -> Result<()> {
-            Err("permissions are not those of Unix".into())
-        }
-    }
-
-    pub(crate) fn run_as_asked() -> std::io::Result<()> {
-        Ok(())
+    /// There is no other user to become.
+    pub(crate) fn run_as_non_root(_: &Value, _: usize, _: &Path) -> Result<()> {
+        Err("permissions are not those of Unix".into())
     }
 }

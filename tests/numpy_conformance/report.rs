@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::case::{Advice, Case};
 use crate::json::Result;
-use crate::non_root::NonRoot;
+use crate::non_root::run_as_non_root;
 use crate::trial::Trial;
 
 /// What came of the cases of a file.
@@ -45,7 +45,6 @@ impl Report {
     /// Runs cases, each in a folder of its own.
     pub(crate) fn of(cases: &[Value]) -> Self {
         let mut report = Self::default();
-        let non_root = NonRoot::default();
         for value in cases {
             let field = |name| value.get(name).and_then(Value::as_str).unwrap_or("?");
             let (id, group) = (field("id"), field("group"));
@@ -58,7 +57,7 @@ impl Report {
                 report.failures.push((id.to_owned(), reason));
                 continue;
             };
-            let count = match run_guarded(value, &non_root) {
+            let count = match run_guarded(value) {
                 Ok(Pass::Passed) => &mut family.passed,
                 Ok(Pass::TypedOut) => &mut family.typed_out,
                 Ok(Pass::Elsewhere) => &mut family.elsewhere,
@@ -119,8 +118,8 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Value>> {
     cases.cloned().ok_or_else(|| format!("no cases in `{shown}`"))
 }
 
-fn run_guarded(value: &Value, non_root: &NonRoot) -> Result<Pass> {
-    let run = AssertUnwindSafe(|| run_case(value, non_root));
+fn run_guarded(value: &Value) -> Result<Pass> {
+    let run = AssertUnwindSafe(|| run_case(value));
     panic::catch_unwind(run).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
@@ -128,7 +127,7 @@ fn run_guarded(value: &Value, non_root: &NonRoot) -> Result<Pass> {
     })
 }
 
-fn run_case(value: &Value, non_root: &NonRoot) -> Result<Pass> {
+fn run_case(value: &Value) -> Result<Pass> {
     let case = Case::read(value)?;
     if case.advice == Advice::TypedOut {
         return Ok(Pass::TypedOut);
@@ -141,7 +140,7 @@ fn run_case(value: &Value, non_root: &NonRoot) -> Result<Pass> {
     let mut reasons = Vec::new();
     let mut fits = false;
     for (at, trial) in Trial::all(&case)?.iter().enumerate() {
-        match try_out(value, &case, at, trial, non_root) {
+        match try_out(value, &case, at, trial) {
             Err(reason) if trial.grow => return Err(format!("with `grow`, {reason}")),
             Err(reason) => reasons.push(reason),
             Ok(()) => fits = fits || !trial.grow,
@@ -151,20 +150,14 @@ fn run_case(value: &Value, non_root: &NonRoot) -> Result<Pass> {
 }
 
 /// Runs a trial and looks at what it leaves behind.
-fn try_out(
-    value: &Value,
-    case: &Case,
-    at: usize,
-    trial: &Trial,
-    non_root: &NonRoot,
-) -> Result<()> {
+fn try_out(value: &Value, case: &Case, at: usize, trial: &Trial) -> Result<()> {
     let failed = |e| format!("cannot make the file of the case: {e}");
     let folder = tempfile::tempdir().map_err(failed)?;
     let path = folder.path().join("f");
     case.file.make(&path).map_err(failed)?;
     set_permissions(&path, case.chmod).map_err(failed)?;
     let ran = if case.requires_non_root {
-        non_root.run(value, at, &path)
+        run_as_non_root(value, at, &path)
     } else {
         trial.run(case, &path)
     };

@@ -1,15 +1,6 @@
 //! Windows are the whole array and nothing else, each its own rows and no page more.
 #![expect(unsafe_code, reason = "mapping is unsafe")]
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::unwrap_used,
-    reason = "the numbers are small; helpers of tests"
-)]
 
-mod common;
-mod npy_common;
-
-use common::Place;
 use ndarray::{ArrayD, Axis, Dimension, Ix2, Ix3, IxDyn, ShapeBuilder, arr2};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::npy::{Header, NpyElement, Options};
@@ -17,7 +8,8 @@ use ndarray_memmap::partition::{Partition, Window};
 use ndarray_memmap::{
     Be, Error, Layout, MapOptions, MmapArray, Mode, NpyError, Result, SyncToDisk,
 };
-use npy_common::{create, open as open_npy};
+use test_support::Place;
+use test_support::npy_common::{create, open as open_npy};
 
 type A = i32;
 
@@ -59,7 +51,7 @@ fn divided(
     }
     let options =
         MapOptions::new(Create).offset(OFFSET).shape(IxDyn(shape).set_f(fortran));
-    let layout = common::open::<A, _>(&options, place).unwrap().layout().clone();
+    let layout = test_support::open::<A, _>(&options, place).unwrap().layout().clone();
     Partition::of_layout::<A, _>(&layout, axis, parts).unwrap()
 }
 
@@ -114,7 +106,7 @@ fn the_windows_are_the_array_element_by_element() {
                 let offset = windows[0].data_offset();
                 let options = MapOptions::new(ReadOnly).offset(offset);
                 let options = options.shape(IxDyn(shape).set_f(fortran));
-                let whole = common::open::<A, _>(&options, &place).unwrap();
+                let whole = test_support::open::<A, _>(&options, &place).unwrap();
                 assert_eq!(whole.view(), expected, "{parts} parts of {shape:?}");
                 drop(whole);
                 if npy {

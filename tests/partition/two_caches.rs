@@ -5,7 +5,6 @@
 //! them. They stand for the clients of a file system on a network that does not keep caches alike.
 #![cfg(target_os = "linux")]
 #![expect(unsafe_code, reason = "files are mapped")]
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::env;
 use std::fs::File;
@@ -20,14 +19,11 @@ const SHAPE: (usize, usize) = (5000, 3);
 /// Rows of 24 bytes: 170 and two thirds to a page.
 const PARTS: usize = 4;
 
-/// The disk and the two machines, if there are some.
-fn folders() -> Option<[PathBuf; 3]> {
-    let Some(folders) = env::var_os("TWO_CACHES") else {
-        println!("not run: TWO_CACHES names no folders");
-        return None;
-    };
+/// The disk and the two machines.
+fn folders() -> [PathBuf; 3] {
+    let folders = env::var_os("TWO_CACHES").expect("TWO_CACHES names three folders");
     let folders: Vec<_> = env::split_paths(&folders).collect();
-    Some(folders.try_into().unwrap())
+    folders.try_into().unwrap()
 }
 
 fn open(window: &Window, mode: Mode) -> MmapArray2<f64> {
@@ -45,8 +41,8 @@ fn divided(first: &Path, second: &Path, options: &Options) -> Partition {
 }
 
 /// Has two machines fill windows in turn, both at once, and returns what the disk has then.
-fn filled(name: &str, page: Option<u64>) -> Option<(Array2<f64>, Vec<Window>)> {
-    let [disk, first, second] = folders()?;
+fn filled(name: &str, page: Option<u64>) -> (Array2<f64>, Vec<Window>) {
+    let [disk, first, second] = folders();
     let options = Options::new(Mode::CreateNew).data_align(4096);
     let mut partition = divided(&first.join(name), &second.join(name), &options);
     if let Some(page) = page {
@@ -67,12 +63,13 @@ fn filled(name: &str, page: Option<u64>) -> Option<(Array2<f64>, Vec<Window>)> {
     for part in parts {
         part.close().unwrap();
     }
-    Some((npy::load::<f64, Ix2>(disk.join(name)).unwrap().to_owned(), windows))
+    (npy::load::<f64, Ix2>(disk.join(name)).unwrap().to_owned(), windows)
 }
 
 #[test]
+#[ignore = "needs two mounts of one folder; run by .ci/steps/two-caches"]
 fn windows_of_two_machines_lose_nothing_if_they_share_no_page() {
-    let Some((found, windows)) = filled("aligned.npy", Some(4096)) else { return };
+    let (found, windows) = filled("aligned.npy", Some(4096));
     assert!(windows.iter().all(|window| !window.is_empty()), "{windows:?}");
     for (window, number) in windows.iter().zip(1_u8..) {
         let rows = found.slice_axis(Axis(0), window.range().into());
@@ -82,8 +79,9 @@ fn windows_of_two_machines_lose_nothing_if_they_share_no_page() {
 }
 
 #[test]
+#[ignore = "needs two mounts of one folder; run by .ci/steps/two-caches"]
 fn windows_of_two_machines_that_share_a_page_lose_some_of_it() {
-    let Some((found, windows)) = filled("even.npy", None) else { return };
+    let (found, windows) = filled("even.npy", None);
     let is_lost = |window: &Window, number: u8| {
         let rows = found.slice_axis(Axis(0), window.range().into());
         rows.iter().filter(|x| **x != f64::from(number)).count()
@@ -95,8 +93,9 @@ fn windows_of_two_machines_that_share_a_page_lose_some_of_it() {
 }
 
 #[test]
+#[ignore = "needs two mounts of one folder; run by .ci/steps/two-caches"]
 fn a_machine_sees_the_changes_of_another_when_it_opens_the_file_anew() {
-    let Some([_, first, second]) = folders() else { return };
+    let [_, first, second] = folders();
     let [here, there] = [first, second].map(|folder| folder.join("handed-over.npy"));
     let partition = divided(&here, &there, &Options::new(Mode::Create));
     let there = partition.window(there, 1).unwrap();

@@ -1,15 +1,12 @@
 //! The other ways to an array: open files, scratch, load, immutable files.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
-mod common;
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 
-use common::{Place, map};
 use ndarray::{Ix0, IxDyn, ShapeBuilder, array};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::{Error, Le, MapOptions, MmapArray, Mode, SyncToDisk};
+use test_support::{Place, map};
 
 /// Little-endian `1.0, 2.0, 3.0` after one byte.
 fn odd_floats() -> Vec<u8> {
@@ -143,7 +140,7 @@ fn load_gives_the_array_that_open_gives_at_any_offset() {
         assert_eq!(*a, array![1.0, 2.0, 3.0]);
         assert_eq!((a.mode(), a.offset(), a.path()), (mode, 1, Some(place.path())));
         assert_eq!((a.layout().end(), a.layout().len()), (25, 24));
-        let mapped = common::open::<f64, _>(&options, &place);
+        let mapped = test_support::open::<f64, _>(&options, &place);
         assert!(matches!(mapped, Err(Error::Misaligned { offset: 1, .. })));
         if mode == ReadOnly {
             assert!(matches!(a.view_mut(), Err(Error::ReadOnly)));

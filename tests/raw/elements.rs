@@ -1,15 +1,12 @@
 //! What can be an element, and that bytes that are no value of it never become one.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
-mod common;
 
 use std::fmt::Debug;
 
 use bytemuck::{CheckedBitPattern, NoUninit, Pod, Zeroable, bytes_of, cast_slice};
-use common::{Place, open};
 use ndarray::{Array1, IxDyn, ShapeBuilder, StrideShape, array};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::{Be, Element, Error, Le, MapOptions};
+use test_support::{Place, open};
 
 /// Writes values to a new file, compares the bytes, and reads them back in every mode.
 fn round_trip<A: Element + PartialEq + Debug>(values: &[A]) {

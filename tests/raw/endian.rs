@@ -1,7 +1,4 @@
 //! `Be` and `Le`: the bytes of a declared order at any offset, and a number for ndarray.
-#![expect(clippy::arithmetic_side_effects, reason = "operators are what is tested")]
-
-mod common;
 
 use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
@@ -9,13 +6,13 @@ use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 
 use bytemuck::bytes_of;
-use common::{Place, open};
 use ndarray::{Array1, Axis, array};
 use ndarray_memmap::Mode::{CopyOnWrite, ReadOnly, ReadWrite};
 use ndarray_memmap::{Be, Le, MapOptions, Number};
 use num_traits::{Bounded, FromPrimitive, Num, One, Signed, ToPrimitive, Zero};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
+use test_support::{Place, open};
 
 fn hash(value: &impl Hash) -> u64 {
     let mut state = DefaultHasher::new();

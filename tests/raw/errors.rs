@@ -1,15 +1,12 @@
 //! Each error once: its text, its cause, its kind, and the file it leaves as it was.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
-mod common;
 
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
 
-use common::{Place, open};
 use ndarray::{IxDyn, ShapeBuilder};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::{Element, Error, MapOptions, Mode, SyncToDisk};
+use test_support::{Place, open};
 
 /// What every file holds before and after each call.
 const START: [u8; 10] = [1, 0, 2, 3, 4, 5, 6, 7, 8, 9];
@@ -34,7 +31,7 @@ const ROWS: [Row; 27] = [
     ("cannot create `PATH`: CAUSE", ErrorKind::AlreadyExists,
         |p| refused::<u8>(of(CreateNew).shape(4), p)),
     ("cannot create the file: CAUSE", ErrorKind::AlreadyExists,
-        |p| common::map::<u8, _>(&of(CreateNew).shape(4), &p.file()).map(drop).unwrap_err()),
+        |p| test_support::map::<u8, _>(&of(CreateNew).shape(4), &p.file()).map(drop).unwrap_err()),
     ("the array ends at byte 12, but the file has 10 bytes (check shape, \
         offset and element type; `grow(true)` extends a file in mode `r+`)", ErrorKind::UnexpectedEof,
         |p| refused::<u32>(of(ReadWrite).offset(4).shape(2), p)),
@@ -114,7 +111,7 @@ const ROWS: [Row; 27] = [
         |p| {
             let _held = open::<u8, _>(&of(ReadWrite).lock(true), p).unwrap();
             let options = of(ReadOnly).lock(true);
-            common::map::<u8, _>(&options, &p.file()).map(drop).unwrap_err()
+            test_support::map::<u8, _>(&options, &p.file()).map(drop).unwrap_err()
         }),
 ];
 

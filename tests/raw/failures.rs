@@ -1,21 +1,17 @@
 //! What remains when the kernel refuses: the old file, a clear error, no false success.
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 
-mod common;
-#[path = "common/kernel.rs"]
-mod kernel;
-
 use std::io::{self, ErrorKind};
 use std::thread;
 
-use common::{Place, open};
-use kernel::{
-    F_DUPFD_CLOEXEC, SHARED_FOR_READING, SHARED_FOR_WRITING, assert_io, call, io_error,
-    numbers, refusing,
-};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::{Advice, Error, MapOptions, Mode, SyncToDisk};
 use rustix::io::Errno;
+use test_support::kernel::{
+    F_DUPFD_CLOEXEC, SHARED_FOR_READING, SHARED_FOR_WRITING, assert_io, call, io_error,
+    numbers, refusing,
+};
+use test_support::{Place, open};
 
 #[test]
 fn a_failed_sync_poisons_the_handle_and_no_other() {

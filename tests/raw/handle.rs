@@ -1,13 +1,7 @@
 //! The handle is an array: to ndarray, to functions of arrays, to threads, to other crates.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
-mod common;
-#[path = "common/twelve.rs"]
-mod twelve;
 
 use std::path::Path;
 
-use common::{Place, open};
 use ndarray::{
     Array1, Array2, ArrayRef, ArrayView, ArrayView2, ArrayViewD, AsArray, Axis,
     Dimension, Ix1, Ix2, IxDyn, LayoutRef, ShapeBuilder, Zip, array, azip, s,
@@ -17,7 +11,8 @@ use ndarray_memmap::{
     Layout, MapOptions, MmapArray, MmapArray1, MmapArray2, MmapArray3, MmapArray4,
     MmapArray5, MmapArray6, MmapArrayD, SyncToDisk,
 };
-use twelve::{numbers, open_twelve, twelve};
+use test_support::twelve::{numbers, open_twelve, twelve};
+use test_support::{Place, open};
 
 #[test]
 fn it_is_indexed_sliced_and_reduced_like_an_array() {

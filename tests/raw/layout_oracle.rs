@@ -1,23 +1,15 @@
 //! Layouts against a naive oracle that lists the bytes of every element.
-#![expect(
-    clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
-    reason = "helpers of tests; the oracle's numbers are small or wide"
-)]
-
-mod common;
-mod layout_case;
 
 use std::fmt::Debug;
 
 use bytemuck::Pod;
-use layout_case::{Case, Order, check};
 use ndarray::ArrayViewMut;
 use ndarray_memmap::Error;
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
+use test_support::layout_case::{Case, Order, check};
 
 /// Tells whether ndarray would take the strides for writing: it asks for more than that no
 /// two indices name one element.

@@ -1,19 +1,12 @@
 //! Shapes, orders, strides, rows and offsets: which byte of the file is which element.
-#![expect(
-    clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
-    reason = "helpers of tests"
-)]
 
-mod common;
-
-use common::{Place, open};
 use ndarray::{
     Array, Array2, ArrayD, Axis, Dimension, IxDyn, ShapeBuilder, StrideShape, arr0,
     array, s,
 };
 use ndarray_memmap::Mode::{CopyOnWrite, Create, ReadOnly, ReadWrite};
 use ndarray_memmap::{Error, Le, MapOptions};
+use test_support::{Place, open};
 
 /// Numbers `0..count` as a file holds them, after `offset` bytes of `0xee`.
 fn file_of(offset: usize, count: u16) -> Vec<u8> {

@@ -1,13 +1,11 @@
 //! Who may open a locked file, when the lock ends, and that waiting is nobody's fate.
 
-mod common;
-
 use std::fs::File;
 
-use common::{Place, map, open};
 use ndarray::array;
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::{Error, MapOptions, Mode};
+use test_support::{Place, map, open};
 
 fn locking(mode: Mode) -> MapOptions {
     MapOptions::new(mode).lock(true).shape(4)

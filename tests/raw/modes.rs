@@ -1,19 +1,11 @@
 //! What each mode does with each kind of file: the array, its changes, the file's bytes.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "helpers of tests"
-)]
-
-mod common;
 
 use std::io::{self, ErrorKind};
 
-use common::{Place, open};
 use ndarray::{Dimension, IxDyn, array};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::{Advice, Error, MapOptions, Mode, SyncToDisk};
+use test_support::{Place, open};
 
 const MODES: [Mode; 5] = [ReadOnly, CopyOnWrite, ReadWrite, Create, CreateNew];
 
@@ -206,12 +198,12 @@ fn copy_on_write_needs_permission_to_read_only() {
 
     // A descriptor for reading binds the superuser too.
     let file = File::open(&place).unwrap();
-    let mut a = common::map::<u8, _>(&MapOptions::new(CopyOnWrite), &file).unwrap();
+    let mut a = test_support::map::<u8, _>(&MapOptions::new(CopyOnWrite), &file).unwrap();
     a.view_mut().unwrap()[1] = 9;
     assert_eq!(*a, array![1, 9, 3]);
     for mode in [ReadWrite, Create] {
         let options = MapOptions::new(mode).shape(3);
-        let refused = common::map::<u8, _>(&options, &file).map(drop).unwrap_err();
+        let refused = test_support::map::<u8, _>(&options, &file).map(drop).unwrap_err();
         assert!(matches!(refused, Error::Io { .. }), "{refused}");
         assert_eq!(place.bytes().unwrap(), [1, 2, 3]);
     }

@@ -1,9 +1,4 @@
 //! Handles among threads: sent, shared, and written in parts.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
-mod common;
-#[path = "common/twelve.rs"]
-mod twelve;
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -13,7 +8,7 @@ use std::thread;
 use ndarray::{Ix2, IxDyn, array};
 use ndarray_memmap::Mode::{CopyOnWrite, ReadOnly, ReadWrite};
 use ndarray_memmap::{Error, Layout, MapOptions, MmapArray, MmapArray3, MmapArrayD};
-use twelve::{numbers, open_twelve, twelve};
+use test_support::twelve::{numbers, open_twelve, twelve};
 
 const fn is_send_and_sync<T: Send + Sync>() {}
 

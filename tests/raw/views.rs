@@ -3,17 +3,14 @@
     unsafe_code,
     reason = "mapping with memmap2 is unsafe; all that follows is not"
 )]
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
-mod common;
 
 use std::fs::File;
 
-use common::Place;
 use memmap2::{Mmap, MmapMut};
 use ndarray::{Ix2, ShapeBuilder, array};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, ReadOnly, ReadWrite};
 use ndarray_memmap::{Be, Error, Layout, MapOptions, Mode};
+use test_support::Place;
 
 fn map(place: &Place) -> Mmap {
     // SAFETY: nobody changes the file of the test while it is mapped.

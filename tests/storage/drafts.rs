@@ -1,20 +1,17 @@
 //! New files that nobody sees until they are published, whole.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
-mod common;
-#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-#[path = "common/kernel.rs"]
-mod kernel;
-
-mod npy_common;
 
 use std::fs;
 use std::path::Path;
 
-use common::{Place, in_child, is_child, open};
 use ndarray::{Array2, Axis, Ix2, ShapeBuilder};
 use ndarray_memmap::Mode::{Create, CreateNew, ReadOnly};
 use ndarray_memmap::{Draft, Error, MapOptions, MmapArray1, MmapArray2, Mode, npy};
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+use test_support::kernel;
+use test_support::{Place, in_own_process, npy_common, open};
 
 const OLD: &[u8] = b"the old contents";
 const NEW: [u8; 6000] = [7; 6000];
@@ -78,7 +75,7 @@ fn a_draft_that_is_dropped_leaves_the_old_file_and_nothing_else() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_draft_whose_process_is_killed_leaves_the_old_file_and_nothing_else() {
-    use std::process::{Command, Stdio};
+    use std::process::Stdio;
 
     const PLACE: &str = "NDARRAY_MEMMAP_TEST_DRAFT";
     if let Some(path) = std::env::var_os(PLACE) {
@@ -89,9 +86,8 @@ fn a_draft_whose_process_is_killed_leaves_the_old_file_and_nothing_else() {
         }
     }
     let place = Place::of(OLD);
-    let test = "a_draft_whose_process_is_killed_leaves_the_old_file_and_nothing_else";
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([test, "--exact", "--nocapture"])
+    let test = a_draft_whose_process_is_killed_leaves_the_old_file_and_nothing_else;
+    let mut child = test_support::command(test)
         .env(PLACE, place.path())
         .stdout(Stdio::piped())
         .spawn()
@@ -171,15 +167,14 @@ fn permissions_and_links_stay() {
 
 #[test]
 fn a_path_without_a_folder_is_in_the_folder_that_was_worked_in() {
-    if !is_child() {
-        return in_child("a_path_without_a_folder_is_in_the_folder_that_was_worked_in");
-    }
-    let place = Place::missing();
-    std::env::set_current_dir(place.folder()).unwrap();
-    let draft = draft(Create, "array.bin");
-    std::env::set_current_dir("/").unwrap();
-    draft.publish().unwrap();
-    place.assert_holds(&NEW);
+    in_own_process(a_path_without_a_folder_is_in_the_folder_that_was_worked_in, || {
+        let place = Place::missing();
+        std::env::set_current_dir(place.folder()).unwrap();
+        let draft = draft(Create, "array.bin");
+        std::env::set_current_dir("/").unwrap();
+        draft.publish().unwrap();
+        place.assert_holds(&NEW);
+    });
 }
 
 #[test]

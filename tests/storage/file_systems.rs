@@ -4,8 +4,6 @@
 //! of a disk that may be filled; `.ci/steps/file-systems` mounts one after the other.
 #![cfg(target_os = "linux")]
 #![expect(unsafe_code, reason = "files are mapped")]
-#![expect(clippy::arithmetic_side_effects, reason = "the numbers are small")]
-#![expect(clippy::unwrap_used, reason = "also in functions that tests call")]
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -28,8 +26,9 @@ const SLACK: u64 = 1 << 20;
 const MIB: u64 = 1 << 20;
 
 #[test]
+#[ignore = "needs a small disk; run by .ci/steps/file-systems"]
 fn a_file_larger_than_its_disk_is_not_created() {
-    let Some(disk) = Disk::that_reserves() else { return };
+    let disk = Disk::that_reserves();
     for mode in [Mode::Create, Mode::CreateNew] {
         let path = disk.path("new");
         let free = disk.free();
@@ -41,8 +40,9 @@ fn a_file_larger_than_its_disk_is_not_created() {
 }
 
 #[test]
+#[ignore = "needs a small disk; run by .ci/steps/file-systems"]
 fn a_private_file_larger_than_its_disk_leaves_nothing() {
-    let Some(disk) = Disk::that_reserves() else { return };
+    let disk = Disk::that_reserves();
     let free = disk.free();
     let needed = 2 * disk.size();
     let len = usize::try_from(needed).unwrap();
@@ -51,8 +51,9 @@ fn a_private_file_larger_than_its_disk_leaves_nothing() {
 }
 
 #[test]
+#[ignore = "needs a small disk; run by .ci/steps/file-systems"]
 fn a_file_that_cannot_be_replaced_stays_as_it_was() {
-    let Some(disk) = Disk::that_reserves() else { return };
+    let disk = Disk::that_reserves();
     let path = disk.path("old");
     let free = disk.free();
     let old = Old::write(&path, 100_003);
@@ -65,8 +66,9 @@ fn a_file_that_cannot_be_replaced_stays_as_it_was() {
 }
 
 #[test]
+#[ignore = "needs a small disk; run by .ci/steps/file-systems"]
 fn a_draft_larger_than_its_disk_leaves_the_old_file_and_nothing_else() {
-    let Some(disk) = Disk::that_reserves() else { return };
+    let disk = Disk::that_reserves();
     let path = disk.path("old");
     let old = Old::write(&path, 100_003);
     let free = disk.free();
@@ -88,13 +90,9 @@ fn a_draft_larger_than_its_disk_leaves_the_old_file_and_nothing_else() {
 }
 
 #[test]
+#[ignore = "needs a small disk; run by .ci/steps/file-systems"]
 fn changes_that_have_no_room_are_not_committed() {
-    let Some(disk) = Disk::that_reserves() else { return };
-    // A hole of a file in memory takes space once anybody looks at it.
-    const TMPFS: i64 = 0x0102_1994;
-    if statfs(&disk.dir).unwrap().f_type == TMPFS {
-        return;
-    }
+    let disk = Disk::that_reserves();
     let path = disk.path("holes");
     let len = 2 * disk.free();
     File::create_new(&path).unwrap().set_len(len).unwrap();
@@ -110,8 +108,9 @@ fn changes_that_have_no_room_are_not_committed() {
 }
 
 #[test]
+#[ignore = "needs a small disk; run by .ci/steps/file-systems"]
 fn a_file_with_holes_that_cannot_be_replaced_stays_as_it_was() {
-    let Some(disk) = Disk::that_reserves() else { return };
+    let disk = Disk::that_reserves();
     let path = disk.path("old");
     let old = Old::write(&path, 100_003);
     let len = 2 * disk.size();
@@ -122,8 +121,9 @@ fn a_file_with_holes_that_cannot_be_replaced_stays_as_it_was() {
 }
 
 #[test]
+#[ignore = "needs a small disk; run by .ci/steps/file-systems"]
 fn a_file_that_cannot_grow_stays_as_it_was() {
-    let Some(disk) = Disk::that_reserves() else { return };
+    let disk = Disk::that_reserves();
     let path = disk.path("old");
     let old = Old::write(&path, 100_003);
     let free = disk.free();
@@ -135,8 +135,9 @@ fn a_file_that_cannot_grow_stays_as_it_was() {
 }
 
 #[test]
+#[ignore = "needs a small disk; run by .ci/steps/file-systems"]
 fn a_full_disk_ends_growth_and_changes_nothing() {
-    let Some(disk) = Disk::that_reserves() else { return };
+    let disk = Disk::that_reserves();
     for (is_npy, rows) in [(false, 1), (false, 1024), (true, 1), (true, 1024)] {
         disk.clear();
         let free = disk.free();
@@ -211,8 +212,9 @@ fn assert_holds(log: &MmapArray2<u8>, path: &Path, len: u64) {
 }
 
 #[test]
+#[ignore = "needs a small disk; run by .ci/steps/file-systems"]
 fn a_sparse_file_may_be_larger_than_its_disk() {
-    let Some(disk) = Disk::that_has_holes() else { return };
+    let disk = Disk::get();
     let len = 4 * disk.size();
     let created = MapOptions::new(Mode::CreateNew).sparse(true);
     let grown = MapOptions::new(Mode::ReadWrite).sparse(true).grow(true);
@@ -233,11 +235,10 @@ fn a_sparse_file_may_be_larger_than_its_disk() {
 
 /// There `sparse(false)` is a sparse file too, as the documentation says.
 #[test]
+#[ignore = "needs a small disk; run by .ci/steps/file-systems"]
 fn where_no_space_can_be_reserved_a_file_is_extended_all_the_same() {
-    let Some(disk) = Disk::get() else { return };
-    if disk.reserves() {
-        return;
-    }
+    let disk = Disk::get();
+    assert!(!disk.reserves());
     let path = disk.path("extended");
     let len = disk.free() / 2;
     drop(open(MapOptions::new(Mode::CreateNew), len, &path).unwrap());
@@ -249,8 +250,9 @@ fn where_no_space_can_be_reserved_a_file_is_extended_all_the_same() {
 }
 
 #[test]
+#[ignore = "needs a small disk; run by .ci/steps/file-systems"]
 fn a_full_disk_replaces_a_file_in_its_own_space_or_leaves_it() {
-    let Some(disk) = Disk::get() else { return };
+    let disk = Disk::get();
     for (offset, len) in [(0, 3 * MIB), (0, MIB + 1), (5000, 2 * MIB), (0, 0)] {
         disk.clear();
         let path = disk.path("old");
@@ -278,8 +280,9 @@ fn a_full_disk_replaces_a_file_in_its_own_space_or_leaves_it() {
 }
 
 #[test]
+#[ignore = "needs a small disk; run by .ci/steps/file-systems"]
 fn a_new_file_has_its_blocks_before_the_disk_fills_up() {
-    let Some(disk) = Disk::that_reserves() else { return };
+    let disk = Disk::that_reserves();
     let path = disk.path("new");
     let len = 2 * MIB + 77;
     let array = open(MapOptions::new(Mode::CreateNew), len, &path).unwrap();
@@ -289,8 +292,9 @@ fn a_new_file_has_its_blocks_before_the_disk_fills_up() {
 }
 
 #[test]
+#[ignore = "needs a small disk; run by .ci/steps/file-systems"]
 fn a_grown_file_has_its_blocks_before_the_disk_fills_up() {
-    let Some(disk) = Disk::that_reserves() else { return };
+    let disk = Disk::that_reserves();
     let path = disk.path("grown");
     drop(Old::write(&path, 10_001));
     let grown = MapOptions::new(Mode::ReadWrite).grow(true);
@@ -301,8 +305,9 @@ fn a_grown_file_has_its_blocks_before_the_disk_fills_up() {
 }
 
 #[test]
+#[ignore = "needs a small disk; run by .ci/steps/file-systems"]
 fn a_replaced_file_has_its_blocks_before_the_disk_fills_up() {
-    let Some(disk) = Disk::that_reserves() else { return };
+    let disk = Disk::that_reserves();
     for (old, new) in [(10_001, 4 * MIB + 5), (4 * MIB, 2 * MIB + 77)] {
         let path = disk.path("replaced");
         drop(Old::write(&path, old));
@@ -314,8 +319,9 @@ fn a_replaced_file_has_its_blocks_before_the_disk_fills_up() {
 }
 
 #[test]
+#[ignore = "needs a small disk; run by .ci/steps/file-systems"]
 fn what_was_synced_is_in_the_file() {
-    let Some(disk) = Disk::get() else { return };
+    let disk = Disk::get();
     let path = disk.path("synced");
     let options = MapOptions::new(Mode::Create).offset(4097);
     let mut array = open(options, 300_000, &path).unwrap();
@@ -337,32 +343,21 @@ struct Disk {
 }
 
 impl Disk {
-    fn get() -> Option<Self> {
+    fn get() -> Self {
         static TURN: Mutex<()> = Mutex::new(());
 
-        let Some(dir) = std::env::var_os("TEST_FILE_SYSTEM") else {
-            // Past the test runner, which keeps back what a passing test prints.
-            io::stderr().write_all(b"not run: TEST_FILE_SYSTEM is not set\n").unwrap();
-            return None;
-        };
+        let dir = std::env::var_os("TEST_FILE_SYSTEM");
+        let dir = dir.expect("TEST_FILE_SYSTEM names a disk");
         let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let disk = Self { dir: dir.into(), _turn };
         disk.clear();
-        Some(disk)
+        disk
     }
 
-    fn that_reserves() -> Option<Self> {
-        Self::get().filter(Self::reserves)
-    }
-
-    fn that_has_holes() -> Option<Self> {
-        Self::get().filter(|disk| {
-            let path = disk.path("probe");
-            let len = 4 * disk.size();
-            let has_holes = File::create(&path).unwrap().set_len(len).is_ok();
-            fs::remove_file(&path).unwrap();
-            has_holes
-        })
+    fn that_reserves() -> Self {
+        let disk = Self::get();
+        assert!(disk.reserves());
+        disk
     }
 
     fn reserves(&self) -> bool {

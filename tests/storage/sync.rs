@@ -1,13 +1,11 @@
 //! What is promised of sync and close in each mode, and what a mere drop leaves behind.
 
-mod common;
-
 use std::thread;
 
-use common::{Place, open};
 use ndarray::{Axis, ShapeBuilder, s};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::{Error, MapOptions, Mode, SyncToDisk};
+use test_support::{Place, open};
 
 fn sync(array: &impl SyncToDisk) -> Result<(), Error> {
     array.sync()

@@ -1,19 +1,12 @@
 //! Rows named one by one: read in their order, and replaced.
 #![cfg(target_os = "linux")]
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    reason = "the numbers are small"
-)]
-
-mod common;
 
 use std::fs::File;
 
-use common::{Place, map, open};
 use ndarray::{Array1, Array2, Array3, ArrayRef2, Axis, ShapeBuilder, array, s};
 use ndarray_memmap::Mode::{CopyOnWrite, ReadOnly, ReadWrite};
 use ndarray_memmap::{Be, Error, MapOptions, MmapArray2, Position, SyncToDisk};
+use test_support::{Place, map, open};
 
 const ROWS: usize = 4096;
 /// A page of `u32`.

@@ -1,21 +1,13 @@
 //! A sweep leaves the page cache as it found it, wherever the array lies and however it ends.
 #![cfg(target_os = "linux")]
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    clippy::unwrap_used,
-    reason = "the numbers are small; helpers of tests"
-)]
-
-mod common;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use common::{Place, open};
 use ndarray::{Array2, Axis, s};
 use ndarray_memmap::Mode::{CopyOnWrite, ReadOnly, ReadWrite};
 use ndarray_memmap::{MapOptions, MmapArray2, Mode, PageCache, SyncToDisk, sweep_zip};
+use test_support::{Place, open};
 
 /// No multiple of a page, nor of 2 MiB.
 const ROW: usize = 5000;

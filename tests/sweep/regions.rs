@@ -1,23 +1,13 @@
 //! Parts of an array: their pages, and what can be done with those.
 #![cfg(target_os = "linux")]
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    clippy::single_range_in_vec_init,
-    clippy::unwrap_used,
-    reason = "the numbers are small; helpers of tests"
-)]
 
-mod common;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-#[path = "common/kernel.rs"]
-mod kernel;
-
-use common::{Place, open};
 use ndarray::{Axis, s};
 use ndarray_memmap::Mode::{CopyOnWrite, ReadOnly, ReadWrite};
 use ndarray_memmap::{Advice, Error, MapOptions, MmapArray2, Mode, SyncToDisk};
 use rustix::param::page_size;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use test_support::kernel;
+use test_support::{Place, open};
 
 const ROWS: usize = 64;
 

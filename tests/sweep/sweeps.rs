@@ -1,24 +1,15 @@
 //! Arrays block by block: all of them, in little memory, the page cache as it was.
 #![cfg(target_os = "linux")]
-#![expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::unwrap_used,
-    reason = "the numbers are small; helpers of tests"
-)]
 
-mod common;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-#[path = "common/kernel.rs"]
-mod kernel;
-
-use common::{Place, open};
 use ndarray::{Array2, Axis, ShapeBuilder, s};
 use ndarray_memmap::Mode::{CopyOnWrite, ReadOnly, ReadWrite};
 use ndarray_memmap::{
     Advice, Error, MapOptions, MmapArray2, Mode, PageCache, Position, SyncToDisk,
     sweep_zip,
 };
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use test_support::kernel;
+use test_support::{Place, open};
 
 const ROW: usize = 1024;
 const ROWS: usize = 2048;
@@ -262,8 +253,8 @@ fn what_cannot_be_changed_is_not_swept_to_be() {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[test]
 fn what_a_sweep_could_not_write_the_next_sync_reports() {
-    use kernel::call::SYNC_FILE_RANGE;
     use rustix::io::Errno;
+    use test_support::kernel::call::SYNC_FILE_RANGE;
 
     let place = Place::cold(&numbers());
     let mut a = array(ReadWrite, &place);

@@ -1,21 +1,14 @@
 //! Headers to compare readers with: valid ones, and such with one to three things wrong.
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "helpers of tests"
-)]
 
 /// A header, and the text of its dictionary.
-pub(crate) struct Generated {
-    pub(crate) major: u8,
-    pub(crate) text: Vec<u8>,
-    pub(crate) is_changed: bool,
+pub struct Generated {
+    pub major: u8,
+    pub text: Vec<u8>,
+    pub is_changed: bool,
 }
 
 /// The same headers for the same seed, every second one changed.
-pub(crate) fn headers(count: usize, seed: u64) -> Vec<Generated> {
+pub fn headers(count: usize, seed: u64) -> Vec<Generated> {
     let mut random = Random(seed);
     let mut header = |i: usize| {
         let major = random.pick(&[1, 1, 1, 2, 3]);

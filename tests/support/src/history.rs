@@ -1,10 +1,4 @@
 //! Histories of calls on a handle, against a plain `Vec` of rows.
-#![expect(
-    clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    reason = "helpers of tests; the numbers are small"
-)]
 
 use std::io::ErrorKind::AlreadyExists;
 
@@ -15,12 +9,12 @@ use ndarray_memmap::{
     Error, MapOptions, MmapArray2, Mode, PageCache, Result, SyncToDisk,
 };
 
-use crate::common::{Place, open};
 use crate::npy_common;
+use crate::{Place, open};
 
 /// One call, or a few that go together.
 #[derive(Clone, Debug)]
-pub(crate) enum Step {
+pub enum Step {
     /// So many rows, as a view of another array in steps of so many.
     Append(usize, isize),
     Push,
@@ -50,17 +44,17 @@ pub(crate) enum Step {
 
 /// How an array is swept.
 #[derive(Clone, Debug)]
-pub(crate) struct Way {
-    pub(crate) axis: usize,
-    pub(crate) bytes: usize,
+pub struct Way {
+    pub axis: usize,
+    pub bytes: usize,
     /// Which blocks are taken from the back, bit by bit.
-    pub(crate) backward: u8,
-    pub(crate) cache: PageCache,
+    pub backward: u8,
+    pub cache: PageCache,
 }
 
 /// What is done with a region.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Care {
+pub enum Care {
     Sync,
     StartSync,
     Prefetch,
@@ -69,15 +63,15 @@ pub(crate) enum Care {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Kind {
-    pub(crate) npy: bool,
-    pub(crate) fortran: bool,
-    pub(crate) width: usize,
-    pub(crate) offset: u64,
+pub struct Kind {
+    pub npy: bool,
+    pub fortran: bool,
+    pub width: usize,
+    pub offset: u64,
 }
 
 /// A mapped array, a reader that follows it, and what both should be.
-pub(crate) struct Trial {
+pub struct Trial {
     kind: Kind,
     place: Place,
     array: Option<MmapArray2<u32>>,
@@ -91,7 +85,7 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
-    pub(crate) fn new(kind: Kind) -> Self {
+    pub fn new(kind: Kind) -> Self {
         let place = Place::missing();
         let mut trial = Self {
             kind,
@@ -107,7 +101,7 @@ impl Trial {
         trial
     }
 
-    pub(crate) fn take(&mut self, step: &Step) {
+    pub fn take(&mut self, step: &Step) {
         let axis = self.axis();
         match step {
             Step::Append(count, by) => self.append(*count, *by),
@@ -176,7 +170,7 @@ impl Trial {
     }
 
     /// Drops everything and looks at the file.
-    pub(crate) fn finish(mut self) {
+    pub fn finish(mut self) {
         drop(self.array.take());
         self.assert_holds();
         let reader = self.reader.take().unwrap();

@@ -1,6 +1,4 @@
 //! A thread in which the kernel refuses some system calls, as a failing disk would.
-#![allow(dead_code, reason = "each test takes the part that it needs")]
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::io;
 use std::thread;
@@ -14,52 +12,52 @@ use seccompiler::{
 
 /// Numbers of system calls.
 #[cfg(target_arch = "x86_64")]
-pub(crate) mod call {
-    pub(crate) const MMAP: i64 = 9;
-    pub(crate) const OPENAT: i64 = 257;
-    pub(crate) const PREAD: i64 = 17;
-    pub(crate) const PWRITE: i64 = 18;
-    pub(crate) const LINKAT: i64 = 265;
-    pub(crate) const MSYNC: i64 = 26;
-    pub(crate) const MADVISE: i64 = 28;
-    pub(crate) const FCNTL: i64 = 72;
-    pub(crate) const FLOCK: i64 = 73;
-    pub(crate) const FSYNC: i64 = 74;
-    pub(crate) const FALLOCATE: i64 = 285;
-    pub(crate) const MLOCK: i64 = 149;
-    pub(crate) const SYNC_FILE_RANGE: i64 = 277;
+pub mod call {
+    pub const MMAP: i64 = 9;
+    pub const OPENAT: i64 = 257;
+    pub const PREAD: i64 = 17;
+    pub const PWRITE: i64 = 18;
+    pub const LINKAT: i64 = 265;
+    pub const MSYNC: i64 = 26;
+    pub const MADVISE: i64 = 28;
+    pub const FCNTL: i64 = 72;
+    pub const FLOCK: i64 = 73;
+    pub const FSYNC: i64 = 74;
+    pub const FALLOCATE: i64 = 285;
+    pub const MLOCK: i64 = 149;
+    pub const SYNC_FILE_RANGE: i64 = 277;
 }
 #[cfg(target_arch = "aarch64")]
-pub(crate) mod call {
-    pub(crate) const MMAP: i64 = 222;
-    pub(crate) const OPENAT: i64 = 56;
-    pub(crate) const PREAD: i64 = 67;
-    pub(crate) const PWRITE: i64 = 68;
-    pub(crate) const LINKAT: i64 = 37;
-    pub(crate) const MSYNC: i64 = 227;
-    pub(crate) const MADVISE: i64 = 233;
-    pub(crate) const FCNTL: i64 = 25;
-    pub(crate) const FLOCK: i64 = 32;
-    pub(crate) const FSYNC: i64 = 82;
-    pub(crate) const FALLOCATE: i64 = 47;
-    pub(crate) const MLOCK: i64 = 228;
-    pub(crate) const SYNC_FILE_RANGE: i64 = 84;
+pub mod call {
+    pub const MMAP: i64 = 222;
+    pub const OPENAT: i64 = 56;
+    pub const PREAD: i64 = 67;
+    pub const PWRITE: i64 = 68;
+    pub const LINKAT: i64 = 37;
+    pub const MSYNC: i64 = 227;
+    pub const MADVISE: i64 = 233;
+    pub const FCNTL: i64 = 25;
+    pub const FLOCK: i64 = 32;
+    pub const FSYNC: i64 = 82;
+    pub const FALLOCATE: i64 = 47;
+    pub const MLOCK: i64 = 228;
+    pub const SYNC_FILE_RANGE: i64 = 84;
 }
 
 /// Bits of an argument of a system call, and the value that they must have.
-pub(crate) type Argument = (u8, u64, u64);
+pub type Argument = (u8, u64, u64);
 
 /// `PROT_READ` alone, `MAP_SHARED`.
-pub(crate) const SHARED_FOR_READING: &[Argument] = &[(2, u64::MAX, 1), (3, 0x0f, 1)];
+pub const SHARED_FOR_READING: &[Argument] = &[(2, u64::MAX, 1), (3, 0x0f, 1)];
 /// `PROT_READ | PROT_WRITE`, `MAP_SHARED`.
-pub(crate) const SHARED_FOR_WRITING: &[Argument] = &[(2, u64::MAX, 3), (3, 0x0f, 1)];
+pub const SHARED_FOR_WRITING: &[Argument] = &[(2, u64::MAX, 3), (3, 0x0f, 1)];
 /// `O_TMPFILE`, but for `O_DIRECTORY` in it.
-pub(crate) const UNNAMED: &[Argument] = &[(2, 0x40_0000, 0x40_0000)];
-pub(crate) const F_DUPFD_CLOEXEC: &[Argument] = &[(1, u64::MAX, 1030)];
-pub(crate) const ZERO_RANGE: &[Argument] = &[(1, 0x10, 0x10)];
+pub const UNNAMED: &[Argument] = &[(2, 0x40_0000, 0x40_0000)];
+pub const F_DUPFD_CLOEXEC: &[Argument] = &[(1, u64::MAX, 1030)];
+pub const ZERO_RANGE: &[Argument] = &[(1, 0x10, 0x10)];
 
 /// Runs `work` in a thread in which the kernel refuses the calls of these arguments.
-pub(crate) fn refusing<T: Send>(
+pub fn refusing<T: Send>(
     call: i64,
     arguments: &[Argument],
     errno: Errno,
@@ -91,7 +89,7 @@ pub(crate) fn refusing<T: Send>(
 }
 
 #[track_caller]
-pub(crate) fn assert_io(error: &Error, doing: &str, errno: Errno) {
+pub fn assert_io(error: &Error, doing: &str, errno: Errno) {
     match error {
         Error::Io { action, source, .. } => {
             assert_eq!((*action, Errno::from_io_error(source)), (doing, Some(errno)));
@@ -100,10 +98,10 @@ pub(crate) fn assert_io(error: &Error, doing: &str, errno: Errno) {
     }
 }
 
-pub(crate) fn io_error(errno: Errno) -> io::Error {
+pub fn io_error(errno: Errno) -> io::Error {
     io::Error::from_raw_os_error(errno.raw_os_error())
 }
 
-pub(crate) fn numbers() -> Vec<u8> {
+pub fn numbers() -> Vec<u8> {
     (0..=250).cycle().take(100_000).collect()
 }

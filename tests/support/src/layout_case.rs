@@ -1,11 +1,5 @@
 //! What may be asked of a file, and an oracle that knows nothing of the crate's arithmetic: it
 //! counts in numbers that hold all that can be asked, and lists the bytes of every element.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "helpers of tests; the oracle's numbers are small, wide or saturate"
-)]
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -15,30 +9,30 @@ use ndarray::{Dimension, IxDyn, ShapeBuilder, StrideShape, indices};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::{Element, Error, Layout, MapOptions, Mode, Result};
 
-use crate::common::{Place, open};
+use crate::{Place, open};
 
 /// The most bytes of an array, and the last byte of a file.
 const LIMIT: i128 = i64::MAX as i128;
 
 /// What is asked of a file.
 #[derive(Clone, Debug)]
-pub(crate) struct Case {
-    pub(crate) mode: Mode,
-    pub(crate) grow: bool,
-    pub(crate) offset: u64,
-    pub(crate) shape: Vec<usize>,
-    pub(crate) order: Order,
+pub struct Case {
+    pub mode: Mode,
+    pub grow: bool,
+    pub offset: u64,
+    pub shape: Vec<usize>,
+    pub order: Order,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Order {
+pub enum Order {
     C,
     F,
     Strides(Vec<isize>),
 }
 
 impl Case {
-    pub(crate) fn stride_shape(&self) -> StrideShape<IxDyn> {
+    pub fn stride_shape(&self) -> StrideShape<IxDyn> {
         let shape = IxDyn(&self.shape);
         match &self.order {
             Order::C => shape.into(),
@@ -51,17 +45,17 @@ impl Case {
         }
     }
 
-    pub(crate) fn options(&self) -> MapOptions<IxDyn> {
+    pub fn options(&self) -> MapOptions<IxDyn> {
         let options = MapOptions::new(self.mode).grow(self.grow).offset(self.offset);
         options.shape(self.stride_shape())
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.shape.contains(&0)
     }
 
     /// Returns the byte after the last element.
-    pub(crate) fn end(&self, size: usize) -> i128 {
+    pub fn end(&self, size: usize) -> i128 {
         let span = (self.reach() + 1).saturating_mul(wide(size));
         i128::from(self.offset)
             + if self.is_empty() { 0 } else { span.min(i128::MAX / 2) }
@@ -69,7 +63,7 @@ impl Case {
 
     /// Tells whether two indices may name one element, by the rule that ndarray has: a stride
     /// is longer than all axes of shorter strides together.
-    pub(crate) fn overlaps(&self) -> bool {
+    pub fn overlaps(&self) -> bool {
         let axes = self.shape.iter().zip(self.strides());
         let mut axes: Vec<_> = axes
             .filter(|(length, _)| **length > 1)
@@ -86,7 +80,7 @@ impl Case {
     }
 
     /// Returns the bytes of each element, in the order of the indices; there must be few.
-    pub(crate) fn elements(&self, size: usize) -> Vec<Range<usize>> {
+    pub fn elements(&self, size: usize) -> Vec<Range<usize>> {
         let strides = self.strides();
         let places: Vec<i128> = indices(IxDyn(&self.shape))
             .into_iter()
@@ -104,7 +98,7 @@ impl Case {
     }
 
     /// Compares what `resolve` has found with what is true.
-    pub(crate) fn assert_resolved<A: Element>(
+    pub fn assert_resolved<A: Element>(
         &self,
         found: &Result<Layout<IxDyn>>,
         file_len: u64,
@@ -206,7 +200,7 @@ impl Case {
 }
 
 /// Checks a case of few elements in a file of `file_len` bytes, for elements of one type.
-pub(crate) fn check<A: Pod + Debug + PartialEq>(case: &Case, file_len: usize) {
+pub fn check<A: Pod + Debug + PartialEq>(case: &Case, file_len: usize) {
     let resolved = case.options().resolve::<A>(u64::try_from(file_len).unwrap());
     case.assert_resolved::<A>(&resolved, u64::try_from(file_len).unwrap());
     let mut memory = vec![0_u128; file_len.div_ceil(16)];

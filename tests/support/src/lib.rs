@@ -1,175 +1,34 @@
-//! What several tests need: files in folders of their own, opening, child processes.
-#![allow(dead_code, reason = "each test takes the part that it needs")]
-#![allow(clippy::arithmetic_side_effects, reason = "the numbers are small")]
-#![expect(unsafe_code, reason = "mapping is unsafe; the one place where tests do it")]
+//! What several test programs, benchmarks and fuzz targets need.
+#![expect(
+    missing_docs,
+    missing_debug_implementations,
+    reason = "the interface is that of tests"
+)]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    clippy::len_without_is_empty,
+    clippy::missing_errors_doc,
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    reason = "the numbers are small, and a panic is a failed test"
+)]
 
-use std::env;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod child;
+pub mod generate;
+pub mod history;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub mod kernel;
+pub mod layout_case;
+pub mod npy_common;
+mod place;
+pub mod python;
+pub mod twelve;
+#[cfg(unix)]
+mod user;
 
-use ndarray::{Dimension, s};
-use ndarray_memmap::{Element, MapOptions, MmapArray, Mode, Result};
-use tempfile::TempDir;
-
-/// A path in a folder that nobody else uses, gone at the end of the test.
-pub(crate) struct Place {
-    folder: TempDir,
-    path: PathBuf,
-}
-
-impl Place {
-    /// A path at which there is no file.
-    pub(crate) fn missing() -> Self {
-        let folder = tempfile::tempdir().expect("a folder for the test");
-        let path = folder.path().join("array.bin");
-        Self { folder, path }
-    }
-
-    /// A file that holds `bytes`, on the disk that is built on, written and out of memory.
-    ///
-    /// The folder for temporary files may itself be in memory.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn cold(bytes: &[u8]) -> Self {
-        // The fuzz targets, which share this file, have no such folder and no cold files.
-        let parent = option_env!("CARGO_TARGET_TMPDIR").map(Path::new);
-        let parent = parent.expect("the folder of the build");
-        let folder = tempfile::tempdir_in(parent).expect("a folder for the test");
-        let path = folder.path().join("array.bin");
-        fs::write(&path, bytes).expect("a file for the test");
-        let place = Self { folder, path };
-        place.chill();
-        place
-    }
-
-    /// Takes the file, which nobody has mapped, out of the page cache.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn chill(&self) {
-        use rustix::fs::{Advice, fadvise};
-
-        let file = self.file();
-        file.sync_all().expect("the file is written");
-        fadvise(&file, 0, None, Advice::DontNeed).expect("the page cache drops it");
-        let whole = open::<u8, _>(&MapOptions::new(Mode::ReadOnly), self);
-        let residency = whole.expect("it opens").region(s![..]).residency();
-        assert!(residency < 0.01, "{residency} of the file is still in memory");
-    }
-
-    /// Returns a field of all mappings of the file in `/proc/self/smaps`, in KiB.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn mapped(&self, field: &str) -> u64 {
-        let maps =
-            fs::read_to_string("/proc/self/smaps").expect("this process's mappings");
-        let path = self.path.to_str().expect("a path of plain letters");
-        let mut is_ours = false;
-        let mut sum = 0;
-        for line in maps.lines() {
-            let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
-            match name.strip_suffix(':') {
-                None => is_ours = line.ends_with(path),
-                Some(name) if is_ours && name == field => {
-                    let number = rest.trim().split(' ').next();
-                    let number = number.and_then(|number| number.parse::<u64>().ok());
-                    sum += number.expect("a number of KiB");
-                }
-                Some(_) => {}
-            }
-        }
-        sum
-    }
-
-    /// A file that holds `bytes`.
-    pub(crate) fn of(bytes: &[u8]) -> Self {
-        let place = Self::missing();
-        fs::write(&place.path, bytes).expect("a file for the test");
-        place
-    }
-
-    /// A file of `len` bytes, all of them holes.
-    pub(crate) fn sparse(len: u64) -> Self {
-        let place = Self::of(b"");
-        place.file().set_len(len).expect("a sparse file for the test");
-        place
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// Opens the file for reading and writing.
-    pub(crate) fn file(&self) -> File {
-        let mut options = File::options();
-        options.read(true).write(true).open(&self.path).expect("the file of the test")
-    }
-
-    /// The bytes of the file; `None` if there is no file.
-    pub(crate) fn bytes(&self) -> Option<Vec<u8>> {
-        self.path.exists().then(|| fs::read(&self.path).expect("the file of the test"))
-    }
-
-    /// Compares the file with `bytes`, and names the first that differs.
-    #[track_caller]
-    pub(crate) fn assert_holds(&self, bytes: &[u8]) {
-        let found = self.bytes().expect("a file");
-        if found == bytes {
-            return;
-        }
-        let different = found.iter().zip(bytes).position(|(found, byte)| found != byte);
-        assert_eq!(
-            (found.len(), different),
-            (bytes.len(), None),
-            "length, first difference"
-        );
-    }
-
-    pub(crate) fn len(&self) -> u64 {
-        fs::metadata(&self.path).expect("the file of the test").len()
-    }
-}
-
-impl AsRef<Path> for Place {
-    fn as_ref(&self) -> &Path {
-        &self.path
-    }
-}
-
-/// Opens a file of a test.
-pub(crate) fn open<A: Element, D: Dimension>(
-    options: &MapOptions<D>,
-    path: impl AsRef<Path>,
-) -> Result<MmapArray<A, D>> {
-    // SAFETY: the file lies in the test's own folder; no test changes its length or reads it
-    // by reference while another handle, or a write to the file, changes its bytes.
-    unsafe { options.open(path) }
-}
-
-/// Maps an open file of a test.
-pub(crate) fn map<A: Element, D: Dimension>(
-    options: &MapOptions<D>,
-    file: &File,
-) -> Result<MmapArray<A, D>> {
-    // SAFETY: as in `open`.
-    unsafe { options.map(file) }
-}
-
-const CHILD: &str = "NDARRAY_MEMMAP_TEST_CHILD";
-
-/// Tells whether this process was started by [`in_child`].
-pub(crate) fn is_child() -> bool {
-    env::var_os(CHILD).is_some()
-}
-
-/// Runs one test of this program in a process of its own, where [`is_child`] holds.
-pub(crate) fn in_child(test: &str) {
-    let program = env::current_exe().expect("the path of the test");
-    let mut child = Command::new(program);
-    child.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(CHILD, "1");
-    let Output { status, stdout, stderr } = child.output().expect("a child process");
-    let (out, err) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
-    assert!(status.success(), "the child ended with {status}\n{out}\n{err}");
-    assert!(out.contains("1 passed"), "the child ran another number of tests\n{out}");
-}
+pub use child::{command, in_own_process};
+pub use place::{Place, map, open};
+#[cfg(unix)]
+pub use user::become_nobody;

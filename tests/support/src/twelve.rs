@@ -2,19 +2,19 @@
 
 use ndarray_memmap::{MapOptions, MmapArray2, Mode};
 
-use crate::common::{Place, open};
+use crate::{Place, open};
 
 /// A file of the numbers from 1 to 12, in the machine's byte order.
-pub(crate) fn twelve() -> Place {
+pub fn twelve() -> Place {
     let numbers: Vec<f64> = (1..=12).map(f64::from).collect();
     Place::of(bytemuck::cast_slice(&numbers))
 }
 
-pub(crate) fn open_twelve(place: &Place, mode: Mode) -> MmapArray2<f64> {
+pub fn open_twelve(place: &Place, mode: Mode) -> MmapArray2<f64> {
     open(&MapOptions::new(mode).shape((3, 4)), place).unwrap()
 }
 
-pub(crate) fn numbers(place: &Place) -> Vec<f64> {
+pub fn numbers(place: &Place) -> Vec<f64> {
     let bytes = place.bytes().unwrap();
     bytes.chunks_exact(8).map(|b| f64::from_ne_bytes(b.try_into().unwrap())).collect()
 }

@@ -1,7 +1,5 @@
 //! What tests of `.npy` files need: headers byte by byte, opening, creating.
-#![allow(dead_code, reason = "each test takes the part that it needs")]
 #![expect(unsafe_code, reason = "mapping is unsafe; the one place where tests do it")]
-#![expect(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "helpers")]
 
 use std::path::Path;
 
@@ -10,7 +8,7 @@ use ndarray_memmap::npy::{self, DynArray, Header, NpyElement, Options};
 use ndarray_memmap::{MmapArray, Mode, Result};
 
 /// Opens a `.npy` file of a test.
-pub(crate) fn open<A: NpyElement, D: Dimension>(
+pub fn open<A: NpyElement, D: Dimension>(
     options: &Options,
     path: impl AsRef<Path>,
 ) -> Result<MmapArray<A, D>> {
@@ -20,7 +18,7 @@ pub(crate) fn open<A: NpyElement, D: Dimension>(
 }
 
 /// Opens a `.npy` file of a test for reading.
-pub(crate) fn read<A: NpyElement, D: Dimension>(
+pub fn read<A: NpyElement, D: Dimension>(
     path: impl AsRef<Path>,
 ) -> Result<MmapArray<A, D>> {
     // SAFETY: as in `open`.
@@ -28,7 +26,7 @@ pub(crate) fn read<A: NpyElement, D: Dimension>(
 }
 
 /// Creates a `.npy` file of a test.
-pub(crate) fn create<A: NpyElement, D: Dimension>(
+pub fn create<A: NpyElement, D: Dimension>(
     options: &Options,
     path: impl AsRef<Path>,
     shape: impl Into<StrideShape<D>>,
@@ -38,7 +36,7 @@ pub(crate) fn create<A: NpyElement, D: Dimension>(
 }
 
 /// Creates a `.npy` file of a test without options.
-pub(crate) fn create_plain<A: NpyElement, D: Dimension>(
+pub fn create_plain<A: NpyElement, D: Dimension>(
     path: impl AsRef<Path>,
     shape: impl Into<StrideShape<D>>,
 ) -> Result<MmapArray<A, D>> {
@@ -47,13 +45,13 @@ pub(crate) fn create_plain<A: NpyElement, D: Dimension>(
 }
 
 /// Opens a `.npy` file of a test whose element type is not known.
-pub(crate) fn open_any(path: impl AsRef<Path>) -> Result<DynArray> {
+pub fn open_any(path: impl AsRef<Path>) -> Result<DynArray> {
     // SAFETY: as in `open`.
     unsafe { DynArray::open(path, Mode::ReadOnly) }
 }
 
 /// The first bytes of a file: version `major.0`, and `text` as it is.
-pub(crate) fn raw(major: u8, text: &[u8]) -> Vec<u8> {
+pub fn raw(major: u8, text: &[u8]) -> Vec<u8> {
     let mut bytes = b"\x93NUMPY".to_vec();
     bytes.extend([major, 0]);
     match major {
@@ -65,13 +63,13 @@ pub(crate) fn raw(major: u8, text: &[u8]) -> Vec<u8> {
 }
 
 /// The dictionary of a header.
-pub(crate) fn dictionary(descr: &str, order: char, shape: &str) -> String {
+pub fn dictionary(descr: &str, order: char, shape: &str) -> String {
     let order = if order == 'F' { "True" } else { "False" };
     format!("{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}")
 }
 
 /// A file of version 1.0 whose data begin at a multiple of 64.
-pub(crate) fn file(descr: &str, order: char, shape: &str, data: &[u8]) -> Vec<u8> {
+pub fn file(descr: &str, order: char, shape: &str, data: &[u8]) -> Vec<u8> {
     let mut text = dictionary(descr, order, shape);
     while !(10 + text.len() + 1).is_multiple_of(64) {
         text.push(' ');
@@ -81,7 +79,7 @@ pub(crate) fn file(descr: &str, order: char, shape: &str, data: &[u8]) -> Vec<u8
 }
 
 /// A file whose data begin at byte `offset`.
-pub(crate) fn file_at(
+pub fn file_at(
     offset: usize,
     descr: &str,
     order: char,
@@ -96,19 +94,19 @@ pub(crate) fn file_at(
 }
 
 /// A shape as Python writes it.
-pub(crate) fn tuple(shape: &[usize]) -> String {
+pub fn tuple(shape: &[usize]) -> String {
     let lengths: String = shape.iter().map(|length| format!("{length}, ")).collect();
     format!("({lengths})").replace(", )", ",)")
 }
 
 /// The header that a dictionary of a version is.
-pub(crate) fn parse(major: u8, text: impl AsRef<[u8]>) -> Result<Header> {
+pub fn parse(major: u8, text: impl AsRef<[u8]>) -> Result<Header> {
     Header::parse(&raw(major, text.as_ref()))
 }
 
 /// The text of the error that a dictionary of version 1.0 is refused with.
 #[track_caller]
-pub(crate) fn refused(text: impl AsRef<[u8]>) -> String {
+pub fn refused(text: impl AsRef<[u8]>) -> String {
     match parse(1, &text) {
         Ok(header) => panic!("{:?}: {header:?}", String::from_utf8_lossy(text.as_ref())),
         Err(error) => error.to_string(),
@@ -117,7 +115,7 @@ pub(crate) fn refused(text: impl AsRef<[u8]>) -> String {
 
 /// Asserts that the dictionary of each text is refused in exactly these words.
 #[track_caller]
-pub(crate) fn all_refused(rows: &[(&str, &str)], dictionary: impl Fn(&str) -> String) {
+pub fn all_refused(rows: &[(&str, &str)], dictionary: impl Fn(&str) -> String) {
     let messages = rows.iter().map(|(part, _)| (*part, refused(dictionary(part))));
     let others = messages.zip(rows).filter(|((_, found), (_, message))| found != message);
     let others: Vec<_> = others.map(|(found, _)| found).collect();

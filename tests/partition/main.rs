@@ -1,0 +1,10 @@
+//! Windows of one array for several processes.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used,
+    reason = "the numbers are small, and a panic is a failed test"
+)]
+
+mod partitions;
+mod two_caches;
+mod windows_json;

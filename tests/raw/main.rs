@@ -1,0 +1,21 @@
+//! Raw files as arrays: opening, layouts, modes, elements, errors, locks and threads.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "the numbers are small, and a panic is a failed test"
+)]
+
+mod constructors;
+mod elements;
+mod endian;
+mod errors;
+mod failures;
+mod files;
+mod handle;
+mod layout_oracle;
+mod layouts;
+mod locks;
+mod modes;
+mod threads;
+mod views;

@@ -1,0 +1,153 @@
+//! Files in folders of their own.
+#![expect(unsafe_code, reason = "mapping is unsafe; the one place where tests do it")]
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use ndarray::{Dimension, s};
+use ndarray_memmap::{Element, MapOptions, MmapArray, Mode, Result};
+use tempfile::TempDir;
+
+/// A path in a folder that nobody else uses, gone at the end of the test.
+pub struct Place {
+    folder: TempDir,
+    path: PathBuf,
+}
+
+impl Place {
+    /// A path at which there is no file.
+    pub fn missing() -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let path = folder.path().join("array.bin");
+        Self { folder, path }
+    }
+
+    /// A file that holds `bytes`, on the disk that is built on, written and out of memory.
+    ///
+    /// The folder for temporary files may itself be in memory.
+    #[cfg(target_os = "linux")]
+    pub fn cold(bytes: &[u8]) -> Self {
+        // The fuzz targets, which share this file, have no such folder and no cold files.
+        let parent = option_env!("CARGO_TARGET_TMPDIR").map(Path::new);
+        let parent = parent.expect("the folder of the build");
+        let folder = tempfile::tempdir_in(parent).expect("a folder for the test");
+        let path = folder.path().join("array.bin");
+        fs::write(&path, bytes).expect("a file for the test");
+        let place = Self { folder, path };
+        place.chill();
+        place
+    }
+
+    /// Takes the file, which nobody has mapped, out of the page cache.
+    #[cfg(target_os = "linux")]
+    pub fn chill(&self) {
+        use rustix::fs::{Advice, fadvise};
+
+        let file = self.file();
+        file.sync_all().expect("the file is written");
+        fadvise(&file, 0, None, Advice::DontNeed).expect("the page cache drops it");
+        let whole = open::<u8, _>(&MapOptions::new(Mode::ReadOnly), self);
+        let residency = whole.expect("it opens").region(s![..]).residency();
+        assert!(residency < 0.01, "{residency} of the file is still in memory");
+    }
+
+    /// Returns a field of all mappings of the file in `/proc/self/smaps`, in KiB.
+    #[cfg(target_os = "linux")]
+    pub fn mapped(&self, field: &str) -> u64 {
+        let maps =
+            fs::read_to_string("/proc/self/smaps").expect("this process's mappings");
+        let path = self.path.to_str().expect("a path of plain letters");
+        let mut is_ours = false;
+        let mut sum = 0;
+        for line in maps.lines() {
+            let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
+            match name.strip_suffix(':') {
+                None => is_ours = line.ends_with(path),
+                Some(name) if is_ours && name == field => {
+                    let number = rest.trim().split(' ').next();
+                    let number = number.and_then(|number| number.parse::<u64>().ok());
+                    sum += number.expect("a number of KiB");
+                }
+                Some(_) => {}
+            }
+        }
+        sum
+    }
+
+    /// A file that holds `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        let place = Self::missing();
+        fs::write(&place.path, bytes).expect("a file for the test");
+        place
+    }
+
+    /// A file of `len` bytes, all of them holes.
+    pub fn sparse(len: u64) -> Self {
+        let place = Self::of(b"");
+        place.file().set_len(len).expect("a sparse file for the test");
+        place
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Opens the file for reading and writing.
+    pub fn file(&self) -> File {
+        let mut options = File::options();
+        options.read(true).write(true).open(&self.path).expect("the file of the test")
+    }
+
+    /// The bytes of the file; `None` if there is no file.
+    pub fn bytes(&self) -> Option<Vec<u8>> {
+        self.path.exists().then(|| fs::read(&self.path).expect("the file of the test"))
+    }
+
+    /// Compares the file with `bytes`, and names the first that differs.
+    #[track_caller]
+    pub fn assert_holds(&self, bytes: &[u8]) {
+        let found = self.bytes().expect("a file");
+        if found == bytes {
+            return;
+        }
+        let different = found.iter().zip(bytes).position(|(found, byte)| found != byte);
+        assert_eq!(
+            (found.len(), different),
+            (bytes.len(), None),
+            "length, first difference"
+        );
+    }
+
+    pub fn len(&self) -> u64 {
+        fs::metadata(&self.path).expect("the file of the test").len()
+    }
+}
+
+impl AsRef<Path> for Place {
+    fn as_ref(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Opens a file of a test.
+pub fn open<A: Element, D: Dimension>(
+    options: &MapOptions<D>,
+    path: impl AsRef<Path>,
+) -> Result<MmapArray<A, D>> {
+    // SAFETY: the file lies in the test's own folder; no test changes its length or reads it
+    // by reference while another handle, or a write to the file, changes its bytes.
+    unsafe { options.open(path) }
+}
+
+/// Maps an open file of a test.
+pub fn map<A: Element, D: Dimension>(
+    options: &MapOptions<D>,
+    file: &File,
+) -> Result<MmapArray<A, D>> {
+    // SAFETY: as in `open`.
+    unsafe { options.map(file) }
+}
