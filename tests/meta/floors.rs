@@ -64,9 +64,10 @@ fn unsafe_code_stands_only_in_its_files_and_under_a_proof() {
     let pardoned: BTreeSet<_> = pardoned.map(|(name, _)| name.as_str()).collect();
     assert_eq!(pardoned, BTreeSet::from(UNSAFE));
     let manifest = read("Cargo.toml");
-    let lints = manifest.split("[lints.rust]").nth(1).unwrap();
+    let lints = manifest.split("[workspace.lints.rust]").nth(1).unwrap();
     let lints = lints.split("\n[").next().unwrap();
     assert!(lints.lines().any(|line| line == "unsafe_code = \"deny\""), "{lints}");
+    assert!(manifest.contains("\n[lints]\nworkspace = true\n"), "the lints are taken");
 }
 
 #[test]
