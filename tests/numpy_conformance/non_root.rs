@@ -38,7 +38,7 @@ mod unix {
         let parent = path.parent().ok_or(io::ErrorKind::NotFound)?;
         fs::set_permissions(parent, Permissions::from_mode(0o755))?;
         let folder = tempfile::tempdir()?;
-        let request = json!({ "case": case, "trial": trial, "name": path.file_name() });
+        let request = json!({ "case": case, "trial": trial, "name": path.file_name().and_then(|name| name.to_str()) });
         fs::write(folder.path().join("request"), request.to_string())?;
         let mut command = test_support::command(a_case_is_run_as_another_user);
         let output = command.env(REQUEST, folder.path()).current_dir(parent).output()?;
