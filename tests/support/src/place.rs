@@ -22,15 +22,10 @@ impl Place {
         Self { folder, path }
     }
 
-    /// A file that holds `bytes`, on the disk that is built on, written and out of memory.
-    ///
-    /// The folder for temporary files may itself be in memory.
+    /// A file that holds `bytes`, on a disk, written and out of memory.
     #[cfg(target_os = "linux")]
     pub fn cold(bytes: &[u8]) -> Self {
-        // The fuzz targets, which share this file, have no such folder and no cold files.
-        let parent = option_env!("CARGO_TARGET_TMPDIR").map(Path::new);
-        let parent = parent.expect("the folder of the build");
-        let folder = tempfile::tempdir_in(parent).expect("a folder for the test");
+        let folder = tempfile::tempdir_in(on_disk()).expect("a folder for the test");
         let path = folder.path().join("array.bin");
         fs::write(&path, bytes).expect("a file for the test");
         let place = Self { folder, path };
@@ -131,6 +126,28 @@ impl AsRef<Path> for Place {
     fn as_ref(&self) -> &Path {
         &self.path
     }
+}
+
+/// A folder for temporary files that is on a disk.
+///
+/// Where `TMPDIR` does not name one, that of the build: the usual folder may be in memory.
+#[cfg(target_os = "linux")]
+fn on_disk() -> PathBuf {
+    let named = std::env::var_os("TMPDIR").map(PathBuf::from);
+    let is_on_disk = |folder: &PathBuf| {
+        let system = rustix::fs::statfs(folder).expect("the folder of TMPDIR");
+        // The magic number of tmpfs.
+        system.f_type != 0x0102_1994
+    };
+    named.filter(is_on_disk).unwrap_or_else(|| {
+        let program = std::env::current_exe().expect("the path of the test");
+        let folders = program.ancestors().map(|folder| folder.join("tmp"));
+        // cargo makes this one beside the folders of the profiles.
+        folders
+            .into_iter()
+            .find(|folder| folder.is_dir())
+            .expect("the folder of the build")
+    })
 }
 
 /// Opens a file of a test.
