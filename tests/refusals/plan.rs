@@ -1,0 +1,82 @@
+//! Which calls are refused, and with which errors.
+
+use std::collections::BTreeMap;
+
+use crate::calls::row;
+use crate::supervisor::{Kind, name_of};
+
+/// One call that fails, or one and those after it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) kind: Kind,
+    /// The number of the call, from 1 on.
+    pub(crate) number: usize,
+    pub(crate) errno: i32,
+    pub(crate) how: How,
+}
+
+/// What fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// The call.
+    Once,
+    /// The call and all calls of its kind that follow.
+    From,
+    /// The call transfers half of its bytes, and the next of its kind fails.
+    Half,
+}
+
+impl Refusal {
+    pub(crate) fn described(&self) -> String {
+        let name = name_of(self.kind.0);
+        let thread = if self.kind.1 { "" } else { " of a thread" };
+        let errno = rustix::io::Errno::from_raw_os_error(self.errno);
+        let how = match self.how {
+            How::Once => "",
+            How::From => " and later",
+            How::Half => " half done",
+        };
+        format!("{name}{thread} #{}{how}: {errno:?}", self.number)
+    }
+}
+
+/// Returns all refusals of the calls that an operation makes.
+pub(crate) fn all(counts: &BTreeMap<Kind, usize>) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    for (&kind, &count) in counts {
+        for &errno in row(kind.0).map_or(&[][..], |row| row.errors) {
+            for number in 1..=count {
+                let mut add = |how| refusals.push(Refusal { kind, number, errno, how });
+                add(How::Once);
+                if number < count || errno == libc::EINTR {
+                    add(How::From);
+                }
+                if has_halves(kind.0) {
+                    add(How::Half);
+                }
+            }
+        }
+    }
+    refusals
+}
+
+fn has_halves(number: i64) -> bool {
+    [libc::SYS_pread64, libc::SYS_pwrite64].contains(&number)
+}
+
+/// Chooses some of all refusals, at least one for each call and error, always the same.
+pub(crate) fn sample(all: &[Refusal], seed: usize) -> Vec<Refusal> {
+    /// Of so many refusals of one call and error, one is chosen.
+    const ONE_OF: usize = 8;
+
+    let mut groups: BTreeMap<(Kind, i32), Vec<Refusal>> = BTreeMap::new();
+    for refusal in all {
+        groups.entry((refusal.kind, refusal.errno)).or_default().push(*refusal);
+    }
+    let mut chosen = Vec::new();
+    for (number, group) in groups.into_values().enumerate() {
+        let first = (seed + number) % group.len().min(ONE_OF);
+        chosen.extend(group.into_iter().skip(first).step_by(ONE_OF));
+    }
+    chosen
+}

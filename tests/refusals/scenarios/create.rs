@@ -1,0 +1,161 @@
+//! New files, by themselves and as drafts.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use ndarray_memmap::Mode::{Create, CreateNew, ReadOnly};
+use ndarray_memmap::{Draft, MapOptions, Mode, Result};
+
+use super::{FIRST, ROW, Scenario, assert_holds, assert_rows, map, numbers, row, write_raw};
+use crate::contents::Left;
+use crate::trial::Trial;
+
+fn of(mode: Mode) -> MapOptions<ndarray::Ix2> {
+    MapOptions::new(mode).shape((3, ROW))
+}
+
+pub(super) fn rows() -> Vec<Scenario> {
+    vec![
+        row("open w+ new", |t| creates(t, &of(Create))),
+        row("open w+ new lock", |t| creates(t, &of(Create).lock(true))),
+        row("open w+ new sparse populate", |t| {
+            creates(t, &of(Create).sparse(true).populate(true));
+        }),
+        row("open x+ new", |t| creates(t, &of(CreateNew))),
+        row("open x+ new lock", |t| creates(t, &of(CreateNew).lock(true))),
+        row("open w+ over a shorter file", |t| replaces(t, 2, &of(Create))),
+        row("open w+ over a longer file", |t| replaces(t, 4, &of(Create).lock(true))),
+        row("open w+ sparse over a file", |t| replaces(t, 4, &of(Create).sparse(true))),
+        row("open w+ through a link to nothing", |t| {
+            symlink(t.path("b"), t.path("a")).unwrap();
+            let a = t.refused(|| map::<u32, _>(&of(Create), t.path("a")));
+            fs::remove_file(t.path("a")).unwrap();
+            assert_eq!(t.path("b").exists(), a.is_ok());
+        }),
+        row("map x+", |t| {
+            fs::write(t.path("a"), []).unwrap();
+            let file = File::options().read(true).write(true).open(t.path("a")).unwrap();
+            // SAFETY: the file is in a folder of the test's own.
+            let a = t.refused(|| unsafe { of(CreateNew).map::<u32>(&file) });
+            assert!(a.is_err() || file.metadata().unwrap().len() == 3 * 4096);
+        }),
+        row("scratch_in", |t| {
+            let a = t.refused(|| MapOptions::scratch_in::<u32, _>(t.dir(), (3, ROW)));
+            if let Ok(mut a) = a {
+                a.view_mut().unwrap().assign(&numbers(3));
+                assert_holds(&a, 3);
+            }
+        }),
+        row("draft", |t| {
+            let draft = t.refused(|| of(Create).draft::<u32>(t.path("a")));
+            drop(draft);
+            assert!(!t.path("a").exists());
+        }),
+        row("draft sweep_mut", |t| {
+            let mut draft = of(Create).draft::<u32>(t.path("a")).unwrap();
+            let filled = t.refused(|| {
+                for mut block in draft.sweep_mut(FIRST, 4096)? {
+                    block.fill(1);
+                }
+                Ok(())
+            });
+            assert_eq!(draft.iter().all(|x| *x == 1), filled.is_ok());
+            drop(draft);
+            assert!(!t.path("a").exists());
+        }),
+        row("draft drop", |t| {
+            let draft = filled(of(Create).draft::<u32>(t.path("a")));
+            let _ = t.refused(|| {
+                drop(draft);
+                Ok(())
+            });
+            assert!(!t.path("a").exists());
+        }),
+        row("draft publish new", |t| {
+            publishes(t, filled(of(Create).draft(t.path("a"))));
+        }),
+        row("draft publish x+", |t| {
+            publishes(t, filled(of(CreateNew).draft(t.path("a"))));
+        }),
+        row("draft publish over a file", |t| {
+            write_raw(&t.path("a"), 2);
+            fs::set_permissions(t.path("a"), fs::Permissions::from_mode(0o640)).unwrap();
+            publishes(t, filled(of(Create).draft(t.path("a"))));
+        }),
+        row("draft publish lock", |t| {
+            write_raw(&t.path("a"), 2);
+            publishes(t, filled(of(Create).lock(true).draft(t.path("a"))));
+        }),
+        row("draft and publish", |t| {
+            t.may_leave(Left::Either);
+            let published = t.refused(|| filled(of(Create).draft(t.path("a")))?.publish());
+            assert!(published.is_err() || t.path("a").exists());
+        }),
+        row("draft and publish over a file", |t| {
+            write_raw(&t.path("a"), 2);
+            t.may_leave(Left::Either);
+            let published = t.refused(|| filled(of(Create).draft(t.path("a")))?.publish());
+            assert_rows(&t.path("a"), if published.is_ok() { 3 } else { rows_of(t) });
+        }),
+    ]
+}
+
+/// Creates a file, which is not there if that fails.
+fn creates(t: &Trial, options: &MapOptions<ndarray::Ix2>) {
+    let path = t.path("a");
+    let a = t.refused(|| map::<u32, _>(options, &path));
+    if let Ok(mut a) = a {
+        assert!(a.iter().all(|x| *x == 0));
+        a.view_mut().unwrap().assign(&numbers(3));
+        a.close().unwrap();
+        assert_rows(&path, 3);
+    } else {
+        assert!(!path.exists());
+        // The path is free.
+        let again = map::<u32, _>(&of(CreateNew), &path);
+        drop(again.unwrap());
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+/// Replaces a file of some rows by one of 3, or leaves it.
+fn replaces(t: &Trial, rows: usize, options: &MapOptions<ndarray::Ix2>) {
+    let path = t.path("a");
+    write_raw(&path, rows);
+    let a = t.refused(|| map::<u32, _>(options, &path));
+    if let Ok(mut a) = a {
+        assert!(a.iter().all(|x| *x == 0));
+        a.view_mut().unwrap().assign(&numbers(3));
+        a.close().unwrap();
+        assert_rows(&path, 3);
+    } else {
+        assert_rows(&path, rows);
+    }
+}
+
+type Drafted = Draft<u32, ndarray::Ix2>;
+
+fn filled(draft: Result<Drafted>) -> Result<Drafted> {
+    let mut draft = draft?;
+    draft.view_mut()?.assign(&numbers(3));
+    Ok(draft)
+}
+
+/// Publishes a draft of 3 rows; if that fails, the old file is there or the whole new one.
+fn publishes(t: &Trial, draft: Result<Drafted>) {
+    let draft = draft.unwrap();
+    // If the disk fails with the name, the new file may be there.
+    t.may_leave(Left::Either);
+    let is_new = !t.path("a").exists();
+    let published = t.refused(|| draft.publish());
+    if published.is_ok() {
+        assert_rows(&t.path("a"), 3);
+    } else if !is_new || t.path("a").exists() {
+        assert_rows(&t.path("a"), rows_of(t));
+    }
+}
+
+fn rows_of(t: &Trial) -> usize {
+    let a = map::<u32, _>(&MapOptions::new(ReadOnly).rows_of(ROW), t.path("a"));
+    a.unwrap().nrows()
+}
