@@ -10,6 +10,8 @@ use std::ops::Range;
 use memmap2::MmapRaw;
 
 use crate::Advice;
+#[cfg(target_os = "linux")]
+use crate::sys::limits;
 
 /// How much the kernel is asked to map at a time; it looks for signals after each.
 #[cfg(target_os = "linux")]
@@ -319,8 +321,7 @@ fn reads_folios() -> bool {
     if page_size() != 4096 {
         return false;
     }
-    let system = rustix::system::uname();
-    let release = system.release().to_str().unwrap_or_default();
+    let release = limits::kernel_release().unwrap_or_default();
     let mut numbers = release.split(['.', '-']).map(|number| number.parse().unwrap_or(0));
     let release: [u32; 2] =
         [numbers.next(), numbers.next()].map(Option::unwrap_or_default);

@@ -8,6 +8,8 @@ use std::path::Path;
 use crate::address::FOLIO;
 use crate::file::bytes_of;
 use crate::pages::Pages;
+#[cfg(unix)]
+use crate::sys::limits;
 use crate::{Advice, Error, Mode, Result};
 
 /// Brings changes to disk.
@@ -203,15 +205,13 @@ impl<'a> Region<'a> {
     /// Recognises the limit in an error of `lock`.
     #[cfg(unix)]
     fn refused(&self, error: io::Error) -> Error {
-        use rustix::process::{Resource, getrlimit};
-
         let is_limit = matches!(
             error.kind(),
             io::ErrorKind::OutOfMemory
                 | io::ErrorKind::PermissionDenied
                 | io::ErrorKind::WouldBlock
         );
-        match getrlimit(Resource::Memlock).current {
+        match limits::locked_memory() {
             Some(limit) if is_limit => {
                 let len =
                     self.ranges.iter().map(Range::len).fold(0, usize::saturating_add);

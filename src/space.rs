@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use crate::sys::file_system::FileSystem;
+use crate::sys::limits;
 use crate::{Error, Result, pages};
 
 /// Room made for a file, taken back when dropped unless it is kept.
@@ -264,17 +265,9 @@ pub(crate) fn refusal(
 }
 
 /// Refuses to write beyond the process's limit, which the kernel answers by `SIGXFSZ`.
-#[cfg(unix)]
 pub(crate) fn check_limit(end: u64) -> io::Result<()> {
-    use rustix::process::{Resource, getrlimit};
-
-    match getrlimit(Resource::Fsize).current {
+    match limits::file_size() {
         Some(limit) if end > limit => Err(io::ErrorKind::FileTooLarge.into()),
         _ => Ok(()),
     }
-}
-
-#[cfg(not(unix))]
-pub(crate) fn check_limit(_: u64) -> io::Result<()> {
-    Ok(())
 }

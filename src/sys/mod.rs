@@ -1,3 +1,5 @@
 //! What the operating system and its file systems guarantee.
 
 pub(crate) mod file_system;
+#[cfg_attr(not(target_os = "linux"), path = "limits_elsewhere.rs")]
+pub(crate) mod limits;
