@@ -282,6 +282,9 @@ fn drop_pages(_: &MmapRaw, _: &Range<usize>) -> io::Result<()> {
     Ok(())
 }
 
+/// Calls `sync_file_range`, which begins or waits for what a sync would do anyway.
+///
+/// A sandbox that refuses the call has lost nothing.
 #[cfg(target_os = "linux")]
 fn write_back(
     to: &File,
@@ -298,7 +301,15 @@ fn write_back(
     let start =
         i64::try_from(file::bytes_of(range, offset).start).map_err(io::Error::other)?;
     let len = i64::try_from(range.len()).map_err(io::Error::other)?;
-    // SAFETY: the descriptor is open, and no memory is involved.
-    let failed = unsafe { libc::sync_file_range(to.as_raw_fd(), start, len, flags) };
-    if failed != 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    loop {
+        // SAFETY: the descriptor is open, and no memory is involved.
+        let failed = unsafe { libc::sync_file_range(to.as_raw_fd(), start, len, flags) };
+        let error = io::Error::last_os_error();
+        return match error.kind() {
+            _ if failed == 0 => Ok(()),
+            io::ErrorKind::Interrupted => continue,
+            io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported => Ok(()),
+            _ => Err(error),
+        };
+    }
 }
