@@ -63,11 +63,13 @@ pub(crate) fn request(_: &Range<usize>) -> io::Result<()> {
 /// Those of a private mapping are not copied.
 #[cfg(target_os = "linux")]
 pub(crate) fn populate(addresses: &Range<usize>) -> io::Result<()> {
-    use io::ErrorKind::{InvalidInput, Unsupported};
+    use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
 
     let populate = |part| match tell(&part, rustix::mm::Advice::LinuxPopulateRead) {
-        // A kernel before 5.14, or built without advice.
-        Err(e) if matches!(e.kind(), InvalidInput | Unsupported) => Ok(()),
+        // A kernel before 5.14, or built without advice, or a sandbox that refuses some.
+        Err(e) if matches!(e.kind(), InvalidInput | Unsupported | PermissionDenied) => {
+            Ok(())
+        }
         populated => populated,
     };
     windows(addresses, WINDOW).try_for_each(populate)
@@ -291,8 +293,9 @@ impl Twin {
         let address = |in_file: usize| {
             self.first.saturating_add(in_file.saturating_sub(self.phase))
         };
-        request(&(addresses.start..address(start)))?;
-        request(&(address(end)..addresses.end))?;
+        // These are only requested: what is missing is read when it is touched.
+        let _ = request(&(addresses.start..address(start)));
+        let _ = request(&(address(end)..addresses.end));
         windows(&(start..end), FOLIO).try_for_each(|folio| {
             let here = folio.start.saturating_sub(self.phase);
             let here = self.pages.start.saturating_add(here);

@@ -125,11 +125,12 @@ impl<'a> Region<'a> {
         let Place { pages, mode, offset, .. } = self.place;
         let is_large = self.ranges.iter().any(|range| range.len() >= FOLIO);
         let twin = is_large.then(|| pages.twin(mode, offset, |_| None)).flatten();
-        // All small parts are on their way before the first is waited for.
-        self.each("read", |range| match &twin {
+        // All small parts are on their way before the first is waited for; what cannot be read
+        // is an error below.
+        let _ = self.each("read", |range| match &twin {
             Some(twin) => twin.read(&pages.addresses(range)?),
             None => pages.request(range),
-        })?;
+        });
         self.each("read", |range| pages.populate(range))
     }
 
