@@ -1,0 +1,150 @@
+//! System calls that a sandbox refuses, and that nothing depends on.
+//!
+//! `tests/refusals` refuses all calls of all operations; these are the ones that were fatal.
+#![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#![expect(unsafe_code, reason = "files are mapped")]
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+
+use ndarray::{Axis, array, s};
+use ndarray_memmap::{MapOptions, MmapArray2, Mode, SyncToDisk};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+
+/// Runs `work` in a thread to which the kernel refuses a system call.
+fn refusing<T: Send>(call: i64, errno: i32, work: impl FnOnce() -> T + Send) -> T {
+    let filter = SeccompFilter::new(
+        [(call, Vec::new())].into(),
+        SeccompAction::Allow,
+        SeccompAction::Errno(errno.unsigned_abs()),
+        std::env::consts::ARCH.try_into().unwrap(),
+    );
+    let program: BpfProgram = filter.unwrap().try_into().unwrap();
+    thread::scope(|scope| {
+        let work = scope.spawn(move || {
+            seccompiler::apply_filter(&program).unwrap();
+            work()
+        });
+        work.join().unwrap()
+    })
+}
+
+fn open(options: &MapOptions<ndarray::Ix2>, path: &Path) -> MmapArray2<u32> {
+    // SAFETY: the file is in a folder of the test's own.
+    unsafe { options.open(path) }.unwrap()
+}
+
+/// Calls `check` for both answers of a sandbox.
+fn for_each_refusal(call: i64, check: impl Fn(&Path) + Sync) {
+    for errno in [libc::EPERM, libc::ENOSYS] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        refusing(call, errno, || check(&path));
+    }
+}
+
+fn bytes(numbers: &[u32]) -> Vec<u8> {
+    numbers.iter().flat_map(|number| number.to_ne_bytes()).collect()
+}
+
+#[test]
+fn a_file_grows_where_its_largest_size_is_not_known() {
+    for_each_refusal(libc::SYS_prlimit64, |path| {
+        fs::write(path, bytes(&[1, 2])).unwrap();
+        let mut a = open(&MapOptions::new(Mode::ReadWrite).rows_of(2), path);
+        a.push(Axis(0), &array![3, 4]).unwrap();
+        a.resize(Axis(0), 3).unwrap();
+        assert_eq!(a, array![[1, 2], [3, 4], [0, 0]]);
+        a.close().unwrap();
+        assert_eq!(fs::read(path).unwrap(), bytes(&[1, 2, 3, 4, 0, 0]));
+    });
+}
+
+#[test]
+fn pages_that_cannot_be_locked_are_an_error_where_the_limit_is_not_known() {
+    for_each_refusal(libc::SYS_prlimit64, |path| {
+        fs::write(path, bytes(&[1, 2])).unwrap();
+        let a = open(&MapOptions::new(Mode::ReadWrite).rows_of(2), path);
+        for errno in [libc::EPERM, libc::ENOMEM, libc::EAGAIN] {
+            let refused =
+                refusing(libc::SYS_mlock, errno, || a.region(s![.., ..]).lock());
+            let error = refused.unwrap_err().to_string();
+            assert!(error.starts_with("cannot lock pages of"), "{error}");
+        }
+        assert_eq!(a, array![[1, 2]]);
+    });
+}
+
+#[test]
+fn a_large_array_is_read_where_the_kernel_does_not_say_its_version() {
+    const ROWS: usize = 1000;
+
+    for_each_refusal(libc::SYS_uname, |path| {
+        fs::write(path, vec![1; ROWS * 4096]).unwrap();
+        for mode in [Mode::ReadOnly, Mode::CopyOnWrite, Mode::ReadWrite] {
+            let a = open(&MapOptions::new(mode).rows_of(1024).populate(true), path);
+            a.region(s![.., ..]).prefetch().unwrap();
+            let rows: usize = a.sweep(Axis(0), 1 << 20).map(|block| block.nrows()).sum();
+            assert_eq!(rows, ROWS);
+            assert!(a.as_slice().unwrap().iter().all(|number| *number == 0x0101_0101));
+        }
+        assert_eq!(fs::read(path).unwrap(), vec![1; ROWS * 4096]);
+    });
+}
+
+#[test]
+fn a_refused_start_of_a_sync_is_no_loss() {
+    for_each_refusal(libc::SYS_sync_file_range, |path| {
+        fs::write(path, vec![0; 9 * 4096]).unwrap();
+        let mut a = open(&MapOptions::new(Mode::ReadWrite).rows_of(1024), path);
+        a.view_mut().unwrap().fill(7);
+        let parts = a.region(s![..;2, ..]);
+        parts.start_sync().unwrap();
+        parts.sync().unwrap();
+        for mut block in a.sweep_mut(Axis(0), 4096).unwrap() {
+            block += 1;
+        }
+        a.sync().unwrap();
+        a.close().unwrap();
+        assert_eq!(fs::read(path).unwrap(), bytes(&[8; 9 * 1024]));
+    });
+}
+
+#[test]
+fn files_are_extended_where_space_cannot_be_reserved() {
+    for call in [libc::SYS_fallocate, libc::SYS_fstatfs] {
+        for_each_refusal(call, |path| {
+            let options = MapOptions::new(Mode::CreateNew).shape((1, 2));
+            let mut a = open(&options, path);
+            a.view_mut().unwrap().fill(1);
+            a.append(Axis(0), &array![[2, 3]]).unwrap();
+            a.resize(Axis(0), 3).unwrap();
+            a.close().unwrap();
+            assert_eq!(fs::read(path).unwrap(), bytes(&[1, 1, 2, 3, 0, 0]));
+            let grows = MapOptions::new(Mode::ReadWrite).grow(true).shape((4, 2));
+            open(&grows, path).close().unwrap();
+            let mut a = open(&MapOptions::new(Mode::CopyOnWrite).rows_of(2), path);
+            a.view_mut().unwrap()[[3, 1]] = 9;
+            a.commit().unwrap();
+            assert_eq!(fs::read(path).unwrap(), bytes(&[1, 1, 2, 3, 0, 0, 0, 9]));
+            // A file that is replaced.
+            drop(open(&MapOptions::new(Mode::Create).shape((1, 2)), path));
+            assert_eq!(fs::read(path).unwrap(), bytes(&[0, 0]));
+        });
+    }
+}
+
+#[test]
+fn pages_are_read_where_advice_is_refused() {
+    for_each_refusal(libc::SYS_madvise, |path| {
+        fs::write(path, vec![1; 1000 * 4096]).unwrap();
+        for mode in [Mode::ReadOnly, Mode::CopyOnWrite, Mode::ReadWrite] {
+            let a = open(&MapOptions::new(mode).rows_of(1024).populate(true), path);
+            a.region(s![.., ..]).prefetch().unwrap();
+            a.region(s![..;3, ..]).prefetch().unwrap();
+            assert!(a.as_slice().unwrap().iter().all(|number| *number == 0x0101_0101));
+        }
+        assert_eq!(fs::read(path).unwrap(), vec![1; 1000 * 4096]);
+    });
+}
