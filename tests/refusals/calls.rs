@@ -1,8 +1,8 @@
 //! The system calls: which errors each can return, and which are never refused.
 
 use libc::{
-    EACCES, EAGAIN, EDQUOT, EFBIG, EINTR, EINVAL, EIO, EMFILE, EMLINK, ENODEV, ENOLCK, ENOMEM,
-    ENOSPC, ENOSYS, ENOTTY, EOPNOTSUPP, EPERM, EROFS,
+    EACCES, EAGAIN, EDQUOT, EFBIG, EINTR, EINVAL, EIO, EMFILE, EMLINK, ENODEV, ENOLCK,
+    ENOMEM, ENOSPC, ENOSYS, ENOTTY, EOPNOTSUPP, EPERM, EROFS,
 };
 
 /// The numbers of system calls.
@@ -143,7 +143,7 @@ pub(crate) fn row(number: i64) -> Option<&'static Row> {
 ///
 /// These calls only ask, advise or prepare. What they would have done is not needed, or done
 /// in another way.
-pub(crate) fn has_alternative(number: i64, errno: i32) -> bool {
+pub(crate) fn has_alternative(operation: &str, number: i64, errno: i32) -> bool {
     const OPTIONAL: &[i64] = &[
         numbers::SYS_cachestat,
         libc::SYS_fadvise64,
@@ -151,10 +151,14 @@ pub(crate) fn has_alternative(number: i64, errno: i32) -> bool {
         libc::SYS_fstatfs,
         libc::SYS_mincore,
         libc::SYS_mremap,
-        libc::SYS_munlock,
         libc::SYS_prlimit64,
         libc::SYS_sync_file_range,
         libc::SYS_uname,
     ];
-    OPTIONAL.contains(&number) && matches!(errno, EPERM | ENOSYS)
+    // To read pages ahead of their use.
+    const READS: &[&str] = &["populate", "region prefetch", "gather", "sweep", "scatter"];
+    let is_advice = number == libc::SYS_madvise
+        && READS.iter().any(|name| operation.contains(name))
+        && !operation.contains("async");
+    (is_advice || OPTIONAL.contains(&number)) && matches!(errno, EPERM | ENOSYS)
 }

@@ -33,6 +33,8 @@ pub(crate) enum Left {
     Longer,
     /// As the operation makes them, or the same followed by zeros.
     DoneOrLonger,
+    /// Other bytes: what was to be replaced is lost.
+    Lost,
 }
 
 impl Left {
@@ -43,6 +45,7 @@ impl Left {
             Self::Mixed(unit) => format!("mixed {unit}"),
             Self::Longer => "longer".to_owned(),
             Self::DoneOrLonger => "done or longer".to_owned(),
+            Self::Lost => "lost".to_owned(),
         }
     }
 
@@ -52,6 +55,7 @@ impl Left {
             "either" => Self::Either,
             "longer" => Self::Longer,
             "done or longer" => Self::DoneOrLonger,
+            "lost" => Self::Lost,
             text => Self::Mixed(text.strip_prefix("mixed ").unwrap().parse().unwrap()),
         }
     }
@@ -75,6 +79,7 @@ impl Left {
                     _ => false,
                 }) && found.len() == idle.len()
             }
+            (false, Self::Lost) => each(idle, found, |_, _| true),
             (false, Self::Longer) => each(idle, found, is_longer),
             (false, Self::DoneOrLonger) => {
                 each(idle, found, is_longer) || each(done, found, is_longer)
@@ -117,7 +122,8 @@ fn described(expected: &Files, found: &Files) -> String {
         match found.get(name) {
             None => said.push(format!("`{name}` is gone")),
             Some(new) if new != old => {
-                let at = new.bytes.iter().zip(&old.bytes).position(|(new, old)| new != old);
+                let at =
+                    new.bytes.iter().zip(&old.bytes).position(|(new, old)| new != old);
                 said.push(format!(
                     "`{name}` has {} bytes, not {}; mode {:o}, not {:o}; the first byte that differs is {at:?}",
                     new.len, old.len, new.permissions, old.permissions
@@ -129,6 +135,20 @@ fn described(expected: &Files, found: &Files) -> String {
     let new = found.keys().filter(|name| !expected.contains_key(*name));
     said.extend(new.map(|name| format!("`{name}` is new")));
     format!("files: {}", said.join("; "))
+}
+
+/// Moves the spaces of a header to its end: how many stand before and after a number says
+/// nothing, and depends on who has written it.
+fn without_spaces(bytes: &mut [u8]) {
+    let Some(len) = bytes.get(8..10).map(|len| u16::from_le_bytes([len[0], len[1]]))
+    else {
+        return;
+    };
+    let end = bytes.len().min(usize::from(len) + 10);
+    let header: Vec<u8> =
+        bytes[10..end].iter().copied().filter(|byte| *byte != b' ').collect();
+    bytes[10..end].fill(b' ');
+    bytes[10..10 + header.len()].copy_from_slice(&header);
 }
 
 /// Reads the files of a folder, and finds those that are locked.
@@ -145,6 +165,9 @@ pub(crate) fn of_folder(dir: &Path, complaints: &mut Vec<String>) -> Files {
         let metadata = file.metadata().unwrap();
         let mut bytes = Vec::new();
         file.by_ref().take(MOST).read_to_end(&mut bytes).unwrap();
+        if name.ends_with(".npy") {
+            without_spaces(&mut bytes);
+        }
         let permissions = metadata.permissions().mode() & 0o7777;
         files.insert(name, Contents { len: metadata.len(), permissions, bytes });
     }

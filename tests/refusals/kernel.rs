@@ -128,9 +128,7 @@ pub(crate) fn socket_pair() -> (OwnedFd, OwnedFd) {
 
 /// Sends a text and, if there is one, a file.
 pub(crate) fn send(socket: BorrowedFd<'_>, text: &str, file: Option<BorrowedFd<'_>>) {
-    use rustix::net::{
-        SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg,
-    };
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
     let files = file.as_slice();
     let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -145,9 +143,7 @@ pub(crate) fn send(socket: BorrowedFd<'_>, text: &str, file: Option<BorrowedFd<'
 
 /// Receives a text and the file sent with it; `None` if the other side is gone.
 pub(crate) fn receive(socket: BorrowedFd<'_>) -> Option<(String, Option<OwnedFd>)> {
-    use rustix::net::{
-        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg,
-    };
+    use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
     let mut bytes = vec![0; 1 << 16];
     let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -200,7 +196,8 @@ pub(crate) fn do_half(call: &Call) -> Option<i64> {
     let mut bytes = vec![0; usize::try_from(half).ok()?];
     if call.number == libc::SYS_pwrite64 {
         memory.read_exact_at(&mut bytes, address).ok()?;
-        let to = File::options().write(true).open(of_process(&format!("fd/{fd}"))).ok()?;
+        let to =
+            File::options().write(true).open(of_process(&format!("fd/{fd}"))).ok()?;
         to.write_all_at(&bytes, offset).ok()?;
     } else if call.number == libc::SYS_pread64 {
         let from = File::open(of_process(&format!("fd/{fd}"))).ok()?;
@@ -212,4 +209,3 @@ pub(crate) fn do_half(call: &Call) -> Option<i64> {
     }
     i64::try_from(bytes.len()).ok()
 }
-

@@ -48,7 +48,7 @@ pub(crate) fn all(counts: &BTreeMap<Kind, usize>) -> Vec<Refusal> {
             for number in 1..=count {
                 let mut add = |how| refusals.push(Refusal { kind, number, errno, how });
                 add(How::Once);
-                if number < count || errno == libc::EINTR {
+                if lasts(kind.0, errno, number) {
                     add(How::From);
                 }
                 if has_halves(kind.0) {
@@ -58,6 +58,40 @@ pub(crate) fn all(counts: &BTreeMap<Kind, usize>) -> Vec<Refusal> {
         }
     }
     refusals
+}
+
+/// Tells whether an error may come again each time: a sandbox, a full disk, a failing disk, a
+/// limit, or signals.
+fn lasts(number: i64, errno: i32, count: usize) -> bool {
+    const WRITES: &[i64] = &[
+        libc::SYS_pwrite64,
+        libc::SYS_write,
+        libc::SYS_fallocate,
+        libc::SYS_fsync,
+        libc::SYS_fdatasync,
+        libc::SYS_msync,
+        libc::SYS_sync_file_range,
+        libc::SYS_linkat,
+    ];
+    const LIMITED: &[i64] = &[
+        libc::SYS_mmap,
+        libc::SYS_mremap,
+        libc::SYS_madvise,
+        libc::SYS_openat,
+        libc::SYS_fcntl,
+        libc::SYS_clone3,
+    ];
+    // What a failure has left can be removed only if it can be inspected.
+    if number == libc::SYS_statx {
+        return false;
+    }
+    match errno {
+        libc::EPERM | libc::ENOSYS => count == 1,
+        libc::ENOSPC | libc::EDQUOT | libc::EIO => WRITES.contains(&number),
+        libc::ENOMEM | libc::EMFILE | libc::EAGAIN => LIMITED.contains(&number),
+        libc::EINTR => true,
+        _ => false,
+    }
 }
 
 fn has_halves(number: i64) -> bool {

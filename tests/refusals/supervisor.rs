@@ -38,8 +38,6 @@ pub(crate) struct Ended {
 /// An error of an operation.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    /// The kernel's answer in it, or 0.
-    pub(crate) errno: i32,
     pub(crate) text: String,
 }
 
@@ -63,7 +61,7 @@ pub(crate) fn run(
     let (here, there) = kernel::socket_pair();
     let Some(child) = kernel::fork() else {
         drop(here);
-        play(scenario, dir, is_idle, there);
+        play(scenario, dir, refusal, is_idle, there);
     };
     drop(there);
     let pid = child.as_raw_nonzero().get();
@@ -75,7 +73,9 @@ pub(crate) fn run(
     }
     kernel::send(here.as_fd(), "exit", None);
     let status = waitpid(Some(child), WaitOptions::empty()).unwrap().unwrap().1;
-    if let Some(signal) = status.terminating_signal().filter(|_| run.ended.complaints.is_empty()) {
+    if let Some(signal) =
+        status.terminating_signal().filter(|_| run.ended.complaints.is_empty())
+    {
         run.ended.complaints.push(format!("killed by signal {signal}"));
     }
     run.ended
@@ -92,7 +92,9 @@ impl Run<'_> {
             let fd = listener.as_ref().map(AsFd::as_fd);
             let (has_text, has_call) = kernel::wait(socket.as_fd(), fd, left);
             if has_text {
-                let Some((text, file)) = kernel::receive(socket.as_fd()) else { return true };
+                let Some((text, file)) = kernel::receive(socket.as_fd()) else {
+                    return true;
+                };
                 if let Some(file) = file {
                     kernel::wake_here(file.as_fd());
                     listener = Some(file);
@@ -136,9 +138,8 @@ impl Run<'_> {
             "panicked" => self.is_operating = false,
             "failed" => {
                 self.is_operating = false;
-                let errno = parts.next().unwrap().parse().unwrap();
                 let text = parts.next().unwrap().to_owned();
-                self.ended.outcome = Some(Err(Failure { errno, text }));
+                self.ended.outcome = Some(Err(Failure { text }));
             }
             "end" => {
                 self.ended.left = parts.next().map(Left::from_text);

@@ -17,6 +17,7 @@ use ndarray_memmap::{Error, Result};
 use crate::calls::FREE;
 use crate::contents::Left;
 use crate::kernel;
+use crate::plan::Refusal;
 use crate::scenarios::Scenario;
 
 /// Separates the parts of a message.
@@ -28,6 +29,8 @@ pub(crate) struct Trial {
     dir: PathBuf,
     /// Whether the operation is left out, to see what the files are like without it.
     is_idle: bool,
+    /// The system call that is refused, if one is.
+    refused: Option<i64>,
     socket: OwnedFd,
     left: Cell<Left>,
 }
@@ -50,6 +53,11 @@ impl Trial {
         self.is_idle
     }
 
+    /// Tells whether it is this system call that is refused.
+    pub(crate) fn refuses(&self, number: i64) -> bool {
+        self.refused == Some(number)
+    }
+
     /// Says what files an error of the operation may leave (default: the same as before).
     pub(crate) fn may_leave(&self, left: Left) {
         self.left.set(left);
@@ -59,7 +67,11 @@ impl Trial {
     pub(crate) fn refused<T>(&self, operate: impl FnOnce() -> Result<T>) -> Result<T> {
         if self.is_idle {
             let source = io::Error::other("the operation was left out");
-            return Err(Error::Io { action: "be idle in", path: self.dir.clone(), source });
+            return Err(Error::Io {
+                action: "be idle in",
+                path: self.dir.clone(),
+                source,
+            });
         }
         let listener = kernel::install_filter(FREE);
         kernel::send(self.socket.as_fd(), "begin", Some(listener.as_fd()));
@@ -70,37 +82,39 @@ impl Trial {
         let said = match &result {
             Ok(Ok(_)) => "done".to_owned(),
             Err(_) => "panicked".to_owned(),
-            Ok(Err(e)) => {
-                let errno = errno_of(e).unwrap_or(0);
-                format!("failed{SEPARATOR}{errno}{SEPARATOR}{e} [{e:?}]")
-            }
+            Ok(Err(e)) => format!("failed{SEPARATOR}{}", described(e)),
         };
         kernel::send(self.socket.as_fd(), &said, None);
         result.unwrap_or_else(|panic| panic::resume_unwind(panic))
     }
 }
 
-/// Returns the number that the kernel has answered, if an error has it.
-fn errno_of(error: &Error) -> Option<i32> {
+/// Returns what an error and its causes say.
+fn described(error: &Error) -> String {
+    let mut said = format!("{error} [{error:?}]");
     let mut cause = error.source();
     while let Some(e) = cause {
-        if let Some(number) = e.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error)
-        {
-            return Some(number);
-        }
+        said.push_str(&format!(": {e}"));
         cause = e.source();
     }
-    None
+    said
 }
 
 /// Runs a scenario and says what came of it; never returns.
-pub(crate) fn play(scenario: &Scenario, dir: &Path, is_idle: bool, socket: OwnedFd) -> ! {
+pub(crate) fn play(
+    scenario: &Scenario,
+    dir: &Path,
+    refusal: Option<&Refusal>,
+    is_idle: bool,
+    socket: OwnedFd,
+) -> ! {
     kernel::die_with_parent();
     panic::set_hook(Box::new(|info| {
         PANICS.lock().unwrap().push(info.to_string().replace('\n', " "));
     }));
     let left = Cell::new(Left::Same);
-    let trial = Trial { dir: dir.to_owned(), is_idle, socket, left };
+    let refused = refusal.map(|refusal| refusal.kind.0);
+    let trial = Trial { dir: dir.to_owned(), is_idle, refused, socket, left };
     let files = open_files();
     let _ = panic::catch_unwind(AssertUnwindSafe(|| (scenario.run)(&trial)));
     let mut complaints = std::mem::take(&mut *PANICS.lock().unwrap());
@@ -140,7 +154,8 @@ fn leaks(before: &BTreeMap<String, PathBuf>, dir: &Path) -> Vec<String> {
     }
     let dir = dir.to_str().unwrap();
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
-    let of_files = maps.lines().filter(|line| line.contains(dir) || line.contains("/memfd:"));
+    let of_files =
+        maps.lines().filter(|line| line.contains(dir) || line.contains("/memfd:"));
     leaks.extend(of_files.map(|line| format!("a mapping is left: {line}")));
     // A thread that has been joined is listed for a moment longer.
     for pause in [0, 1, 10, 100, 1000] {
@@ -156,6 +171,7 @@ fn leaks(before: &BTreeMap<String, PathBuf>, dir: &Path) -> Vec<String> {
 /// Counts the threads that the crate has started.
 fn readers() -> usize {
     let threads = fs::read_dir("/proc/self/task").unwrap();
-    let names = threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("comm")).ok());
+    let names = threads
+        .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("comm")).ok());
     names.filter(|name| name.trim() == "ndarray-memmap").count()
 }

@@ -5,7 +5,9 @@ use std::fs;
 use ndarray_memmap::Mode::{CopyOnWrite, ReadOnly};
 use ndarray_memmap::{Error, MapOptions, MmapArray2, Result};
 
-use super::{ROW, Scenario, assert_holds, assert_rows, map, numbers, open_rows, row, write_raw};
+use super::{
+    ROW, Scenario, assert_holds, assert_rows, map, numbers, open_rows, row, write_raw,
+};
 use crate::contents::Left;
 use crate::trial::Trial;
 
@@ -31,11 +33,7 @@ fn assert_changed(a: &MmapArray2<u32>) {
 }
 
 /// Commits; after an error all changes are in the array still, and each page old or new.
-fn commits(
-    t: &Trial,
-    lock: bool,
-    commit: impl Fn(&mut MmapArray2<u32>) -> Result<()>,
-) {
+fn commits(t: &Trial, lock: bool, commit: impl Fn(&mut MmapArray2<u32>) -> Result<()>) {
     let mut a = changed(t, lock);
     t.may_leave(Left::Mixed(4));
     let committed = t.refused(|| commit(&mut a));

@@ -58,7 +58,12 @@ mod with_guard {
                 guard::install().unwrap();
                 write_raw(&t.path("a"), 3);
                 let a = map::<u32, _>(&of(ReadOnly), t.path("a")).unwrap();
-                File::options().write(true).open(t.path("a")).unwrap().set_len(4096).unwrap();
+                File::options()
+                    .write(true)
+                    .open(t.path("a"))
+                    .unwrap()
+                    .set_len(4096)
+                    .unwrap();
                 let sum = t.refused(|| match a.guarded(|a| a.sum()) {
                     Err(Error::Faulted { .. }) => Ok(()),
                     Ok(sum) => panic!("the sum is {sum}"),

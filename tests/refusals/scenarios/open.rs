@@ -160,9 +160,15 @@ fn sealed() -> File {
     let file = rustix::fs::memfd_create("sealed", MemfdFlags::ALLOW_SEALING).unwrap();
     let file = File::from(file);
     let bytes = numbers(3);
-    std::io::Write::write_all(&mut &file, bytemuck::cast_slice(bytes.as_slice().unwrap()))
-        .unwrap();
-    rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::WRITE | SealFlags::GROW)
-        .unwrap();
+    std::io::Write::write_all(
+        &mut &file,
+        bytemuck::cast_slice(bytes.as_slice().unwrap()),
+    )
+    .unwrap();
+    rustix::fs::fcntl_add_seals(
+        &file,
+        SealFlags::SHRINK | SealFlags::WRITE | SealFlags::GROW,
+    )
+    .unwrap();
     file
 }

@@ -2,7 +2,9 @@
 
 use ndarray::s;
 use ndarray_memmap::Mode::{CopyOnWrite, Create, ReadOnly, ReadWrite};
-use ndarray_memmap::{Advice, Error, MapOptions, MmapArray2, Mode, Region, Result, SyncToDisk};
+use ndarray_memmap::{
+    Advice, Error, MapOptions, MmapArray2, Mode, Region, Result, SyncToDisk,
+};
 
 use super::{
     ROW, Scenario, assert_holds, assert_rows, map, numbers, open_rows, row, write_raw,
@@ -84,7 +86,9 @@ pub(super) fn rows() -> Vec<Scenario> {
         row("region advise", |t| on(t, 9, ReadOnly, 3, |r| r.advise(Advice::Sequential))),
         row("region prefetch", |t| on(t, 9, ReadOnly, 3, |r| r.prefetch())),
         row("region prefetch r+ large", |t| on(t, LARGE, ReadWrite, 1, |r| r.prefetch())),
-        row("region prefetch c large", |t| on(t, LARGE, CopyOnWrite, 1, |r| r.prefetch())),
+        row("region prefetch c large", |t| {
+            on(t, LARGE, CopyOnWrite, 1, |r| r.prefetch())
+        }),
         row("region prefetch_async", |t| on(t, 9, ReadOnly, 1, |r| r.prefetch_async())),
         row("region evict r", |t| on(t, 9, ReadOnly, 3, |r| r.evict())),
         row("region evict r+", |t| on(t, 9, ReadWrite, 1, |r| r.evict())),

@@ -7,7 +7,8 @@ use ndarray_memmap::{
 };
 
 use super::{
-    FIRST, ROW, Scenario, assert_holds, assert_rows, map, numbers, open_rows, row, write_raw,
+    FIRST, ROW, Scenario, assert_holds, assert_rows, map, numbers, open_rows, row,
+    write_raw,
 };
 use crate::contents::Left;
 use crate::trial::Trial;
@@ -43,7 +44,9 @@ pub(super) fn rows() -> Vec<Scenario> {
                 let rows = a.gather(FIRST, &indices)?;
                 Ok(rows.map(|row| u64::from(row[0])).sum::<u64>())
             });
-            assert!(sum.is_err() || sum.unwrap() == (0..200).map(|x| x * 1024).sum());
+            assert!(
+                sum.is_err() || sum.unwrap() == (0..200).map(|x| x * 1024).sum::<u64>()
+            );
             drop(a);
             assert_rows(&t.path("a"), 200);
         }),
@@ -59,7 +62,8 @@ pub(super) fn rows() -> Vec<Scenario> {
         }),
         row("sweep r from the back", |t| {
             let a = opened(t, "a", LARGE, ReadOnly);
-            let rows = t.refused(|| Ok(a.sweep(FIRST, BLOCK).rev().map(|b| b.nrows()).sum()));
+            let rows =
+                t.refused(|| Ok(a.sweep(FIRST, BLOCK).rev().map(|b| b.nrows()).sum()));
             assert!(rows.is_err() || rows.is_ok_and(|rows: usize| rows == LARGE));
         }),
         row("sweep r of a part and drop", |t| {
@@ -153,7 +157,9 @@ fn sweeps(t: &Trial, mode: Mode, cache: PageCache) {
 fn sweep(t: &Trial, a: &MmapArray2<u32>, cache: PageCache) {
     let sum = t.refused(|| {
         let blocks = a.sweep(FIRST, BLOCK).cache(cache);
-        Ok(blocks.map(|block| block.iter().map(|x| u64::from(*x)).sum::<u64>()).sum::<u64>())
+        Ok(blocks
+            .map(|block| block.iter().map(|x| u64::from(*x)).sum::<u64>())
+            .sum::<u64>())
     });
     let count = u64::try_from(LARGE * ROW).unwrap();
     assert!(sum.is_err() || sum.unwrap() == count * (count - 1) / 2);
