@@ -162,7 +162,8 @@ impl Run<'_> {
             return Answer::Made;
         }
         if row(call.number).is_none() {
-            let complaint = format!("system call {} is in no table", call.number);
+            let complaint =
+                format!("system call {} is in no table of `calls`", call.number);
             self.ended.complaints.push(complaint);
             return Answer::Made;
         }

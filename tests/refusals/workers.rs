@@ -27,6 +27,8 @@ pub(crate) struct Report {
     pub(crate) runs: usize,
     pub(crate) least_runs: usize,
     scenarios: usize,
+    /// How many runs there are of all combinations.
+    possible: usize,
     missed: usize,
     seconds: u64,
     pub(crate) violations: Vec<String>,
@@ -39,11 +41,13 @@ impl fmt::Display for Report {
         }
         write!(
             f,
-            "{} runs of {} scenarios in {} s, {} of which did not make the call; {} violations",
+            "{} runs of {} scenarios in {} s, {} of which did not make the call, of {} \
+             possible ones; {} violations",
             self.runs,
             self.scenarios,
             self.seconds,
             self.missed,
+            self.possible,
             self.violations.len()
         )
     }
@@ -90,6 +94,7 @@ pub(crate) fn run_all() -> Report {
                     report.runs += count.parse::<usize>().unwrap();
                     ended += 1;
                 }
+                ("possible", count) => report.possible += count.parse::<usize>().unwrap(),
                 ("missed", count) => report.missed += count.parse::<usize>().unwrap(),
                 (_, violation) => report.violations.push(violation.to_owned()),
             }
@@ -109,7 +114,7 @@ fn work(all: &[Scenario], mut queue: impl Read, dir: &Path, report: &Path, is_al
         let number = usize::from(number[0]);
         let scenario = &all[number];
         let mut found: BTreeMap<String, (usize, String)> = BTreeMap::new();
-        let (runs, missed) =
+        let (runs, missed, possible) =
             examine(scenario, dir, number, is_all, &mut |refusal, said| {
                 // One example of each kind is enough to read.
                 let example =
@@ -128,18 +133,19 @@ fn work(all: &[Scenario], mut queue: impl Read, dir: &Path, report: &Path, is_al
             writeln!(report, "violation {} ({count} times): {example}", scenario.name)
                 .unwrap();
         }
-        writeln!(report, "missed {missed}\nruns {runs}").unwrap();
+        writeln!(report, "possible {possible}\nmissed {missed}\nruns {runs}").unwrap();
     }
 }
 
-/// Runs a scenario with each refusal; returns how many runs there were, and missed the call.
+/// Runs a scenario with each refusal; returns how many runs there were, how many
+/// missed the call, and how many are possible.
 fn examine(
     scenario: &Scenario,
     dir: &Path,
     number: usize,
     is_all: bool,
     violation: &mut dyn FnMut(Option<&Refusal>, &str),
-) -> (usize, usize) {
+) -> (usize, usize, usize) {
     let idle = run(scenario, dir, None, true);
     let done = run(scenario, dir, None, false);
     for complaint in idle.complaints.iter().chain(&done.complaints) {
@@ -147,9 +153,10 @@ fn examine(
     }
     if !matches!(done.outcome, Some(Ok(()))) {
         violation(None, &format!("without refusals: {:?}", done.outcome));
-        return (2, 0);
+        return (2, 0, 2);
     }
     let mut refusals = plan::all(&done.counts);
+    let possible = refusals.len() + 2;
     if !is_all {
         refusals = plan::sample(&refusals, number);
     }
@@ -164,7 +171,7 @@ fn examine(
         }
     }
     let _ = fs::remove_dir_all(dir);
-    (refusals.len() + 2, missed)
+    (refusals.len() + 2, missed, possible)
 }
 
 /// Returns what is wrong with a run.
@@ -215,6 +222,8 @@ fn is_past_help(operation: &str, number: i64) -> bool {
 /// Tells whether an error of the crate stands for a number of the kernel.
 fn is_known(errno: i32, text: &str) -> bool {
     match errno {
+        // There is no proof, whatever keeps the kernel from giving one.
+        _ if text.contains("NotImmutable") => true,
         libc::ENOSPC | libc::EDQUOT => text.contains("NoSpace"),
         libc::EAGAIN | libc::ENOMEM | libc::EPERM => {
             text.contains("Locked") || text.contains("MemoryLock")
