@@ -30,7 +30,7 @@ mod workers;
 #[ignore = "needs seccomp user notification and minutes; run by .ci/steps/refusals"]
 fn every_operation_survives_the_refusal_of_each_system_call() {
     let report = workers::run_all();
-    println!("{report}");
+    println!("\n{report}");
     assert!(report.runs >= report.least_runs, "{} runs", report.runs);
     assert!(report.violations.is_empty(), "{} violations", report.violations.len());
 }
