@@ -1,7 +1,8 @@
-//! Two processes on one file, one of them paused at each of its system calls in turn.
+//! Two processes on one file, one of them paused at each of its system calls in turn, and six
+//! processes that do everything at the same time.
 //!
 //! `windows` has the pairs, `tracer` pauses, `session` and `outside` have what a process does,
-//! `verdict` what must hold afterwards.
+//! `verdict` what must hold afterwards. `storm` and `storm_part` are the six.
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 #![expect(unsafe_code, reason = "files are mapped; processes are forked and traced")]
 #![expect(
@@ -16,6 +17,8 @@ mod apart;
 mod outside;
 mod rows;
 mod session;
+mod storm;
+mod storm_part;
 mod tracer;
 mod verdict;
 mod windows;
