@@ -9,6 +9,7 @@ use std::thread::{Builder, JoinHandle};
 
 use crate::address::{self, FOLIO, Twin};
 use crate::region::Place;
+use crate::sys::process::Generation;
 use crate::{Advice, PageCache};
 #[cfg(target_os = "linux")]
 use crate::{Mode, cached, file, pages};
@@ -29,7 +30,7 @@ pub(crate) struct Reader {
     desk: Arc<Desk>,
     thread: Option<Thread>,
     /// The process that has the thread; a fork of it has none.
-    process: u32,
+    process: Generation,
 }
 
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl Reader {
         let thread = (cfg!(target_os = "linux") && wants_thread)
             .then(|| Thread::start(Arc::clone(&desk)).ok())
             .flatten();
-        Self { desk, thread, process: std::process::id() }
+        Self { desk, thread, process: Generation::current() }
     }
 
     /// Returns the file of one of the arrays, if it could be opened.
@@ -101,7 +102,7 @@ impl Reader {
     }
 
     fn thread(&self) -> Option<&Thread> {
-        self.thread.as_ref().filter(|_| self.process == std::process::id())
+        self.thread.as_ref().filter(|_| self.process == Generation::current())
     }
 }
 

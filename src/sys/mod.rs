@@ -3,3 +3,4 @@
 pub(crate) mod file_system;
 #[cfg_attr(not(target_os = "linux"), path = "limits_elsewhere.rs")]
 pub(crate) mod limits;
+pub(crate) mod process;
