@@ -9,15 +9,24 @@ use std::os::fd::AsRawFd;
 
 use crate::address::page_size;
 
-/// The number of `cachestat`, the same for all processors that Linux got since it has one.
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
+/// The number of `cachestat`.
+///
+/// System calls since Linux 5.0 have one number on all processors but those of MIPS, which add
+/// one for each of their conventions, and Alpha, which Rust does not know.
+#[cfg(not(any(
+    target_arch = "mips",
+    target_arch = "mips32r6",
+    target_arch = "mips64",
+    target_arch = "mips64r6"
+)))]
 const CACHESTAT: libc::c_long = 451;
 /// No call has this number.
-#[cfg(not(any(
-    target_arch = "x86_64",
-    target_arch = "aarch64",
-    target_arch = "riscv64"
-)))]
+#[cfg(any(
+    target_arch = "mips",
+    target_arch = "mips32r6",
+    target_arch = "mips64",
+    target_arch = "mips64r6"
+))]
 const CACHESTAT: libc::c_long = -1;
 
 /// `struct cachestat_range`

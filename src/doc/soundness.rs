@@ -72,7 +72,7 @@
 //! happens at each fault that we know is a chapter of its own, [`faults`](super::faults).
 //!
 //! The handler of the guard does only what a signal handler may: it reads and writes atomic
-//! numbers and calls the kernel (`fstat`, `mmap`, `getpid`, `sigaction`).
+//! numbers and calls the kernel (`fstat`, `mmap`, `sigaction`).
 //!
 //! | claim | test |
 //! |---|---|

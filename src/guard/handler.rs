@@ -11,8 +11,8 @@ use std::mem;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
 
 use libc::{sigaction, siginfo_t};
 use memmap2::MmapRaw;
@@ -20,6 +20,7 @@ use memmap2::MmapRaw;
 use super::slots::{Loss, Mapped, Slot, Slots};
 use super::{Fault, FaultKind};
 use crate::address;
+use crate::sys::process::{ForkLock, Generation};
 
 /// How many slots are made at first; then as many more as there are.
 const FIRST_SLOTS: usize = 64;
@@ -34,7 +35,8 @@ const MEMORY_FAILED: c_int = 4;
 static SLOTS: Slots = Slots::new();
 
 /// The slots that have no mapping, for whoever registers one; no handler looks here.
-static FREE: Mutex<FreeSlots> = Mutex::new(FreeSlots { slots: Vec::new(), count: 0 });
+static FREE: ForkLock<FreeSlots> =
+    ForkLock::new(FreeSlots { slots: Vec::new(), count: 0 });
 
 /// What was done about the signal before the guard.
 static PREVIOUS: OnceLock<sigaction> = OnceLock::new();
@@ -51,6 +53,7 @@ type WithInfo = extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
 /// A handler that was set without.
 type Plain = extern "C" fn(c_int);
 
+#[derive(Default)]
 struct FreeSlots {
     slots: Vec<&'static Slot>,
     /// How many there are in all.
@@ -73,7 +76,7 @@ impl Registration {
     ) -> io::Result<Self> {
         let mapped = mapped(map, offset, file.as_raw_fd(), writable);
         let mapped = mapped.ok_or(io::ErrorKind::FileTooLarge)?;
-        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = FREE.lock();
         if free.slots.is_empty() {
             let more = SLOTS.add(free.count.max(FIRST_SLOTS));
             free.count = free.count.saturating_add(more.len());
@@ -95,7 +98,7 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         self.slot.clear();
-        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = FREE.lock();
         free.slots.push(self.slot);
     }
 }
@@ -115,9 +118,9 @@ pub(crate) fn is_active() -> bool {
 
 pub(crate) fn install() -> io::Result<()> {
     /// One installs while others wait.
-    static INSTALLING: Mutex<()> = Mutex::new(());
+    static INSTALLING: ForkLock<()> = ForkLock::new(());
 
-    let _turn = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = INSTALLING.lock();
     if is_active() {
         return Ok(());
     }
@@ -205,9 +208,8 @@ pub unsafe fn handle(info: *mut siginfo_t, context: *mut c_void) -> bool {
     // SAFETY: with these codes the kernel tells the address.
     let address = unsafe { info.si_addr() }.addr();
     let Some((slot, mapped)) = SLOTS.find(address) else { return false };
-    // SAFETY: nothing is asked.
-    let process = unsafe { libc::getpid() };
-    if !slot.losses.try_lock(usize::try_from(process).unwrap_or(usize::MAX)) {
+    // `install` has asked for the number before; here it is read from memory.
+    if !slot.losses.try_lock(Generation::current().number()) {
         // Another thread is at it: try the access again.
         return true;
     }
@@ -331,25 +333,16 @@ fn length(file: usize) -> Option<usize> {
 
 /// Maps pages of zeros in the place of a part of a guarded mapping.
 fn map_zeros(range: &Range<usize>, writable: bool) -> bool {
-    // All arguments are words, of which the kernel looks at every bit.
     let protection = libc::PROT_READ | if writable { libc::PROT_WRITE } else { 0 };
-    let protection = libc::c_long::from(protection);
     let flags =
         libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED | libc::MAP_NORESERVE;
-    let flags = libc::c_long::from(flags);
-    let (no_file, no_offset): (libc::c_long, libc::c_long) = (-1, 0);
+    let start = ptr::without_provenance_mut(range.start);
+    // POSIX does not list `mmap` among the functions for signal handlers. In glibc and musl it
+    // is the system call alone, in the form of each processor (s390x passes its arguments in
+    // memory). musl's waits first for threads that are unlocking a lock shared with other
+    // processes: for a few instructions in which this thread, which has faulted, is not.
     // SAFETY: the range is of whole pages of a mapping that is in its slot, and so not unmapped
     // before; its contents are lost.
-    let mapped = unsafe {
-        libc::syscall(
-            libc::SYS_mmap,
-            range.start,
-            range.len(),
-            protection,
-            flags,
-            no_file,
-            no_offset,
-        )
-    };
-    usize::try_from(mapped) == Ok(range.start)
+    let mapped = unsafe { libc::mmap(start, range.len(), protection, flags, -1, 0) };
+    mapped.addr() == range.start
 }
