@@ -19,6 +19,9 @@ const WINDOW: usize = 64 << 20;
 /// How much it is asked to read without saying so; of more it takes only the beginning.
 #[cfg(unix)]
 const REQUEST: usize = 128 << 10;
+/// The largest page of hugetlbfs that is looked for.
+#[cfg(target_os = "linux")]
+const LARGEST_PAGE: usize = 1 << 30;
 /// The largest piece of a file that the page cache of Linux holds as one.
 pub(crate) const FOLIO: usize = 2 << 20;
 
@@ -313,8 +316,20 @@ impl Twin {
 #[cfg(target_os = "linux")]
 impl Drop for Twin {
     fn drop(&mut self) {
-        // SAFETY: the mapping is the twin's own, and nobody has a reference into it.
-        let _ = unsafe { rustix::mm::munmap(at(self.pages.start), self.pages.len()) };
+        let unmap = |len| {
+            // SAFETY: the mapping is the twin's own, and nobody has a reference into it. The
+            // kernel unmaps no part of a huge page: the first length that it takes ends with
+            // the last page of this mapping.
+            unsafe { rustix::mm::munmap(at(self.pages.start), len) }
+        };
+        let mut page = page_size();
+        let len = |page| self.pages.len().checked_next_multiple_of(page);
+        while let Some(len) = len(page).filter(|_| page <= LARGEST_PAGE) {
+            match unmap(len) {
+                Err(rustix::io::Errno::INVAL) => page = page.saturating_mul(2),
+                _ => break,
+            }
+        }
     }
 }
 

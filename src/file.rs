@@ -18,8 +18,12 @@ pub(crate) struct Opened {
 
 impl Opened {
     /// Takes the contents from a file that this call has created, so that it can be undone.
-    pub(crate) fn empty(&self) {
-        if self.created.is_some() {
+    ///
+    /// Only if the file still has the `len` bytes that it was given: another process may have
+    /// extended it since.
+    pub(crate) fn empty(&self, len: u64) {
+        let is_ours = || self.file.metadata().is_ok_and(|found| found.len() == len);
+        if self.created.is_some() && is_ours() {
             let _ = self.file.set_len(0);
         }
     }
@@ -28,11 +32,45 @@ impl Opened {
     pub(crate) fn undo(self) {
         let Self { file, created } = self;
         let is_empty = file.metadata().is_ok_and(|metadata| metadata.len() == 0);
-        if let Some(path) = created.filter(|path| is_empty && names(path, &file)) {
-            drop(file);
-            let _ = fs::remove_file(path);
+        let Some(path) = created.filter(|path| is_empty && names(path, &file)) else {
+            return;
+        };
+        // Windows removes no file that is open; elsewhere a lock lasts until it is removed.
+        let file = Some(file).filter(|_| !cfg!(windows));
+        let _ = fs::remove_file(path);
+        drop(file);
+    }
+}
+
+/// How often a path is opened again that names another file each time it is locked.
+const TRIES: usize = 100;
+
+/// Opens a path as the mode asks and, if asked to, locks the file that it names then.
+///
+/// Between opening and locking, another process may rename a file to the path, or remove it:
+/// then the lock is on a file that has lost its name, and the path is opened again.
+pub(crate) fn open_locked(path: &Path, mode: Mode, locks: bool) -> Result<Opened> {
+    for _ in 0..TRIES {
+        let opened = open(path, mode)?;
+        if !locks {
+            return Ok(opened);
+        }
+        regular(&opened.file, path)?;
+        let locked = lock(&opened.file, mode, path);
+        match locked {
+            Ok(()) if leads_to(path, &opened.file) => return Ok(opened),
+            Err(Error::Locked { path: locked }) if leads_to(path, &opened.file) => {
+                // A file that this call has created is that of the holder of the lock.
+                return Err(Error::Locked { path: locked });
+            }
+            Ok(()) | Err(Error::Locked { .. }) => {}
+            Err(error) => {
+                opened.undo();
+                return Err(error);
+            }
         }
     }
+    Err(Error::Replaced { path: path.to_owned() })
 }
 
 /// Opens a path as the mode asks, without changing a file that exists.
@@ -157,23 +195,8 @@ pub(crate) fn open_again(path: &Path, identity: Option<Identity>) -> Option<File
     (found == identity).then_some(file)
 }
 
-/// Locks a regular file if asked to, then returns its length.
-pub(crate) fn locked_len(
-    file: &File,
-    mode: Mode,
-    wanted: bool,
-    path: &Path,
-) -> Result<u64> {
-    let len = regular_len(file, path)?;
-    if !wanted {
-        return Ok(len);
-    }
-    lock(file, mode, path)?;
-    regular_len(file, path)
-}
-
 /// Locks a whole file, shared or exclusive as the mode asks, or fails at once.
-fn lock(file: &File, mode: Mode, path: &Path) -> Result<()> {
+pub(crate) fn lock(file: &File, mode: Mode, path: &Path) -> Result<()> {
     let locked =
         if mode.writes_file() { file.try_lock() } else { file.try_lock_shared() };
     locked.map_err(|e| match e {
@@ -264,6 +287,15 @@ fn set_flags(options: &mut OpenOptions, wait: bool) {
 /// Opening does not wait for a peer elsewhere.
 #[cfg(not(unix))]
 fn set_flags(_: &mut OpenOptions, _: bool) {}
+
+/// Returns whether a path leads to an open file, perhaps by links.
+pub(crate) fn leads_to(path: &Path, file: &File) -> bool {
+    match (fs::metadata(path), file.metadata()) {
+        // Where files have no identity, one that is open keeps its name.
+        (Ok(named), Ok(open)) => Identity::of(&named) == Identity::of(&open),
+        _ => false,
+    }
+}
 
 /// Tells whether a path names an open file.
 #[cfg(unix)]

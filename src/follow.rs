@@ -67,10 +67,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         if self.ndim() == 0 {
             return Ok(());
         }
-        let file = file::open(&path, self.mode())?.file;
-        // The lock of the old mapping ends with it, if it is replaced.
-        let _ =
-            file::locked_len(&file, self.mode(), self.place().pages.holds_lock, &path)?;
+        let locks = self.place().pages.holds_lock;
+        let file = file::open_locked(&path, self.mode(), locks)?.file;
         let (fortran, counted) = match self.source() {
             Source::Caller | Source::Window => return Err(Error::FixedShape),
             Source::File => (false, None),

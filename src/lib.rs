@@ -152,7 +152,9 @@
 //! - **A disk or server that fails while mapped** is a `SIGBUS` at the next access to pages
 //!   that are not in memory. Use [`load`](MapOptions::load) for what is read over a network.
 //! - **`fork`** shares mappings with the child, where the contract holds as between any two
-//!   processes. Sweeps go on there without reading ahead, and a file that grows is its parent's.
+//!   processes. Sweeps go on there without reading ahead; a file that grows, and one that a draft
+//!   has given a name, are the parent's. On Linux a sync that fails in one of them has failed for
+//!   both.
 //!
 //! # Limits
 //!
@@ -162,7 +164,7 @@
 //! - The whole array is one mapping, so it has to fit into the address space, not into
 //!   memory. On Linux about 65,500 arrays can be open at a time.
 //! - An array keeps a descriptor open only where it cannot do without: if changes go to the
-//!   file, if it is guarded, elsewhere than on Linux if it is locked, and on Windows always.
+//!   file, if it is guarded or locked, and on Windows always.
 //! - An array that grows or follows takes twice its length of address space, 64 MiB at least.
 //! - To close any descriptor of a file ends the locks that the process holds on it by
 //!   `fcntl`; to open an array, and on Linux to sweep it, opens and closes one.
@@ -186,6 +188,7 @@ mod ahead;
 mod array;
 #[cfg(target_os = "linux")]
 mod cached;
+mod claim;
 mod commit;
 pub mod doc;
 mod draft;

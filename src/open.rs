@@ -9,8 +9,10 @@ use std::slice;
 use memmap2::MmapRaw;
 use ndarray::Dimension;
 
+use crate::claim::Claim;
+use crate::element::needs_check;
 use crate::file::{self, Stamp};
-use crate::options::Extent;
+use crate::options::{Extent, SMALLEST_PAGE};
 use crate::pages::{self, Pages};
 use crate::source::Source;
 use crate::space::{self, Room};
@@ -56,14 +58,15 @@ impl<D: Dimension> MapOptions<D> {
         if self.mode.creates() {
             // Whatever can be refused is refused before there is a file.
             self.check_guard()?;
-            self.resolve::<A>(0)?;
+            let layout = self.resolve::<A>(0)?;
+            self.check_halves::<A>(&layout, path)?;
         }
-        let opened = file::open(path, self.mode)?;
+        let opened = file::open_locked(path, self.mode, self.lock)?;
         // SAFETY: the caller vouches for the file.
         let array =
             unsafe { self.map_named(&opened.file, path) }.and_then(|mut array| {
                 let finished = finish(&opened.file).map_err(|e| {
-                    opened.empty();
+                    opened.empty(array.layout().end());
                     space::refusal("write", array.layout().end(), path)(e)
                 });
                 finished?;
@@ -73,8 +76,7 @@ impl<D: Dimension> MapOptions<D> {
                 }
                 Ok(array)
             });
-        // Whoever has the lock has the file.
-        if !matches!(array, Ok(_) | Err(Error::Locked { .. })) {
+        if array.is_err() {
             opened.undo();
         }
         array
@@ -83,9 +85,18 @@ impl<D: Dimension> MapOptions<D> {
     /// Maps an open file as an array.
     ///
     /// The file must be open for reading, and in modes `r+`, `w+` and `x+` for writing.
-    /// Mode `x+` takes only a file without contents. The file may be closed afterwards. With
-    /// [`lock`](Self::lock), the lock is that of `file` itself: it replaces one that is held
-    /// through `file` already, and lasts until the array and `file` are both gone.
+    /// Mode `x+` takes only a file without contents. The file may be closed afterwards.
+    ///
+    /// On Linux an array that writes, and one with [`lock`](Self::lock), opens the file again by
+    /// `/proc/self/fd`: the lock and the errors of writes are those of the array, whatever is
+    /// locked or synced through `file`. Without `/proc`, or permission, and on other systems, it
+    /// shares both with `file`, and of two arrays of one `file` only the first that is synced is
+    /// sure to see that a write has failed.
+    ///
+    /// A lock that is held through `file` already stays as it is, also after an error. The array
+    /// keeps it until both are gone if it is exclusive; an exclusive lock is not made of a shared
+    /// one, which is [`Error::Locked`]. Elsewhere than on Linux and Windows, an error may leave
+    /// `file` locked.
     ///
     /// # Safety
     ///
@@ -96,15 +107,21 @@ impl<D: Dimension> MapOptions<D> {
     ///
     /// Those of [`open`](Self::open), with empty paths.
     pub unsafe fn map<A: Element>(&self, file: &File) -> Result<MmapArray<A, D>> {
+        let mut claim = Claim::new(file, self.mode, self.lock)?;
         // SAFETY: the caller vouches for the file.
-        let array = unsafe { self.map_named(file, Path::new("")) };
-        if self.lock && !matches!(array, Ok(_) | Err(Error::Locked { .. })) {
-            let _ = file.unlock();
+        match unsafe { self.map_named(claim.file(), Path::new("")) } {
+            Ok(mut array) => {
+                array.pages_mut().hold(claim.lock.take());
+                Ok(array)
+            }
+            Err(error) => {
+                claim.undo();
+                Err(error)
+            }
         }
-        array
     }
 
-    /// Locks an open file known as `path` if asked to, and maps it.
+    /// Maps an open file known as `path`, which is locked if it is to be.
     ///
     /// # Safety
     ///
@@ -114,7 +131,7 @@ impl<D: Dimension> MapOptions<D> {
         file: &File,
         path: &Path,
     ) -> Result<MmapArray<A, D>> {
-        let len = file::locked_len(file, self.mode, self.lock, path)?;
+        let len = file::regular_len(file, path)?;
         // SAFETY: the caller vouches for the file.
         unsafe { self.map_sized(file, len, path) }
     }
@@ -139,7 +156,11 @@ impl<D: Dimension> MapOptions<D> {
             return Err(Error::io("create", path)(exists));
         }
         let layout = self.resolve::<A>(len)?;
-        let kept = self.keep(file, &layout, path)?;
+        self.check_halves::<A>(&layout, path)?;
+        let kept = self.keep(file, path)?;
+        if self.extends() && !layout.is_empty() {
+            pages::check_shared(file).map_err(Error::io("map", path))?;
+        }
 
         let end = layout.end();
         let from = if self.mode.creates() { 0 } else { len };
@@ -184,7 +205,8 @@ impl<D: Dimension> MapOptions<D> {
             metadata
         };
         let stamp = Stamp::of(&metadata);
-        let pages = self.pages(mapped, kept, layout.offset(), stamp, path)?;
+        let mut pages = self.pages(mapped, kept, layout.offset(), stamp, path)?;
+        pages.set_len(layout.len());
         // The elements of a new file are zeros, which are valid.
         if !layout.is_empty() && !self.mode.creates() {
             // SAFETY: the pages have `len` bytes and live for longer than the reference; the
@@ -216,15 +238,28 @@ impl<D: Dimension> MapOptions<D> {
         Ok(())
     }
 
-    /// Returns the file for the array to keep open, if it needs it.
-    pub(crate) fn keep(
+    /// Refuses to guard elements of which zeros in the place of a page could leave an invalid
+    /// half.
+    pub(crate) fn check_halves<A: Element>(
         &self,
-        file: &File,
         layout: &Layout<D>,
         path: &Path,
-    ) -> Result<Option<File>> {
-        let keep =
-            pages::needs_file(self.mode, layout.is_empty(), self.lock, self.guarded);
+    ) -> Result<()> {
+        let size = size_of::<A>();
+        // Strides are whole elements, so that all lie as the first one does.
+        let is_in_a_page = SMALLEST_PAGE.is_multiple_of(size)
+            && u64::try_from(size).is_ok_and(|size| layout.offset().is_multiple_of(size));
+        if !self.guarded || !needs_check::<A>() || is_in_a_page || layout.is_empty() {
+            return Ok(());
+        }
+        let why = "an element of this type can lie in two pages, and half of one that is lost \
+                   may be no value of it (use a type of which all bytes are valid)";
+        Err(Error::io("guard", path)(io::Error::new(io::ErrorKind::Unsupported, why)))
+    }
+
+    /// Returns the file for the array to keep open, if it needs it.
+    pub(crate) fn keep(&self, file: &File, path: &Path) -> Result<Option<File>> {
+        let keep = pages::needs_file(self.mode, self.lock, self.guarded);
         let kept = keep.then(|| file.try_clone()).transpose();
         kept.map_err(Error::io("keep open", path))
     }
@@ -240,6 +275,9 @@ impl<D: Dimension> MapOptions<D> {
     ) -> Result<Pages> {
         let mut pages = Pages::new(map, kept, self.advice, stamp);
         pages.holds_lock = self.lock;
+        if self.mode.is_mutable() {
+            pages.note_failures().map_err(Error::io("map", path))?;
+        }
         if self.guarded {
             pages.protect(offset, self.mode).map_err(Error::io("guard", path))?;
         }

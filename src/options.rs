@@ -6,7 +6,7 @@ use crate::layout::row_len;
 use crate::{Element, Error, Layout, Mode, Result};
 
 /// No system aligns a mapping to less, nor can it be relied on for more.
-const SMALLEST_PAGE: usize = 4096;
+pub(crate) const SMALLEST_PAGE: usize = 4096;
 
 /// What a mapping is to be and do; opens files as arrays.
 ///
@@ -175,9 +175,11 @@ impl<D: Dimension> MapOptions<D> {
     /// Sets whether the whole file is locked while the array lives (default no).
     ///
     /// The lock is [`File::lock`](std::fs::File::lock): shared in modes `r` and `c`,
-    /// exclusive in the others. If somebody else holds it, [`Error::Locked`] comes at once.
-    /// On Unix it is advisory: it binds only those who lock as well. A child process that was
-    /// forked meanwhile keeps it too.
+    /// exclusive in the others. If another handle holds it, [`Error::Locked`] comes at once.
+    /// On Unix it is advisory: it binds only those who lock as well, and
+    /// [`Draft::publish`](crate::Draft::publish). The file that is locked is the one that the
+    /// path names once it is locked. A forked child keeps the lock too. The array keeps the file
+    /// open.
     pub fn lock(self, lock: bool) -> Self {
         Self { lock, ..self }
     }
@@ -185,7 +187,9 @@ impl<D: Dimension> MapOptions<D> {
     /// Sets whether bus errors in the mapping are repaired and noted (default no).
     ///
     /// See [`guard`](crate::guard), which has to be installed, or opening is
-    /// [`Error::NotGuarded`]. The array keeps its file open.
+    /// [`Error::NotGuarded`]. The array keeps its file open. Types of which not all bytes are
+    /// valid, such as a packed struct with a `char`, cannot be guarded if an element may lie in
+    /// two pages ([`Error::Io`] of the kind `Unsupported`).
     #[cfg(feature = "sigbus-guard")]
     pub fn guarded(self, guarded: bool) -> Self {
         Self { guarded, ..self }

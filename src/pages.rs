@@ -1,18 +1,21 @@
 //! Mapped bytes: mapping, advice, sync and unmapping; knows nothing of elements.
 #![expect(unsafe_code, reason = "memmap2's private mappings are unsafe to make")]
 
+mod flush;
+
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
 
 use crate::file::Stamp;
 #[cfg(feature = "sigbus-guard")]
 use crate::guard::Registration;
+#[cfg(target_os = "linux")]
+use crate::sys::file_system::FileSystem;
+use crate::sys::write_state::WriteState;
 use crate::tail::Tail;
 use crate::{Advice, Error, Mode, Result, address};
 
@@ -43,8 +46,10 @@ pub(crate) struct Pages {
     file: Option<File>,
     /// What the file has beyond the array while it grows.
     pub(crate) tail: Tail,
-    /// Whether the mapping, or the file, holds a lock of the file.
+    /// Whether the file is locked while the array lives.
     pub(crate) holds_lock: bool,
+    /// The caller's file, if it has the lock and `file` has not.
+    lock: Option<File>,
     /// What the file was like when it was opened.
     stamp: Stamp,
     /// How the kernel was told, at opening, that the pages will be used.
@@ -72,23 +77,11 @@ impl Guarded {
     }
 }
 
-/// Whether all changes are in memory or on disk.
-#[derive(Debug, Default)]
-enum Health {
-    #[default]
-    Sound,
-    /// The kernel has said, and says no more, that some could not be written.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "sync alone writes"))]
-    Lost(io::Error),
-    /// Some sync has said so.
-    Failed,
-}
-
 /// What changes while the array is open.
 #[derive(Debug, Default)]
 struct State {
-    /// Syncs take turns, so that none misses another's failure.
-    health: Mutex<Health>,
+    /// Whether writes have failed; nothing of an array that writes nothing.
+    writes: Option<WriteState>,
     /// Whether pages have been locked in memory.
     locked: AtomicBool,
 }
@@ -112,6 +105,7 @@ impl Pages {
             file,
             tail,
             holds_lock: false,
+            lock: None,
             stamp,
             advice,
             state,
@@ -225,6 +219,11 @@ impl Pages {
         self.stamp = stamp;
     }
 
+    /// Keeps a file open that has the lock.
+    pub(crate) fn hold(&mut self, lock: Option<File>) {
+        self.lock = lock;
+    }
+
     /// Tells whether pages may be locked in memory.
     pub(crate) fn is_locked(&self) -> bool {
         self.state.locked.load(Ordering::Relaxed)
@@ -240,78 +239,18 @@ impl Pages {
     pub(crate) fn file(&self) -> Option<&File> {
         self.file.as_ref()
     }
-
-    /// Brings changes in some ranges, and the length of the file, to disk.
-    ///
-    /// The kernel reports a failed write once and drops the data, so that a second try may
-    /// succeed over a loss. Therefore a failure is final.
-    pub(crate) fn sync(&self, ranges: &[Range<usize>], path: &Path) -> Result<()> {
-        let flush = |map: &MmapRaw| {
-            ranges.iter().try_for_each(|range| map.flush_range(range.start, range.len()))
-        };
-        let len = ranges.iter().map(Range::len).fold(0, usize::saturating_add);
-        let is_part = len < self.len && self.tail.reach().is_none();
-        // Of a part, Linux has written what it takes to find it when `msync` returns.
-        let file = self.file.as_ref().filter(|_| !is_part || !cfg!(target_os = "linux"));
-        self.write("sync", path, || {
-            self.mapping().map_or(Ok(()), flush)?;
-            let Some(file) = file else { return Ok(()) };
-            self.tail.trim(file)?;
-            file.sync_all()
-        })
-    }
-
-    /// Brings the contents of the file, and its length, to disk as they are.
-    pub(crate) fn sync_data(&self, path: &Path) -> Result<()> {
-        self.write("sync", path, || self.file.as_ref().map_or(Ok(()), File::sync_data))
-    }
-
-    /// Writes to disk, unless an earlier write has failed; notes if this one does.
-    pub(crate) fn write(
-        &self,
-        action: &'static str,
-        path: &Path,
-        write: impl FnOnce() -> io::Result<()>,
-    ) -> Result<()> {
-        self.intact()?;
-        let mut health = self.health();
-        let synced = match std::mem::take(&mut *health) {
-            Health::Sound => write(),
-            Health::Lost(error) => Err(error),
-            Health::Failed => {
-                *health = Health::Failed;
-                return Err(Error::Poisoned);
-            }
-        };
-        if synced.is_err() {
-            *health = Health::Failed;
-        }
-        synced.map_err(Error::io(action, path))
-    }
-
-    /// Keeps an error of a write that was begun for the next sync, which would not see it.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn note_loss(&self, error: &io::Error) {
-        let mut health = self.health();
-        if let (Health::Sound, Some(number)) = (&*health, error.raw_os_error()) {
-            *health = Health::Lost(io::Error::from_raw_os_error(number));
-        }
-    }
-
-    fn health(&self) -> MutexGuard<'_, Health> {
-        self.state.health.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// Tells whether a handle has to keep its file open.
+/// Returns whether a handle has to keep its file open.
 ///
-/// - Only through it an array grows. On Linux only the file can begin to write pages, on
-///   Apple systems only it can order the drive to write its own cache.
-/// - A lock lives as long as its open file. On Linux the mapping, if any, keeps that.
+/// - Only through it an array grows, and is its length found after a sync. On Linux only the
+///   file can begin to write pages, on Apple systems only it can order the drive to write its
+///   own cache.
+/// - A lock lives as long as its open file. A mapping keeps that alive on some file systems and
+///   not on others (overlayfs).
 /// - The guard asks it for its length when there was a fault.
-pub(crate) fn needs_file(mode: Mode, is_empty: bool, lock: bool, guarded: bool) -> bool {
-    let locks = is_empty || !cfg!(any(target_os = "linux", target_os = "android"));
-    mode.writes_file() || guarded || lock && locks
+pub(crate) fn needs_file(mode: Mode, lock: bool, guarded: bool) -> bool {
+    mode.writes_file() || guarded || lock
 }
 
 impl Drop for Pages {
@@ -322,6 +261,8 @@ impl Drop for Pages {
 }
 
 /// Maps `len` bytes of a file from `offset` on; those beyond its end must not be touched.
+///
+/// More are mapped where pages can be unmapped only as a whole.
 pub(crate) fn map(
     file: &File,
     offset: u64,
@@ -329,6 +270,7 @@ pub(crate) fn map(
     mode: Mode,
 ) -> io::Result<MmapRaw> {
     let mut options = MmapOptions::new();
+    let len = whole_pages(file, offset, len)?;
     // Or a private mapping larger than memory and swap would be refused.
     options.offset(offset).len(len).no_reserve_swap();
     match mode {
@@ -345,6 +287,44 @@ pub(crate) fn map(
         }
         Mode::ReadWrite | Mode::Create | Mode::CreateNew => options.map_raw(file),
     }
+}
+
+/// Returns how many bytes to map so that the mapping of `len` bytes ends with a page.
+///
+/// Of pages of 4 KiB, the kernel rounds the end of what is mapped and unmapped by itself; of
+/// those of hugetlbfs it does so only when they are mapped, and unmaps no part of a page.
+#[cfg(target_os = "linux")]
+pub(crate) fn whole_pages(file: &File, offset: u64, len: usize) -> io::Result<usize> {
+    let page = address::page_size();
+    let block = rustix::fs::fstat(file)?.st_blksize;
+    let block = usize::try_from(block).unwrap_or(page);
+    if block <= page || FileSystem::of(file).name != "hugetlbfs" {
+        return Ok(len);
+    }
+    let lead = offset.checked_rem(u64::try_from(page).unwrap_or(1)).unwrap_or(0);
+    let lead = usize::try_from(lead).map_err(io::Error::other)?;
+    let end = lead.checked_add(len).and_then(|end| end.checked_next_multiple_of(block));
+    Ok(end.ok_or(io::ErrorKind::FileTooLarge)?.saturating_sub(lead))
+}
+
+/// Other systems have no such files.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn whole_pages(_: &File, _: u64, len: usize) -> io::Result<usize> {
+    Ok(len)
+}
+
+/// Makes sure that a file system can map a file to write, before the file is changed.
+///
+/// Some cannot, such as FUSE with direct I/O: they have the mapping of mode `c` alone.
+#[cfg(unix)]
+pub(crate) fn check_shared(file: &File) -> io::Result<()> {
+    map(file, 0, 1, Mode::ReadWrite).map(drop)
+}
+
+/// Windows would make the file longer.
+#[cfg(not(unix))]
+pub(crate) fn check_shared(_: &File) -> io::Result<()> {
+    Ok(())
 }
 
 /// Tells the kernel how all pages of a mapping will be used.
@@ -390,7 +370,8 @@ pub(crate) fn memory(len: usize) -> io::Result<MmapMut> {
 fn refuses_shared(error: &io::Error) -> bool {
     use rustix::io::Errno;
 
-    matches!(Errno::from_io_error(error), Some(Errno::NODEV | Errno::INVAL))
+    let refusals = [Errno::NODEV, Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP];
+    Errno::from_io_error(error).is_some_and(|error| refusals.contains(&error))
 }
 
 /// No such refusal is known elsewhere.

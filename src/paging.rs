@@ -16,6 +16,8 @@ use crate::file;
 use crate::pagemap;
 use crate::pages::Pages;
 use crate::span::Span;
+#[cfg(target_os = "linux")]
+use crate::sys::file_system::FileSystem;
 use crate::{Advice, Mode};
 
 impl Pages {
@@ -76,14 +78,25 @@ impl Pages {
         offset: u64,
         map: impl FnOnce(usize) -> Option<MmapRaw>,
     ) -> Option<Twin> {
-        let len = self.len();
-        if len < FOLIO || self.mapping().is_none() {
-            return None;
-        }
-        let addresses = self.addresses(&(0..len)).ok()?;
         let copies = mode != Mode::CopyOnWrite && !self.is_locked();
-        let twin = copies.then(|| Twin::of(&addresses, offset)).flatten();
-        twin.or_else(|| Twin::from_mapping(map(len)?, &addresses, offset))
+        let addresses = self.addresses_of_twin().filter(|_| copies);
+        let twin = addresses.and_then(|addresses| Twin::of(&addresses, offset));
+        twin.or_else(|| self.twin_of(offset, map))
+    }
+
+    /// Does the same by `map` alone, without what the first mapping keeps alive: its file.
+    pub(crate) fn twin_of(
+        &self,
+        offset: u64,
+        map: impl FnOnce(usize) -> Option<MmapRaw>,
+    ) -> Option<Twin> {
+        Twin::from_mapping(map(self.len())?, &self.addresses_of_twin()?, offset)
+    }
+
+    /// Returns where the array is, if it is large enough.
+    fn addresses_of_twin(&self) -> Option<Range<usize>> {
+        let is_large = self.len() >= FOLIO && self.mapping().is_some();
+        is_large.then(|| self.addresses(&(0..self.len())).ok()).flatten()
     }
 
     /// Makes sure that the mapping holds a range, and returns where; nowhere if there is none.
@@ -219,7 +232,7 @@ impl Pages {
         #[cfg(target_os = "linux")]
         if let Some(file) = self.file() {
             let flags = libc::SYNC_FILE_RANGE_WRITE;
-            return self.kept(write_back(file, range, offset, flags));
+            return self.note_loss(|| write_back(file, range, offset, flags));
         }
         let _ = offset;
         let Some(map) = self.bounded(range)? else { return Ok(()) };
@@ -236,19 +249,16 @@ impl Pages {
         offset: u64,
     ) -> io::Result<()> {
         let Some(file) = self.file() else { return Ok(()) };
-        self.kept(write_back(file, range, offset, libc::SYNC_FILE_RANGE_WAIT_BEFORE))
-    }
-
-    /// Keeps what says that changes are lost for the next sync: the kernel says it once.
-    #[cfg(target_os = "linux")]
-    fn kept(&self, written: io::Result<()>) -> io::Result<()> {
-        use io::ErrorKind::{Interrupted, InvalidInput, Unsupported};
-
-        written.inspect_err(|e| {
-            if !matches!(e.kind(), Interrupted | InvalidInput | Unsupported) {
-                self.note_loss(e);
-            }
-        })
+        let flags = libc::SYNC_FILE_RANGE_WAIT_BEFORE;
+        let wait = || match FileSystem::of(file).reports_residency {
+            true => write_back(file, range, offset, flags),
+            // There it does nothing, and the writing has not begun either.
+            false => match self.bounded(range)? {
+                Some(map) => map.flush_range(range.start, range.len()),
+                None => Ok(()),
+            },
+        };
+        self.between_syncs(|| self.note_loss(wait))
     }
 
     /// Leaves the pace of writing to the system.

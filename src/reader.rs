@@ -9,7 +9,9 @@ use std::thread::{Builder, JoinHandle};
 
 use crate::address::{self, FOLIO, Twin};
 use crate::region::Place;
-use crate::sys::process::Generation;
+use crate::sys::process::generation;
+#[cfg(target_os = "linux")]
+use crate::sys::{description, file_system::FileSystem};
 use crate::{Advice, PageCache};
 #[cfg(target_os = "linux")]
 use crate::{Mode, cached, file, pages};
@@ -30,7 +32,7 @@ pub(crate) struct Reader {
     desk: Arc<Desk>,
     thread: Option<Thread>,
     /// The process that has the thread; a fork of it has none.
-    process: Generation,
+    process: u64,
 }
 
 #[derive(Debug)]
@@ -51,6 +53,9 @@ struct Array {
     /// The file, and which of its bytes is at address 0, by wrapping arithmetic.
     #[cfg(target_os = "linux")]
     file: Option<(File, u64)>,
+    /// Whether what the kernel counts of the file are the pages of the mapping.
+    #[cfg(target_os = "linux")]
+    counts: bool,
     /// Whether the kernel tells this process which pages are in memory.
     is_told: bool,
 }
@@ -65,7 +70,7 @@ impl Reader {
         let thread = (cfg!(target_os = "linux") && wants_thread)
             .then(|| Thread::start(Arc::clone(&desk)).ok())
             .flatten();
-        Self { desk, thread, process: Generation::current() }
+        Self { desk, thread, process: generation() }
     }
 
     /// Returns the file of one of the arrays, if it could be opened.
@@ -102,7 +107,7 @@ impl Reader {
     }
 
     fn thread(&self) -> Option<&Thread> {
-        self.thread.as_ref().filter(|_| self.process == Generation::current())
+        self.thread.as_ref().filter(|_| self.process == generation())
     }
 }
 
@@ -148,16 +153,36 @@ impl Array {
     #[cfg(target_os = "linux")]
     fn new(place: &Place<'_>) -> Self {
         let pages = place.pages;
-        let kept = pages.file().and_then(|file| file.try_clone().ok());
-        let again = || file::open_again(place.path, pages.stamp().identity());
-        let file = kept.or_else(again);
-        let twin = pages.twin(place.mode, place.offset, |len| {
+        let again = || {
+            let system = FileSystem::of_path(place.path);
+            let identity = pages.stamp().identity();
+            system.opens_without_loss().then(|| file::open_again(place.path, identity))?
+        };
+        // A sweep that is leaked keeps its thread, file and mapping: they must not be what has
+        // the lock.
+        let file = match pages.file() {
+            Some(locked) if pages.holds_lock => {
+                let (system, writes) = (FileSystem::of(locked), place.mode.writes_file());
+                system
+                    .opens_without_loss()
+                    .then(|| description::reopen(locked, writes).ok())
+            }
+            Some(kept) => Some(kept.try_clone().ok()),
+            None => None,
+        };
+        let file = file.unwrap_or_else(again);
+        let map = |len| {
             let file = file.as_ref()?;
             pages::map(file, place.offset, len, Mode::ReadOnly).ok()
-        });
+        };
+        let twin = match pages.holds_lock {
+            true => pages.twin_of(place.offset, map),
+            false => pages.twin(place.mode, place.offset, map),
+        };
         let address = u64::try_from(pages.as_mut_ptr().addr()).unwrap_or(0);
+        let counts = file.as_ref().is_some_and(|f| FileSystem::of(f).reports_residency);
         let file = file.map(|file| (file, place.offset.wrapping_sub(address)));
-        Self { twin, file, is_told: is_told(place) }
+        Self { twin, file, counts, is_told: is_told(place) }
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -178,7 +203,7 @@ impl Array {
     /// Tells whether all pages are in memory, or none, if it is easy to tell.
     #[cfg(target_os = "linux")]
     fn cached(&self, pages: &[Range<usize>]) -> Option<bool> {
-        let (file, first) = self.file.as_ref()?;
+        let (file, first) = self.file.as_ref().filter(|_| self.counts)?;
         let page = u64::try_from(address::page_size()).ok()?;
         let (mut all, mut there) = (0_u64, 0_u64);
         for range in pages {

@@ -25,7 +25,11 @@ pub trait SyncToDisk {
     ///   `r` there is nothing to do, and the result is `Ok`.
     /// - [`Error::Io`] if the disk does not take them. Some may be lost then, and the kernel
     ///   says so only once: from there on every sync of this handle is
-    ///   [`Error::Poisoned`].
+    ///   [`Error::Poisoned`]. On Linux that includes the handle as a forked child or the parent has
+    ///   it, whichever of them was told first, and if one of them was killed during a sync.
+    /// - [`Error::FileTooShort`] if another process has truncated the file, so that what was stored
+    ///   beyond its end is lost; [`Error::Faulted`] if the array is guarded. From there on it is
+    ///   `Poisoned` too.
     fn sync(&self) -> Result<()>;
 }
 
@@ -255,7 +259,8 @@ impl SyncToDisk for Region<'_> {
             // All are on their way before the first is waited for; failures are kept.
             let _ = self.start_sync();
         }
-        self.place.pages.sync(&self.ranges, self.place.path)
+        let Place { pages, offset, path, .. } = self.place;
+        pages.sync(&self.ranges, offset, path)
     }
 }
 

@@ -9,11 +9,16 @@ use memmap2::{MmapMut, MmapOptions, MmapRaw};
 use ndarray::{Dimension, StrideShape};
 
 use crate::address::{self, Twin};
+use crate::claim::Claim;
+use crate::element::needs_check;
 use crate::file::{self, Stamp};
 use crate::pages::{self, Pages};
 use crate::sys::file_system::FileSystem;
 use crate::view::check;
-use crate::{Element, Error, Layout, MapOptions, MmapArray, Mode, Result};
+use crate::{Element, Error, Layout, MapOptions, MmapArray, Mode, Result, space};
+
+/// How many zeros are written at a time.
+const PIECE: usize = 1 << 20;
 
 impl MapOptions {
     /// Makes an array of zeros in a private file of the system's temporary folder.
@@ -66,9 +71,11 @@ fn scratch<A: Element, D: Dimension>(
     shape: StrideShape<D>,
 ) -> Result<MmapArray<A, D>> {
     let file = file.map_err(Error::io("create a file in", dir))?;
+    let options = MapOptions::new(Mode::CreateNew).shape(shape);
+    options.write_zeros::<A>(&file, Path::new(""))?;
     // SAFETY: the file has no name and is not handed out, so nobody else can change it; its
     // space is reserved where the system can, so that stores find room.
-    unsafe { MapOptions::new(Mode::CreateNew).shape(shape).map(&file) }
+    unsafe { options.map_sized(&file, 0, Path::new("")) }
 }
 
 impl<D: Dimension> MapOptions<D> {
@@ -88,7 +95,7 @@ impl<D: Dimension> MapOptions<D> {
     ) -> Result<MmapArray<A, D>> {
         let path = path.as_ref();
         self.require(&[Mode::ReadOnly], "open an immutable file")?;
-        let file = file::open(path, self.mode)?.file;
+        let file = file::open_locked(path, self.mode, self.lock)?.file;
         self.map_immutable_named(&file, path)
     }
 
@@ -99,7 +106,17 @@ impl<D: Dimension> MapOptions<D> {
     /// Those of [`open_immutable`](Self::open_immutable), with empty paths.
     pub fn map_immutable<A: Element>(&self, file: &File) -> Result<MmapArray<A, D>> {
         self.require(&[Mode::ReadOnly], "map an immutable file")?;
-        self.map_immutable_named(file, Path::new(""))
+        let mut claim = Claim::new(file, self.mode, self.lock)?;
+        match self.map_immutable_named(claim.file(), Path::new("")) {
+            Ok(mut array) => {
+                array.pages_mut().hold(claim.lock.take());
+                Ok(array)
+            }
+            Err(error) => {
+                claim.undo();
+                Err(error)
+            }
+        }
     }
 
     fn map_immutable_named<A: Element>(
@@ -108,21 +125,25 @@ impl<D: Dimension> MapOptions<D> {
         path: &Path,
     ) -> Result<MmapArray<A, D>> {
         self.check_guard()?;
-        let len = file::locked_len(file, self.mode, self.lock, path)?;
+        let len = file::regular_len(file, path)?;
         let layout = self.resolve::<A>(len)?;
+        self.check_halves::<A>(&layout, path)?;
         let not_immutable =
             |source| Error::NotImmutable { path: path.to_owned(), source };
         prove_trusted(file).map_err(not_immutable)?;
         let mut options = MmapOptions::new();
-        options.offset(layout.offset()).len(layout.len());
+        let len = pages::whole_pages(file, layout.offset(), layout.len());
+        let len = len.map_err(Error::io("inspect", path))?;
+        options.offset(layout.offset()).len(len);
         let map = options.map_if_safe(file).map_err(|e| match e.map_failed() {
             true => Error::io("map", path)(e.into()),
             false => not_immutable(e.into()),
         })?;
         let map = MmapRaw::from(map);
-        let kept = self.keep(file, &layout, path)?;
+        let kept = self.keep(file, path)?;
         let stamp = Stamp::of(&file::regular(file, path)?);
         let mut pages = self.pages(Some(map), kept, layout.offset(), stamp, path)?;
+        pages.set_len(layout.len());
         if let Some(map) = pages.mapping() {
             self.prepare(map, layout.offset()).map_err(Error::io("read", path))?;
         }
@@ -159,8 +180,8 @@ impl<D: Dimension> MapOptions<D> {
     pub fn load<A: Element>(&self, path: impl AsRef<Path>) -> Result<MmapArray<A, D>> {
         let path = path.as_ref();
         self.require(&[Mode::ReadOnly, Mode::CopyOnWrite], "load a file")?;
-        let file = file::open(path, self.mode)?.file;
-        let len = file::locked_len(&file, self.mode, self.lock, path)?;
+        let file = file::open_locked(path, self.mode, self.lock)?.file;
+        let len = file::regular_len(&file, path)?;
         self.load_sized(&file, len, path)
     }
 
@@ -179,6 +200,34 @@ impl<D: Dimension> MapOptions<D> {
         // SAFETY: the bytes are checked (1), the memory is the handle's own (2) and can be
         // written; `resolve_at` has seen to overlaps (3).
         Ok(unsafe { MmapArray::new(pages, layout, self.mode, PathBuf::from(path)) })
+    }
+
+    /// Writes the zeros of a new file where no space can be reserved, if elements are checked.
+    ///
+    /// A page that could not be written, and that the kernel takes from memory, comes back as the
+    /// disk has it: with space reserved, as zeros or as it was last written, but in a block that
+    /// was not reserved as whatever was in that block before.
+    pub(crate) fn write_zeros<A: Element>(&self, file: &File, path: &Path) -> Result<()> {
+        let end = self.resolve::<A>(0)?.end();
+        if !needs_check::<A>() {
+            return Ok(());
+        }
+        let write = || {
+            space::check_limit(end)?;
+            if end == 0 || space::reserve(file, 0, end)? {
+                return Ok(());
+            }
+            let zeros = vec![0; PIECE];
+            let mut at = 0;
+            while at < end {
+                let rest = usize::try_from(end.saturating_sub(at)).unwrap_or(PIECE);
+                let piece = zeros.get(..rest.min(PIECE)).unwrap_or_default();
+                space::write_all_at(file, piece, at)?;
+                at = at.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+            }
+            file.sync_all()
+        };
+        write().map_err(space::refusal("extend", end, path))
     }
 
     /// Gives the advice asked for, and reads what is to be in memory at once.

@@ -20,7 +20,7 @@ use memmap2::MmapRaw;
 use super::slots::{Loss, Mapped, Slot, Slots};
 use super::{Fault, FaultKind};
 use crate::address;
-use crate::sys::process::{ForkLock, Generation};
+use crate::sys::process::{ForkLock, generation};
 
 /// How many slots are made at first; then as many more as there are.
 const FIRST_SLOTS: usize = 64;
@@ -209,7 +209,7 @@ pub unsafe fn handle(info: *mut siginfo_t, context: *mut c_void) -> bool {
     let address = unsafe { info.si_addr() }.addr();
     let Some((slot, mapped)) = SLOTS.find(address) else { return false };
     // `install` has asked for the number before; here it is read from memory.
-    if !slot.losses.try_lock(Generation::current().number()) {
+    if !slot.losses.try_lock(usize::try_from(generation()).unwrap_or(usize::MAX)) {
         // Another thread is at it: try the access again.
         return true;
     }

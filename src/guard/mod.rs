@@ -31,7 +31,8 @@
 //!
 //! What is stored there is lost with the array, and takes memory until then. In mode `c`
 //! private changes in what is replaced are lost too. Whole pages are replaced: an element that
-//! lies in two of them can become half zeros.
+//! lies in two of them can become half zeros. Where half an element could be an invalid value (a
+//! packed struct with a `char`), opening with [`guarded`](crate::MapOptions::guarded) is an error.
 //!
 //! # What the guard does not change
 //!

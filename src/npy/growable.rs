@@ -52,8 +52,8 @@ const CAP: u64 = u64::MAX;
 /// ```
 pub fn make_growable(path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
-    let file = file::open(path, Mode::ReadOnly)?.file;
-    let found = file::locked_len(&file, Mode::ReadOnly, true, path)?;
+    let file = file::open_locked(path, Mode::ReadOnly, true)?.file;
+    let found = file::regular_len(&file, path)?;
     let old = header::read(&file, path, CAP)?;
     let new = Header::new(old.dtype.clone(), &old.shape, old.fortran_order)?;
     let new = new.with_version(old.version)?;

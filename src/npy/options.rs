@@ -212,8 +212,8 @@ impl Options {
             let (mode, action) = (self.map.mode, "open a `.npy` file");
             return Err(Error::UnsupportedMode { mode, action });
         }
-        let file = file::open(path, self.map.mode)?.file;
-        let len = file::locked_len(&file, self.map.mode, self.map.lock, path)?;
+        let file = file::open_locked(path, self.map.mode, self.map.lock)?.file;
+        let len = file::regular_len(&file, path)?;
         let header = header::read(&file, path, self.header_cap)?;
         Ok((file, len, header))
     }

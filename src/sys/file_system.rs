@@ -86,6 +86,21 @@ impl FileSystem {
             .map_or(&Self::UNKNOWN, |found| Self::of_type(i128::from(found.f_type)))
     }
 
+    /// Returns the guarantees of the file system of the file that a path leads to.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn of_path(path: &std::path::Path) -> &'static Self {
+        rustix::fs::statfs(path)
+            .map_or(&Self::UNKNOWN, |found| Self::of_type(i128::from(found.f_type)))
+    }
+
+    /// Returns whether the page cache of a file stays when the file is opened once more.
+    ///
+    /// A FUSE server says at each opening whether it does, and by default it does not.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn opens_without_loss(&self) -> bool {
+        !matches!(self.name, "fuse" | "9p" | "other")
+    }
+
     /// Returns the guarantees of the file system of an open file: no other system tells.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub(crate) fn of(_: &File) -> &'static Self {
@@ -124,7 +139,7 @@ mod tests {
     fn each_type_has_one_row() {
         for (number, (magic, system)) in TABLE.iter().enumerate() {
             let found = FileSystem::of_type(i128::from(*magic));
-            assert!(std::ptr::eq(found, system), "row {number}");
+            assert_eq!(found, system, "row {number}");
         }
     }
 }

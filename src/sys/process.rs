@@ -8,29 +8,11 @@
 #[cfg(target_os = "linux")]
 pub(crate) use lock::ForkLock;
 
-/// The number of a process, which no process that it was forked from has.
+/// Returns the number of this process, which no process that it was forked from has.
 ///
-/// The default is the number of no process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Generation(usize);
-
-impl Generation {
-    /// Returns the number of this process.
-    ///
-    /// Safe in a signal handler, once it has been called outside one.
-    pub(crate) fn current() -> Self {
-        Self(imp::current())
-    }
-
-    /// Returns the number itself; it is not 0.
-    #[cfg(all(
-        feature = "sigbus-guard",
-        target_os = "linux",
-        target_pointer_width = "64"
-    ))]
-    pub(crate) fn number(self) -> usize {
-        self.0
-    }
+/// It is not 0. Safe in a signal handler, once it has been called outside one.
+pub(crate) fn generation() -> u64 {
+    u64::try_from(imp::current()).unwrap_or(u64::MAX)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -148,7 +130,7 @@ mod lock {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::{fmt, thread};
 
-    use super::Generation;
+    use super::imp;
 
     /// A lock for a few instructions, which a forked child takes over.
     ///
@@ -171,7 +153,7 @@ mod lock {
 
         /// Waits for the lock. The threads that hold it never wait for anything else.
         pub(crate) fn lock(&self) -> ForkGuard<'_, T> {
-            let Generation(me) = Generation::current();
+            let me = imp::current();
             let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
             loop {
                 let found = self.holder.load(failure);
@@ -250,15 +232,15 @@ mod tests {
 
     #[test]
     fn a_forked_child_has_another_number_and_its_child_another() {
-        let parent = Generation::current();
-        assert_ne!(parent, Generation::default());
+        let parent = generation();
+        assert_ne!(parent, 0);
         let differ = in_child(|| {
-            let child = Generation::current();
-            let of_child = in_child(|| ![parent, child].contains(&Generation::current()));
-            child != parent && child == Generation::current() && of_child
+            let child = generation();
+            let of_child = in_child(|| ![parent, child].contains(&generation()));
+            child != parent && child == generation() && of_child
         });
         assert!(differ);
-        assert_eq!(parent, Generation::current());
+        assert_eq!(parent, generation());
     }
 
     #[test]

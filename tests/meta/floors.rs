@@ -9,8 +9,8 @@ const FLOORS: [&[&str]; 8] = [
     &["mode", "element", "endian", "error", "npy_error"],
     &["layout", "options", "span"],
     &[
-        "address", "cached", "guard", "pages", "pagemap", "paging", "file", "hidden",
-        "space", "sys", "tail", "view", "word",
+        "address", "cached", "claim", "guard", "pages", "pagemap", "paging", "file",
+        "hidden", "space", "sys", "tail", "view", "word",
     ],
     &["array", "region", "source", "traits"],
     &["open", "safe"],
@@ -43,6 +43,7 @@ const UNSAFE: [&str; 21] = [
     "safe",
     "sys/limits",
     "sys/process",
+    "sys/write_state/shared",
     "view",
     "word",
 ];

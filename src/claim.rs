@@ -1,0 +1,77 @@
+//! What an array keeps of a file that the caller has opened: a description and a lock of its own.
+
+use std::fs::File;
+use std::path::Path;
+
+use crate::sys::description::{self, Held};
+use crate::{Error, Mode, Result, file};
+
+/// The file of a caller, as an array uses it.
+#[derive(Debug)]
+pub(crate) struct Claim<'f> {
+    caller: &'f File,
+    /// Opened again, so that what the kernel reports of it is reported to this array.
+    own: Option<File>,
+    /// A duplicate of the caller's descriptor, which has the lock.
+    pub(crate) lock: Option<File>,
+    /// Whether the caller's descriptor has got the lock here.
+    is_to_unlock: bool,
+}
+
+impl<'f> Claim<'f> {
+    /// Opens a file again if it is written or locked, and locks it if asked to.
+    ///
+    /// A lock that the caller holds through the file already is left as it is, and suffices if it
+    /// is exclusive or only a shared one is asked for. To make an exclusive lock of a shared one,
+    /// the kernel would give that up first.
+    pub(crate) fn new(caller: &'f File, mode: Mode, locks: bool) -> Result<Self> {
+        let path = Path::new("");
+        let needs_own = mode.writes_file() || locks;
+        file::regular(caller, path)?;
+        let own = needs_own.then(|| description::reopen(caller, mode.writes_file()).ok());
+        let mut claim =
+            Self { caller, own: own.flatten(), lock: None, is_to_unlock: false };
+        if locks {
+            claim.lock(mode, path)?;
+        }
+        Ok(claim)
+    }
+
+    fn lock(&mut self, mode: Mode, path: &Path) -> Result<()> {
+        if let Some(own) = &self.own {
+            match file::lock(own, mode, path) {
+                Err(Error::Locked { .. }) => {}
+                locked => return locked,
+            }
+        }
+        let held = description::held(self.caller);
+        let suffices = match held {
+            Ok(Held::Exclusive) => true,
+            Ok(Held::Shared) => !mode.writes_file(),
+            Ok(Held::Nothing) | Err(_) => false,
+        };
+        if !suffices {
+            if self.own.is_some() || matches!(held, Ok(Held::Shared)) {
+                return Err(Error::Locked { path: path.to_owned() });
+            }
+            file::lock(self.caller, mode, path)?;
+            // Where nothing tells, the lock may have been the caller's before. On Windows, it
+            // would have been refused then.
+            self.is_to_unlock = held.is_ok() || cfg!(windows);
+        }
+        self.lock = Some(self.caller.try_clone().map_err(Error::io("keep open", path))?);
+        Ok(())
+    }
+
+    /// Returns the file to map and to keep.
+    pub(crate) fn file(&self) -> &File {
+        self.own.as_ref().unwrap_or(self.caller)
+    }
+
+    /// Gives up the lock that the caller's descriptor has got here.
+    pub(crate) fn undo(self) {
+        if self.is_to_unlock {
+            let _ = self.caller.unlock();
+        }
+    }
+}

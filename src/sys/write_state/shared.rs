@@ -1,0 +1,265 @@
+//! The state in memory that a forked child shares, behind a lock that works across processes.
+#![expect(unsafe_code, reason = "the standard library has no lock across processes")]
+
+use std::cell::UnsafeCell;
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+
+use super::Failure;
+use crate::sys::process::{ForkLock, generation};
+
+/// What the processes share of one array.
+///
+/// The kernel frees the lock if its holder dies.
+#[repr(C)]
+struct Slot {
+    lock: UnsafeCell<libc::pthread_mutex_t>,
+    /// How many failures there were, also of earlier arrays of this slot.
+    failures: AtomicU32,
+    /// The error number of a failure that is not reported yet; 0 if there is none.
+    noted: AtomicI32,
+}
+
+// SAFETY: the lock is used by the functions of the C library for it alone, the rest is atomic.
+unsafe impl Sync for Slot {}
+
+/// The slots of no array.
+#[derive(Default)]
+struct Pool {
+    /// The process that has mapped them. A child takes none of these, which its parent gives
+    /// to other arrays.
+    owner: u64,
+    free: Vec<&'static Slot>,
+    /// How many there are in all.
+    count: usize,
+}
+
+static POOL: ForkLock<Pool> =
+    ForkLock::new(Pool { owner: 0, free: Vec::new(), count: 0 });
+
+/// Whether writes have failed, for this process and the children that it has forked since.
+pub(crate) struct WriteState {
+    slot: &'static Slot,
+    /// How many failures the slot had before.
+    before: u32,
+    owner: u64,
+}
+
+impl WriteState {
+    /// Starts without a failure.
+    pub(crate) fn new() -> io::Result<Self> {
+        let owner = generation();
+        let mut pool = POOL.lock();
+        if pool.owner != owner {
+            *pool = Pool { owner, ..Pool::default() };
+        }
+        if pool.free.is_empty() {
+            let more = slots(pool.count)?;
+            pool.count = pool.count.saturating_add(more.len());
+            pool.free.extend(more);
+        }
+        let slot = pool.free.pop().ok_or(io::ErrorKind::OutOfMemory)?;
+        drop(pool);
+        // What an earlier array has not reported, a child that still has it is to see.
+        if slot.noted.swap(0, Ordering::Relaxed) != 0 {
+            slot.fail();
+        }
+        Ok(Self { slot, before: slot.failures.load(Ordering::Relaxed), owner })
+    }
+
+    /// Writes to disk, unless an earlier write has failed; notes if this one does.
+    ///
+    /// A process that was killed while it wrote may have taken the report of a failure with
+    /// it: that counts as one.
+    pub(crate) fn attempt<E>(
+        &self,
+        write: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), Failure<E>> {
+        let _turn = Turn::take(self.slot);
+        if self.slot.failures.load(Ordering::Relaxed) != self.before {
+            return Err(Failure::Earlier);
+        }
+        let noted = self.slot.noted.swap(0, Ordering::Relaxed);
+        let written = match noted {
+            0 => write().map_err(Failure::Now),
+            noted => Err(Failure::Noted(io::Error::from_raw_os_error(noted))),
+        };
+        written.inspect_err(|_| self.slot.fail())
+    }
+
+    /// Keeps what the kernel says once, that a write has failed, for the next write.
+    pub(crate) fn note(&self, error: &io::Error) {
+        let number = error.raw_os_error().unwrap_or(libc::EIO);
+        self.slot.noted.store(number, Ordering::Relaxed);
+    }
+
+    /// Makes a call while no process is in [`attempt`](Self::attempt).
+    pub(crate) fn between<T>(&self, call: impl FnOnce() -> T) -> T {
+        let _turn = Turn::take(self.slot);
+        call()
+    }
+}
+
+impl Drop for WriteState {
+    fn drop(&mut self) {
+        let mut pool = POOL.lock();
+        if self.owner == pool.owner && pool.owner == generation() {
+            pool.free.push(self.slot);
+        }
+    }
+}
+
+impl std::fmt::Debug for WriteState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let failures = self.slot.failures.load(Ordering::Relaxed);
+        let has_failed = failures != self.before;
+        f.debug_struct("WriteState").field("has_failed", &has_failed).finish()
+    }
+}
+
+impl Slot {
+    fn fail(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The right to write, of one thread of all processes.
+struct Turn<'a>(&'a Slot);
+
+impl<'a> Turn<'a> {
+    fn take(slot: &'a Slot) -> Self {
+        // SAFETY: the lock was initialised when the slot was made, and is never destroyed.
+        match unsafe { libc::pthread_mutex_lock(slot.lock.get()) } {
+            0 => {}
+            libc::EOWNERDEAD => {
+                slot.fail();
+                // SAFETY: this thread has the lock, whose last holder has died.
+                let _ = unsafe { libc::pthread_mutex_consistent(slot.lock.get()) };
+            }
+            _ => slot.fail(),
+        }
+        Self(slot)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the lock is initialised; if this thread has not got it, this is an error.
+        let _ = unsafe { libc::pthread_mutex_unlock(self.0.lock.get()) };
+    }
+}
+
+/// Maps as many slots as there are, a page of them at least.
+#[cold]
+fn slots(count: usize) -> io::Result<impl ExactSizeIterator<Item = &'static Slot>> {
+    let len = count.saturating_mul(size_of::<Slot>()).max(1);
+    let page = rustix::param::page_size();
+    let len = len.checked_next_multiple_of(page).ok_or(io::ErrorKind::OutOfMemory)?;
+    let (protection, flags) = (ProtFlags::READ.union(ProtFlags::WRITE), MapFlags::SHARED);
+    // SAFETY: a new mapping where nothing is mapped.
+    let first = unsafe { mmap_anonymous(ptr::null_mut(), len, protection, flags) }?;
+    let first = first.cast::<Slot>();
+    let count = len.checked_div(size_of::<Slot>()).unwrap_or(0);
+    let mut attributes = MaybeUninit::uninit();
+    let attributes = attributes.as_mut_ptr();
+    // SAFETY: the attributes are this function's own.
+    check(unsafe { libc::pthread_mutexattr_init(attributes) })?;
+    let shared = libc::PTHREAD_PROCESS_SHARED;
+    // SAFETY: as above, and initialised.
+    check(unsafe { libc::pthread_mutexattr_setpshared(attributes, shared) })?;
+    let robust = libc::PTHREAD_MUTEX_ROBUST;
+    // SAFETY: as above.
+    check(unsafe { libc::pthread_mutexattr_setrobust(attributes, robust) })?;
+    for number in 0..count {
+        let slot = first.wrapping_add(number);
+        // SAFETY: the slot lies within the new mapping, which no other thread knows.
+        let lock = unsafe { &raw mut (*slot).lock };
+        let lock = UnsafeCell::raw_get(lock);
+        // SAFETY: the lock is in that mapping too, and not used yet.
+        check(unsafe { libc::pthread_mutex_init(lock, attributes) })?;
+    }
+    Ok((0..count).map(move |number| {
+        let slot =
+            NonNull::new(first.wrapping_add(number)).unwrap_or(NonNull::dangling());
+        // SAFETY: the mapping is never unmapped, has `count` slots, at a page; their numbers
+        // are zeros and their locks initialised. Only shared references are made.
+        unsafe { slot.as_ref() }
+    }))
+}
+
+fn check(failed: i32) -> io::Result<()> {
+    if failed == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(failed)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs `work` in a forked child that dies if it has not ended within 10 s.
+    fn in_child(work: impl FnOnce() -> bool) -> libc::c_int {
+        // SAFETY: the child calls nothing that waits for another thread, and `_exit`.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            // SAFETY: a number of seconds.
+            unsafe { libc::alarm(10) };
+            let code = i32::from(!work());
+            // SAFETY: nothing is left to do.
+            unsafe { libc::_exit(code) };
+        }
+        let mut status = 0;
+        // SAFETY: `status` is where the system may write.
+        let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+        assert_eq!(waited, pid);
+        status
+    }
+
+    fn is_earlier(state: &WriteState) -> bool {
+        matches!(state.attempt(|| Ok::<(), ()>(())), Err(Failure::Earlier))
+    }
+
+    #[test]
+    fn a_failure_of_a_process_is_one_of_its_parent_and_of_no_other_array() {
+        let (state, other) = (WriteState::new().unwrap(), WriteState::new().unwrap());
+        assert!(state.attempt(|| Ok::<(), ()>(())).is_ok());
+        let fails = || matches!(state.attempt(|| Err(7)), Err(Failure::Now(7)));
+        assert_eq!(in_child(fails), 0);
+        assert!(is_earlier(&state) && !is_earlier(&other));
+        drop(state);
+        // The slot is used again.
+        let again = WriteState::new().unwrap();
+        assert!(!is_earlier(&again));
+        again.note(&io::Error::from_raw_os_error(libc::ENOSPC));
+        assert_eq!(
+            in_child(|| matches!(
+                again.attempt(|| Ok::<(), ()>(())),
+                Err(Failure::Noted(e)) if e.raw_os_error() == Some(libc::ENOSPC)
+            )),
+            0
+        );
+        assert!(is_earlier(&again));
+    }
+
+    #[test]
+    fn a_process_that_dies_in_a_write_leaves_a_failure_and_no_lock() {
+        let state = WriteState::new().unwrap();
+        let dies = || {
+            // SAFETY: a signal to this process, the child.
+            let killed = unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+            if killed == 0 { Ok(()) } else { Err(()) }
+        };
+        assert_eq!(in_child(|| state.attempt(dies).is_ok()), libc::SIGKILL);
+        assert!(is_earlier(&state));
+        assert!(is_earlier(&state), "the lock is free");
+    }
+
+    #[test]
+    fn many_arrays_have_a_slot_each() {
+        let states: Vec<_> = (0..1000).map(|_| WriteState::new().unwrap()).collect();
+        let _ = states.first().unwrap().attempt(|| Err(()));
+        assert_eq!(states.iter().filter(|state| is_earlier(state)).count(), 1);
+    }
+}

@@ -1,0 +1,42 @@
+//! The state of one process: no error is reported once for several.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::Failure;
+use crate::sys::process::generation;
+
+/// Whether writes have failed, in this process.
+#[derive(Debug)]
+pub(crate) struct WriteState {
+    turn: Mutex<()>,
+    has_failed: AtomicBool,
+    owner: u64,
+}
+
+impl WriteState {
+    /// Starts without a failure.
+    pub(crate) fn new() -> io::Result<Self> {
+        let (turn, has_failed) = (Mutex::default(), AtomicBool::new(false));
+        Ok(Self { turn, has_failed, owner: generation() })
+    }
+
+    /// Writes to disk, unless an earlier write has failed; notes if this one does.
+    ///
+    /// A forked child does not wait for a turn that a thread of its parent may have had.
+    pub(crate) fn attempt<E>(
+        &self,
+        write: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), Failure<E>> {
+        let is_ours = self.owner == generation();
+        let turn = || self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = is_ours.then(turn);
+        if self.has_failed.load(Ordering::Relaxed) {
+            return Err(Failure::Earlier);
+        }
+        write().map_err(Failure::Now).inspect_err(|_| {
+            self.has_failed.store(true, Ordering::Relaxed);
+        })
+    }
+}
