@@ -54,6 +54,8 @@ pub struct Draft<A: 'static, D> {
     /// Dropped before the file gets a name.
     array: MmapArray<A, D>,
     hidden: Hidden,
+    /// Whether a file that others have locked to read it is not to be replaced either.
+    locks: bool,
 }
 
 impl<D: Dimension> MapOptions<D> {
@@ -85,12 +87,15 @@ impl<D: Dimension> MapOptions<D> {
         options.resolve::<A>(0)?;
         file::refuse_special(path)?;
         let hidden = Hidden::beside(path).map_err(Error::io("draft", path))?;
+        let file = hidden.file().ok_or(io::ErrorKind::NotFound);
+        let file = file.map_err(|e| Error::io("draft", path)(e.into()))?;
+        options.write_zeros::<A>(file, path)?;
         // SAFETY: nobody else knows the file before `publish`, which unmaps the array first;
         // its space is reserved where the system can, so that stores find room.
-        let array = unsafe { options.map_named(hidden.file(), path) }?;
+        let array = unsafe { options.map_sized(file, 0, path) }?;
         let end = array.layout().end();
-        finish(hidden.file()).map_err(crate::space::refusal("write", end, path))?;
-        Ok(Draft { array, hidden })
+        finish(file).map_err(crate::space::refusal("write", end, path))?;
+        Ok(Draft { array, hidden, locks: self.lock })
     }
 }
 
@@ -118,18 +123,22 @@ impl<A: Element, D: Dimension> Draft<A, D> {
     /// # Errors
     ///
     /// - Those of [`sync`](SyncToDisk::sync), and [`Error::NoSpace`] if the folder has no room.
+    /// - [`Error::Locked`] if the file to be replaced is locked, through another handle with
+    ///   [`lock`](MapOptions::lock) that writes: what that handle stores or appends from then on
+    ///   would be lost. A file that is locked for reading only is replaced, and its readers keep
+    ///   it, unless the draft was made with `lock` as well.
     /// - [`Error::Io`] if the path cannot be replaced, or exists in mode `x+`.
     ///
     /// The old file is intact then, and of the draft nothing is left. Only if the disk fails
     /// with the name, the new file is in its place, and may not be after a power cut.
     pub fn publish(self) -> Result<()> {
-        let Self { array, hidden } = self;
+        let Self { array, hidden, locks } = self;
         let replaces = array.mode() == Mode::Create;
         let end = array.layout().end();
         array.sync()?;
         let path = array.path().map(Path::to_owned).unwrap_or_default();
         drop(array);
-        hidden.publish(replaces).map_err(crate::space::refusal("publish", end, &path))
+        hidden.publish(&path, replaces, locks, end)
     }
 }
 

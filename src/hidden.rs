@@ -1,16 +1,21 @@
 //! Files without a name until they get theirs; knows nothing of their contents.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tempfile::{Builder, NamedTempFile};
+use tempfile::{Builder, NamedTempFile, PersistError};
+
+use crate::sys::process::generation;
+use crate::{Error, Mode, Result, file, space};
 
 /// A new file that nobody else knows, and the path that it is for.
 #[derive(Debug)]
 pub(crate) struct Hidden {
     file: Holder,
     target: PathBuf,
+    /// The process that removes a file with a name; a forked child leaves it to that.
+    owner: u64,
 }
 
 #[derive(Debug)]
@@ -20,7 +25,12 @@ enum Holder {
     Unnamed(File),
     /// It has one that is removed when this is dropped.
     Named(NamedTempFile),
+    /// It has got its own name.
+    Published,
 }
+
+/// How often a name is looked at again that other processes give to other files.
+const TRIES: usize = 100;
 
 impl Hidden {
     /// Makes a file in the folder of a path, or of what it leads to if it is a link.
@@ -29,48 +39,170 @@ impl Hidden {
         let old = fs::metadata(&target).ok();
         #[cfg(target_os = "linux")]
         if let Some(file) = unnamed(folder(&target))? {
-            return Ok(Self { file: Holder::Unnamed(file), target });
+            return Ok(Self::new(Holder::Unnamed(file), target));
         }
         let file = named(folder(&target), old.is_some())?;
-        Ok(Self { file: Holder::Named(file), target })
+        Ok(Self::new(Holder::Named(file), target))
     }
 
-    pub(crate) fn file(&self) -> &File {
+    fn new(file: Holder, target: PathBuf) -> Self {
+        Self { file, target, owner: generation() }
+    }
+
+    pub(crate) fn file(&self) -> Option<&File> {
         match &self.file {
             #[cfg(target_os = "linux")]
-            Holder::Unnamed(file) => file,
-            Holder::Named(file) => file.as_file(),
+            Holder::Unnamed(file) => Some(file),
+            Holder::Named(file) => Some(file.as_file()),
+            Holder::Published => None,
         }
     }
 
-    /// Brings the file to disk, gives it its name, and brings that to disk.
+    /// Brings the file, of `len` bytes, to disk, gives it its name, and brings that to disk.
     ///
-    /// A file of that name is replaced in one step, or left if it is not to be.
-    pub(crate) fn publish(self, replaces: bool) -> io::Result<()> {
+    /// A file of that name is replaced in one step, unless it is locked, or left if it is not to
+    /// be. With `locks`, also one that is locked for reading only is not replaced.
+    ///
+    /// Errors name the path by which the caller knows the file.
+    pub(crate) fn publish(
+        mut self,
+        path: &Path,
+        replaces: bool,
+        locks: bool,
+        len: u64,
+    ) -> Result<()> {
+        self.prepare(replaces).map_err(space::refusal("publish", len, path))?;
+        // What cannot be opened is to be known before anything is replaced.
+        let folder = Folder::open(folder(&self.target));
+        let folder = folder.map_err(Error::io("publish", path))?;
+        for _ in 0..TRIES {
+            // The lock lasts until the file is replaced.
+            let old = if replaces {
+                lock_old(&self.target, path, locks)?
+            } else {
+                Old::Missing
+            };
+            match self.name(old.is_there()) {
+                // A file of that name was made just now.
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists && replaces => {}
+                Err(e) => return Err(space::refusal("publish", len, path)(e)),
+                Ok(()) => {
+                    drop(old);
+                    return folder.sync().map_err(space::refusal("publish", len, path));
+                }
+            }
+        }
+        Err(Error::Replaced { path: path.to_owned() })
+    }
+
+    /// Makes sure that the name can be given, and brings the file to disk.
+    fn prepare(&self, replaces: bool) -> io::Result<()> {
         let old = fs::metadata(&self.target).ok();
         if old.as_ref().is_some_and(|old| !replaces || !old.is_file()) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
+        let file = self.file().ok_or(io::ErrorKind::NotFound)?;
         if let Some(old) = old {
-            take_permissions(self.file(), &old)?;
+            take_permissions(file, &old)?;
         }
-        self.file().sync_all()?;
-        let Self { file, target } = self;
-        // What cannot be opened is to be known before anything is replaced.
-        let folder = Folder::open(folder(&target))?;
-        match file {
-            #[cfg(target_os = "linux")]
-            Holder::Unnamed(file) => link(&file, &target, replaces)?,
-            Holder::Named(file) => {
-                let persisted = match replaces {
-                    true => file.persist(&target),
-                    false => file.persist_noclobber(&target),
-                };
-                persisted.map_err(|e| e.error)?;
-            }
-        }
-        folder.sync()
+        file.sync_all()
     }
+
+    /// Gives the file its name, which a file has already or none.
+    fn name(&mut self, is_there: bool) -> io::Result<()> {
+        let target = &self.target;
+        match std::mem::replace(&mut self.file, Holder::Published) {
+            #[cfg(target_os = "linux")]
+            Holder::Unnamed(file) => {
+                let linked = link(&file, target, is_there);
+                self.file = Holder::Unnamed(file);
+                linked?;
+                self.file = Holder::Published;
+            }
+            Holder::Named(file) => {
+                let persisted = match is_there {
+                    true => file.persist(target),
+                    false => persist_new(file, target),
+                };
+                if let Err(failed) = persisted {
+                    self.file = Holder::Named(failed.file);
+                    return Err(failed.error);
+                }
+            }
+            Holder::Published => return Err(io::ErrorKind::NotFound.into()),
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        match &mut self.file {
+            Holder::Named(file) if self.owner != generation() => {
+                file.disable_cleanup(true);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A file that is to be replaced.
+#[derive(Debug)]
+enum Old {
+    Missing,
+    /// Locked as long as the descriptor is open, if there is one.
+    There {
+        _lock: Option<File>,
+    },
+}
+
+impl Old {
+    fn is_there(&self) -> bool {
+        matches!(self, Self::There { .. })
+    }
+}
+
+/// Locks the file of a name, or fails if it is locked for writing.
+///
+/// What an array that has it open for writing stores from then on would be lost. Arrays that read
+/// it keep what they read; with `locks`, a file that they have locked is not replaced either.
+fn lock_old(target: &Path, path: &Path, locks: bool) -> Result<Old> {
+    // A lock for reading, or for writing, of a file that is open for reading.
+    let lock = |file: &File| if locks { file.try_lock() } else { file.try_lock_shared() };
+    for _ in 0..TRIES {
+        let old = match file::open(target, Mode::ReadOnly) {
+            Ok(opened) => opened.file,
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(Old::Missing);
+            }
+            // Without permission to read it, its lock cannot be asked for.
+            Err(Error::Io { .. }) if !locks => return Ok(Old::There { _lock: None }),
+            Err(error) => return Err(error),
+        };
+        let locked = lock(&old);
+        if !file::leads_to(target, &old) {
+            continue;
+        }
+        return match locked {
+            // Windows replaces no file that is open, and so none that is locked.
+            Ok(()) => Ok(Old::There { _lock: Some(old).filter(|_| !cfg!(windows)) }),
+            Err(TryLockError::WouldBlock) => Err(Error::Locked { path: path.to_owned() }),
+            // The file system has no locks, so that no array has one.
+            Err(TryLockError::Error(_)) if !locks => Ok(Old::There { _lock: None }),
+            Err(TryLockError::Error(e)) => Err(Error::io("lock", path)(e)),
+        };
+    }
+    Err(Error::Replaced { path: path.to_owned() })
+}
+
+/// Gives a file a name that no file has.
+fn persist_new(file: NamedTempFile, target: &Path) -> Result<File, PersistError> {
+    file.persist_noclobber(target).or_else(|failed| match failed.error.kind() {
+        io::ErrorKind::AlreadyExists => Err(failed),
+        // Some file systems can only rename.
+        _ if fs::symlink_metadata(target).is_err() => failed.file.persist(target),
+        _ => Err(failed),
+    })
 }
 
 /// Returns the path of the file that is to be replaced, or to be there, from the root on.
@@ -159,18 +291,17 @@ fn named(folder: &Path, is_secret: bool) -> io::Result<NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
-/// Names a file that has no name.
+/// Names a file that has no name, by a name that a file has already or none.
 #[cfg(target_os = "linux")]
-fn link(file: &File, target: &Path, replaces: bool) -> io::Result<()> {
+fn link(file: &File, target: &Path, is_there: bool) -> io::Result<()> {
     use rustix::fs::{AtFlags, CWD, linkat};
 
     let source = handle(file);
     let link = |name: &Path| -> io::Result<()> {
         Ok(linkat(CWD, &source, CWD, name, AtFlags::SYMLINK_FOLLOW)?)
     };
-    match link(target) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && replaces => {}
-        linked => return linked,
+    if !is_there {
+        return link(target);
     }
     // A name that exists can only be replaced by another.
     let make = |name: &Path| link(name).map(|()| name.to_owned());
