@@ -87,8 +87,14 @@
 //! The kernel reports a failed write once, forgets it, and may drop the data; a second call can
 //! succeed over the loss. Therefore all later syncs of a handle that has failed fail too. Its
 //! elements can still be read; if the kernel takes their memory, they come back as the disk has
-//! them. Other handles of the file, also in other processes, know of it only if the kernel tells
-//! them.
+//! them. On Linux each handle, also of one `File` that is mapped twice, is told by the kernel if it
+//! was open when the write failed (where `/proc` is mounted), and a handle that a forked child
+//! shares with its parent has failed for both when one of them was told. A sync that was killed
+//! counts as failed for the other. Elsewhere other handles know of it only if the kernel tells them.
+//!
+//! A `sync` also compares the length of the file with the end of the array: what was stored beyond
+//! the end of a file that another process has truncated is lost, which is
+//! [`Error::FileTooShort`] ([`Error::Faulted`] for guarded arrays) and final in the same way.
 //!
 //! # What file systems and drives add
 //!
