@@ -13,6 +13,7 @@ use crate::claim::Claim;
 use crate::element::needs_check;
 use crate::file::{self, Stamp};
 use crate::pages::{self, Pages};
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::sys::file_system::FileSystem;
 use crate::view::check;
 use crate::{Element, Error, Layout, MapOptions, MmapArray, Mode, Result, space};

@@ -9,6 +9,10 @@ use std::io;
 
 /// The lock that a description holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android")),
+    expect(dead_code, reason = "no other system tells")
+)]
 pub(crate) enum Held {
     Nothing,
     Shared,

@@ -23,6 +23,7 @@ pub(crate) enum Failure<E> {
     /// It was made, and has failed.
     Now(E),
     /// An earlier one had failed, which was noted and not reported yet.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "sync alone writes"))]
     Noted(io::Error),
     /// An earlier one has failed, and that was reported.
     Earlier,

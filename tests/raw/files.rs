@@ -256,33 +256,36 @@ mod huge {
 #[test]
 fn descriptors_are_kept_for_writing_and_locks_alone() {
     let count = || fs::read_dir("/proc/self/fd").unwrap().count();
-    test_support::in_own_process(descriptors_are_kept_for_writing_and_locks_alone, || {
-        let place = Place::of(&[1, 2, 3, 4]);
-        let open = |mode: Mode, lock: bool| -> Result<_> {
-            open::<u8, _>(&MapOptions::new(mode).lock(lock), &place)
-        };
-        let before = count();
-        let mut arrays = Vec::new();
-        for _ in 0..500 {
-            for mode in [ReadOnly, CopyOnWrite] {
-                arrays.push(open(mode, false).unwrap());
+    test_support::in_own_process(
+        descriptors_are_kept_for_writing_and_locks_alone,
+        || {
+            let place = Place::of(&[1, 2, 3, 4]);
+            let open = |mode: Mode, lock: bool| -> Result<_> {
+                open::<u8, _>(&MapOptions::new(mode).lock(lock), &place)
+            };
+            let before = count();
+            let mut arrays = Vec::new();
+            for _ in 0..500 {
+                for mode in [ReadOnly, CopyOnWrite] {
+                    arrays.push(open(mode, false).unwrap());
+                }
             }
-        }
-        assert_eq!((arrays.len(), count()), (1000, before));
-        for mode in [ReadOnly, CopyOnWrite] {
-            let locked = open(mode, true).unwrap();
-            assert_eq!((locked.sum(), count()), (10, before + 1), "{mode}");
-        }
-        assert_eq!(count(), before);
-        assert!(arrays.iter().all(|a| a.sum() == 10));
-        let writable = open(ReadWrite, false).unwrap();
-        writable.sync().unwrap();
-        assert_eq!(count(), before + 1);
-        drop(writable);
-        drop(arrays);
-        let scratch = MapOptions::scratch::<u8, _>(3).unwrap();
-        let loaded = MapOptions::new(ReadOnly).load::<u8>(&place).unwrap();
-        assert_eq!((scratch.sum(), loaded.sum(), count()), (0, 10, before + 1));
-        assert_eq!(place.bytes().unwrap(), [1, 2, 3, 4]);
-    });
+            assert_eq!((arrays.len(), count()), (1000, before));
+            for mode in [ReadOnly, CopyOnWrite] {
+                let locked = open(mode, true).unwrap();
+                assert_eq!((locked.sum(), count()), (10, before + 1), "{mode}");
+            }
+            assert_eq!(count(), before);
+            assert!(arrays.iter().all(|a| a.sum() == 10));
+            let writable = open(ReadWrite, false).unwrap();
+            writable.sync().unwrap();
+            assert_eq!(count(), before + 1);
+            drop(writable);
+            drop(arrays);
+            let scratch = MapOptions::scratch::<u8, _>(3).unwrap();
+            let loaded = MapOptions::new(ReadOnly).load::<u8>(&place).unwrap();
+            assert_eq!((scratch.sum(), loaded.sum(), count()), (0, 10, before + 1));
+            assert_eq!(place.bytes().unwrap(), [1, 2, 3, 4]);
+        },
+    );
 }
