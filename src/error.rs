@@ -89,7 +89,8 @@ pub enum Error {
     /// The file goes on beyond the array, which would grow over it.
     #[error(
         "the file goes on from the array's end at byte {end} to byte {found}, which growth \
-         would overwrite (map all of it, or copy the array to a file of its own)"
+         would overwrite (map all of it, copy the array to a file of its own, or truncate \
+         the file to byte {end} if nothing needs the rest)"
     )]
     TrailingBytes {
         /// Where the array ends.
@@ -132,7 +133,8 @@ pub enum Error {
     /// The array would reach past the end of the file.
     #[error(
         "the array ends at byte {needed}, but the file has {found} bytes (check shape, \
-         offset and element type; `grow(true)` extends a file in mode `r+`)"
+         offset and element type; `grow(true)` extends a file in mode `r+`, \
+         `npy::Options::whole_rows(true)` opens the whole rows of a `.npy` file)"
     )]
     FileTooShort {
         /// Where the array ends.

@@ -4,14 +4,13 @@
 use std::fs::File;
 use std::io;
 
-use bytemuck::cast_slice;
+use bytemuck::{bytes_of, cast_slice};
 use ndarray::{ArrayRef, Axis, Dimension, Slice};
 
 use crate::region::Place;
 use crate::source::Source;
 use crate::space::{self, Room};
-use crate::sys::file_system::FileSystem;
-use crate::{Element, Error, Layout, MmapArray, Result, address, pages};
+use crate::{Element, Error, Layout, MmapArray, Result, pages};
 
 /// How much of an array that has another order is put in order at a time.
 const PIECE: usize = 1 << 20;
@@ -23,7 +22,30 @@ const LEAST_RESERVED: usize = 64 << 20;
 const MAPS_AHEAD: bool = cfg!(target_os = "linux");
 
 impl<A: Element, D: Dimension> MmapArray<A, D> {
+    /// Makes the file end with the array, and its header count the rows of the array.
+    ///
+    /// `left_over` is the length of a file that goes on beyond the array.
+    pub(crate) fn begin(&mut self, left_over: Option<u64>) -> Result<()> {
+        let end = self.layout().end();
+        if let Source::Header(header) = self.source() {
+            let rows = self.layout().rows(header.is_fortran());
+            if header.count() != rows {
+                self.count(rows, false)?;
+                let Place { pages, path, .. } = self.place();
+                pages.sync_data(path)?;
+            }
+        }
+        let Some(found) = left_over else { return Ok(()) };
+        let Place { pages, path, .. } = self.place();
+        let cut = pages.file().map(|file| space::cut_back(file, end, found));
+        cut.unwrap_or(Ok(())).map_err(Error::io("cut", path))
+    }
+
     /// Appends rows, for which the array is then to have a layout; undoes nothing.
+    ///
+    /// The header may come to disk before the rows that it counts. Therefore the file is made so
+    /// long that it has them, and is so on disk, before they are counted; where it cannot be made
+    /// longer than they need, they are on disk themselves.
     pub(crate) fn append_as(
         &mut self,
         layout: Layout<D>,
@@ -34,24 +56,25 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ) -> Result<()> {
         let (from, end) = (self.layout().end(), layout.end());
         let old = self.len_of(axis);
-        let is_ahead = self.is_ahead();
+        let counts = self.has_header();
         if MAPS_AHEAD {
             // What can be refused is refused before the file shows new rows to others.
             self.reserve(layout.len(), None)?;
         }
         let (pages, _, path) = self.parts_mut();
+        let is_ahead = counts && pages.reach_ahead(from, end, path).is_ok();
         // If there is no room for more than these rows, there may be for them.
-        let is_provided = is_ahead && pages.provide(from, end, path).is_ok();
-        let stores = is_small && is_provided;
+        let is_reserved = is_ahead && pages.reserve_ahead(end).is_ok();
+        let stores = is_small && is_reserved;
         if let Some(file) = pages.file().filter(|_| !stores) {
             let written = space::check_limit(end)
-                .and_then(|()| match is_small || is_provided {
+                .and_then(|()| match is_small || is_reserved {
                     true => Ok(()),
                     false => space::fill_holes(file, from..end),
                 })
                 .and_then(|()| write(file, rows, axis, from));
             written.map_err(space::refusal("extend", end, path))?;
-            if is_ahead && !is_provided {
+            if counts && !is_ahead {
                 pages.sync_data(path)?;
             }
         }
@@ -66,26 +89,61 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             added.slice_axis_inplace(axis, Slice::from(old..));
             added.zip_mut_with(rows, |to, from| *to = *from);
             self.place().pages.intact()?;
+        } else if cfg!(target_os = "linux") && !self.pages_mut().file_system().is_coherent
+        {
+            self.show(rows, axis, old)?;
         }
-        self.count(count)
+        self.count(count, stores)
+    }
+
+    /// Makes the mapping show rows that were written to the file, if it does not.
+    ///
+    /// The file has their space now. To store what a page has already would write it again.
+    fn show(&mut self, rows: &ArrayRef<A, D>, axis: Axis, old: usize) -> Result<()> {
+        let mut shown = self.view_mut()?;
+        shown.slice_axis_inplace(axis, Slice::from(old..));
+        shown.zip_mut_with(rows, |to, from| {
+            if bytes_of(to) != bytes_of(from) {
+                *to = *from;
+            }
+        });
+        self.place().pages.intact()
     }
 
     /// Adds zeros at the end, with space on the disk.
     pub(crate) fn stretch(&mut self, layout: Layout<D>, count: usize) -> Result<()> {
         let Some(file) = self.file()? else { return Ok(()) };
-        let (old, path) = (self.layout().clone(), self.place().path);
-        let room = Room::make(&file, old.end(), old.end(), layout.end(), false, path)?;
-        self.reserve(layout.len(), None)?;
-        self.sync_if_ahead()?;
-        // SAFETY: as in `append_as`; zeros are valid.
-        unsafe { self.set_layout(layout) };
-        let counted = self.count(count);
-        match &counted {
-            Ok(()) => room.keep(),
-            // SAFETY: this is how the array was.
-            Err(_) => unsafe { self.set_layout(old) },
+        let (old, end) = (self.layout().clone(), layout.end());
+        let counts = self.has_header();
+        if MAPS_AHEAD {
+            self.reserve(layout.len(), None)?;
         }
-        counted
+        let (pages, _, path) = self.parts_mut();
+        let is_ahead = counts && pages.reach_exactly(old.end(), end, path).is_ok();
+        let len = pages.tail.reach().unwrap_or(old.end());
+        let stretched =
+            Room::make(&file, len, old.end(), end, false, path).and_then(|room| {
+                self.reserve(layout.len(), None)?;
+                // SAFETY: as in `append_as`; zeros are valid.
+                unsafe { self.set_layout(layout) };
+                self.pages_mut().tail.set_end(end);
+                let Place { pages, path, .. } = self.place();
+                if counts && !is_ahead {
+                    pages.sync_data(path)?;
+                }
+                self.count(count, false)?;
+                room.keep();
+                Ok(())
+            });
+        match stretched {
+            Ok(()) => self.trim(),
+            Err(e) => {
+                // What was added without a mark has been undone.
+                let end = old.end();
+                self.retreat(old, end);
+                Err(e)
+            }
+        }
     }
 
     /// Cuts rows off the end; the header, if any, is the first to know.
@@ -95,41 +153,58 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         old: usize,
         count: usize,
     ) -> Result<()> {
-        let Some(file) = self.file()? else { return Ok(()) };
-        self.count(count)?;
-        let cut = self.sync_if_ahead().and_then(|()| {
-            file.set_len(layout.end()).map_err(Error::io("cut", self.place().path))
+        let (from, end) = (self.layout().end(), layout.end());
+        let counts = self.has_header();
+        let (pages, _, path) = self.parts_mut();
+        if counts {
+            // So that rows that are no longer counted are known to be left over. There may be no
+            // room for that on a full disk, on which nothing is to keep it from becoming shorter.
+            let _ = pages.reach_exactly(from, from, path);
+        }
+        self.count(count, false)?;
+        let Place { pages, path, .. } = self.place();
+        let synced = if counts { pages.sync_data(path) } else { Ok(()) };
+        let cut = synced.and_then(|()| {
+            let pages = self.pages_mut();
+            let Some(_) = pages.tail.reach() else {
+                let cut = pages.file().map(|file| space::cut_back(file, end, from));
+                return cut
+                    .unwrap_or(Ok(()))
+                    .map_err(Error::io("cut", self.place().path));
+            };
+            pages.tail.set_end(end);
+            self.trim()
         });
         match &cut {
             // SAFETY: the layout is of fewer of the same bytes.
             Ok(()) => unsafe { self.set_layout(layout) },
-            // The error that led here is the one to report.
-            Err(_) => drop(self.count(old)),
+            Err(_) => {
+                self.pages_mut().tail.set_end(from);
+                // The error that led here is the one to report.
+                let _ = self.count(old, false);
+                let _ = self.trim();
+            }
         }
         cut
     }
 
-    /// Tells whether the file may be longer than the array says it is.
-    pub(crate) fn is_ahead(&self) -> bool {
-        let pages = self.place().pages;
-        // Of larger pages the page cache makes larger folios than space is reserved for.
-        let stores =
-            |file| address::page_size() == 4096 && FileSystem::of(file).stores_in_place;
-        matches!(self.source(), Source::Header(_))
-            && (pages.tail.reach().is_some() || pages.file().is_some_and(stores))
+    /// Makes the file end with the array.
+    pub(crate) fn trim(&mut self) -> Result<()> {
+        let (pages, _, path) = self.parts_mut();
+        pages.trim().map_err(Error::io("cut", path))
     }
 
-    /// Brings length and header to disk before one of them may contradict the other.
-    fn sync_if_ahead(&self) -> Result<()> {
-        let Place { pages, path, .. } = self.place();
-        if self.is_ahead() { pages.sync_data(path) } else { Ok(()) }
+    fn has_header(&self) -> bool {
+        matches!(self.source(), Source::Header(_))
     }
 
     /// Sees to it that so many bytes of the file are mapped, and more to come.
+    ///
+    /// `from` is the file if the array keeps none, or one to map in any case.
     pub(crate) fn reserve(&mut self, len: usize, from: Option<&File>) -> Result<()> {
         let Place { pages, mode, offset, path } = self.place();
-        let file = pages.file().or(from).filter(|_| pages.capacity() < len);
-        let Some(file) = file else { return Ok(()) };
+        let short = pages.file().filter(|_| pages.capacity() < len);
+        let Some(file) = from.or(short) else { return Ok(()) };
         let map =
             |ahead: usize| pages::map(file, offset, len.saturating_add(ahead), mode);
         let map = if MAPS_AHEAD {
@@ -147,20 +222,23 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     }
 
     /// Writes the number of rows, where a header has it.
-    fn count(&mut self, count: usize) -> Result<()> {
+    fn count(&mut self, count: usize, stores: bool) -> Result<()> {
         let end = self.layout().end();
         match self.parts_mut() {
             (pages, Source::Header(header), path) => {
                 let Some(file) = pages.file() else { return Ok(()) };
-                let written = header.write(file, count);
+                pages.tail.note_header_change();
+                // Nothing would repair a bus error in the header's own mapping.
+                let stores = stores && !pages.is_guarded();
+                let written = header.write(file, count, stores);
                 written.map_err(space::refusal("write the header of", end, path))
             }
             _ => Ok(()),
         }
     }
 
-    /// Goes back to a shorter array, and the file with it.
-    pub(crate) fn retreat(&mut self, layout: Layout<D>) {
+    /// Goes back to a shorter array, and the file with it if it has at most `reached` bytes.
+    pub(crate) fn retreat(&mut self, layout: Layout<D>, reached: u64) {
         let end = layout.end();
         // SAFETY: this is how the array was; the file is still longer.
         unsafe { self.set_layout(layout) };
@@ -170,10 +248,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let _ = match pages.tail.reach() {
             Some(_) => pages.trim(),
             None => {
-                pages.file().map_or(Ok(()), |file| match file.metadata()?.len() > end {
-                    true => file.set_len(end),
-                    false => Ok(()),
-                })
+                pages.file().map_or(Ok(()), |file| space::cut_back(file, end, reached))
             }
         };
     }

@@ -1,13 +1,14 @@
 //! Arrays that follow a file which somebody else makes longer.
 #![expect(unsafe_code, reason = "a longer array is a view of more bytes")]
 
+use std::fs::{File, Metadata};
 use std::path::Path;
 
 use ndarray::Dimension;
 
 use crate::file::{self, Stamp};
-use crate::layout::row_len;
 use crate::source::Source;
+use crate::sys::file_system::FileSystem;
 use crate::view::check;
 use crate::{Element, Error, Layout, MmapArray, Mode, Result};
 
@@ -69,29 +70,31 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         }
         let locks = self.place().pages.holds_lock;
         let file = file::open_locked(&path, self.mode(), locks)?.file;
-        let (fortran, counted) = match self.source() {
+        let fortran = match self.source() {
             Source::Caller | Source::Window => return Err(Error::FixedShape),
-            Source::File => (false, None),
-            Source::Header(header) => {
-                (header.is_fortran(), Some(header.read(&file, &path)?))
-            }
+            Source::File => false,
+            Source::Header(header) => header.is_fortran(),
         };
-        // Only now: the rows were there before they were counted.
-        let metadata = file::regular(&file, &path)?;
+        let (count, metadata) = self.measure(&file, &path)?;
         let stamp = Stamp::of(&metadata);
         if stamp.identity() != self.place().pages.stamp().identity() {
             return Err(Error::Replaced { path });
         }
-        let count = match counted {
-            Some(count) => count,
-            None => self.whole_rows(metadata.len())?,
-        };
         let layout = self.layout().with_rows(fortran, count, align_of::<A>())?;
         let (needed, found) = (layout.end(), metadata.len());
         if found < needed {
             return Err(Error::FileTooShort { needed, found });
         }
-        self.reserve(layout.len(), Some(&file))?;
+        // The old mapping and descriptor may be of another file than the path leads to.
+        let is_other = cfg!(target_os = "linux") && !FileSystem::of(&file).is_coherent;
+        let pages = self.place().pages;
+        if is_other {
+            self.map_other(&layout, &file, &path)?;
+        } else if pages.file().is_none() && pages.capacity() < layout.len() {
+            self.reserve(layout.len(), Some(&file))?;
+        } else {
+            self.reserve(layout.len(), None)?;
+        }
         self.check_rows(fortran, &layout, &path)?;
         self.place().pages.intact()?;
         // SAFETY: the file reaches to the end of the layout and is mapped so far, its elements
@@ -101,12 +104,63 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         Ok(())
     }
 
+    /// Maps a file, and keeps it open in place of the old one if one is kept.
+    fn map_other(&mut self, layout: &Layout<D>, file: &File, path: &Path) -> Result<()> {
+        let len = layout.len().max(self.layout().len());
+        let kept = file.try_clone().map_err(Error::io("keep open", path))?;
+        // Closed only when a guard, which asks it for its length, knows of the new one.
+        let old = replace(&mut self.pages_mut().file, kept);
+        let mapped = self.reserve(len, Some(file));
+        if let (Err(_), Some(old)) = (&mapped, old) {
+            self.pages_mut().file = Some(old);
+        }
+        mapped
+    }
+
+    /// Counts the rows of a file, and describes the file that had them.
+    ///
+    /// In this order, since rows are in the file before they are counted. If it becomes shorter in
+    /// between, its header has changed before, and is read again.
+    fn measure(&self, file: &File, path: &Path) -> Result<(usize, Metadata)> {
+        /// A file is not made shorter more often than that meanwhile.
+        const ATTEMPTS: usize = 100;
+
+        let Source::Header(header) = self.source() else {
+            let metadata = file::regular(file, path)?;
+            return Ok((self.whole_rows(metadata.len())?, metadata));
+        };
+        let mut count = header.read(file, path)?;
+        let mut metadata = file::regular(file, path)?;
+        for _ in 0..ATTEMPTS {
+            let layout = self.layout().with_rows(header.is_fortran(), count, 1);
+            if layout.is_ok_and(|layout| layout.end() <= metadata.len()) {
+                break;
+            }
+            let again = header.read(file, path)?;
+            if again == count {
+                break;
+            }
+            count = again;
+            metadata = file::regular(file, path)?;
+        }
+        let fits = |count| {
+            let layout = self.layout().with_rows(header.is_fortran(), count, 1);
+            layout.is_ok_and(|layout| layout.end() <= metadata.len())
+        };
+        if header.takes_whole_rows() && !fits(count) {
+            count = count.min(self.whole_rows(metadata.len())?);
+        }
+        Ok((count, metadata))
+    }
+
     /// Returns how many rows there are in a file of so many bytes.
     fn whole_rows(&self, found: u64) -> Result<usize> {
         let needed = self.offset();
         let bytes = found.checked_sub(needed);
         let bytes = bytes.ok_or(Error::FileTooShort { needed, found })?;
-        let row = row_len(self.shape(), size_of::<A>())?;
+        let fortran =
+            matches!(self.source(), Source::Header(header) if header.is_fortran());
+        let row = self.layout().with_rows(fortran, 1, 1)?.len();
         let row = u64::try_from(row).map_err(|_| Error::TooLarge)?;
         let count = bytes.checked_div(row).ok_or(Error::ShapeRequired)?;
         usize::try_from(count).map_err(|_| Error::TooLarge)
@@ -137,4 +191,9 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         pages.set_len(old);
         checked
     }
+}
+
+/// Puts a file in the place of another, if there is one.
+fn replace(old: &mut Option<File>, new: File) -> Option<File> {
+    old.as_mut().map(|old| std::mem::replace(old, new))
 }

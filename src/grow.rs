@@ -6,9 +6,9 @@ use ndarray::{ArrayRef, Axis, Dimension, RemoveAxis};
 
 use crate::file;
 use crate::region::Place;
-use crate::source::Source;
+use crate::source::{Count, Source};
 use crate::swept::check_axis;
-use crate::{Element, Error, MmapArray, Mode, Result};
+use crate::{Element, Error, MmapArray, Mode, Result, tail};
 
 /// Rows of fewer bytes are stored into pages, rows of more are written by the system.
 ///
@@ -85,7 +85,9 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// ```
     pub fn append(&mut self, axis: Axis, rows: &ArrayRef<A, D>) -> Result<()> {
         let fortran = self.growing_order(axis)?;
-        self.expect_rows(axis, rows.len_of(axis), rows)?;
+        // Rows of a type without a number of axes may lack this one.
+        let count = rows.shape().get(axis.index()).copied().unwrap_or(1);
+        self.expect_rows(axis, count, rows)?;
         self.append_in(fortran, axis, rows)
     }
 
@@ -104,11 +106,15 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         }
         let old = self.layout().clone();
         let is_small = layout.len().saturating_sub(old.len()) < SMALL;
-        let is_provided = self.place().pages.tail.is_provided(layout.end());
-        self.confirm(count, is_small && is_provided)?;
-        let appended = self.append_as(layout, count, is_small, rows, axis);
+        let Place { pages, .. } = self.place();
+        let is_provided = pages.tail.is_provided(layout.end()) && !pages.is_guarded();
+        let left_over = self.confirm(count, is_small && is_provided)?;
+        let reached = layout.end();
+        let appended = self
+            .begin(left_over)
+            .and_then(|()| self.append_as(layout, count, is_small, rows, axis));
         if appended.is_err() {
-            self.retreat(old);
+            self.retreat(old, reached);
         }
         appended
     }
@@ -150,13 +156,17 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let fortran = self.growing_order(axis)?;
         let layout = self.layout().with_rows(fortran, len, align_of::<A>())?;
         let old = self.len_of(axis);
-        let (pages, _, path) = self.parts_mut();
-        pages.trim().map_err(Error::io("cut", path))?;
-        self.confirm(len, false)?;
+        let left_over = self.confirm(len, false)?;
         match len.cmp(&old) {
-            Ordering::Equal => Ok(()),
-            Ordering::Greater => self.stretch(layout, len),
-            Ordering::Less => self.cut(layout, old, len),
+            Ordering::Equal => self.begin(left_over).and_then(|()| self.trim()),
+            Ordering::Greater => {
+                self.begin(left_over)?;
+                self.stretch(layout, len)
+            }
+            Ordering::Less => {
+                self.begin(left_over)?;
+                self.cut(layout, old, len)
+            }
         }
     }
 
@@ -179,29 +189,44 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
 
     /// Makes sure that the file is as this array has left it, and can have `count` rows.
     ///
-    /// If nothing `but_the_count` is asked, the file itself is not looked at.
-    fn confirm(&mut self, count: usize, but_the_count: bool) -> Result<()> {
+    /// If nothing `but_the_count` is asked, the file itself is not looked at. Returns the length
+    /// of a file that has something left over beyond the array.
+    fn confirm(&self, count: usize, but_the_count: bool) -> Result<Option<u64>> {
         let end = self.layout().end();
         let Place { pages, path, .. } = self.place();
+        let Some(file) = pages.file() else { return Ok(None) };
         if let Source::Header(header) = self.source() {
-            header.check(count)?;
+            header.check(file, path, count)?;
         }
-        let Some(file) = pages.file().filter(|_| !but_the_count) else { return Ok(()) };
+        if but_the_count {
+            return Ok(None);
+        }
         let found = file::regular_len(file, path)?;
         let expected = pages.tail.reach().unwrap_or(end);
         if found < expected {
             return Err(Error::FileTooShort { needed: expected, found });
         }
-        match self.source() {
+        let is_left_over = match self.source() {
             Source::Header(header) if pages.tail.reach().is_none() => {
-                header.confirm(file, path, end)?;
-                if found > end {
-                    file.set_len(end).map_err(Error::io("cut", path))?;
-                }
-                Ok(())
+                header.confirm(file, path)?;
+                found > end
+                    && (self.is_part_of_row(header.as_ref(), found)
+                        || tail::is_left_over(file, end, found)
+                            .map_err(Error::io("read", path))?)
             }
-            _ if found > expected => Err(Error::TrailingBytes { end: expected, found }),
-            _ => Ok(()),
+            _ => false,
+        };
+        match found > expected && !is_left_over {
+            true => Err(Error::TrailingBytes { end: expected, found }),
+            false => Ok(is_left_over.then_some(found)),
         }
+    }
+
+    /// Tells whether what a file has beyond whole rows is a part of one that its header counts.
+    fn is_part_of_row(&self, header: &dyn Count, found: u64) -> bool {
+        let fortran = header.is_fortran();
+        let rows = self.layout().rows(fortran);
+        let one_more = self.layout().with_rows(fortran, rows.saturating_add(1), 1);
+        header.count() > rows && one_more.is_ok_and(|one_more| found < one_more.end())
     }
 }

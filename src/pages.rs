@@ -43,7 +43,7 @@ pub(crate) struct Pages {
     /// How many there are; the mapping may go on beyond the file, for them to grow into.
     len: usize,
     /// Kept only where the mapping does not do what is asked; see [`needs_file`].
-    file: Option<File>,
+    pub(crate) file: Option<File>,
     /// What the file has beyond the array while it grows.
     pub(crate) tail: Tail,
     /// Whether the file is locked while the array lives.

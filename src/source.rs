@@ -28,15 +28,23 @@ pub(crate) trait Count:
     /// Tells whether the rows are those of the last axis instead of the first.
     fn is_fortran(&self) -> bool;
 
-    /// Makes sure that there is room for another count.
-    fn check(&self, count: usize) -> Result<()>;
+    /// Returns the number of rows that the header counts.
+    fn count(&self) -> usize;
 
-    /// Makes sure that the file's header is as it was left, and that nothing of value lies
-    /// beyond the array's `end`.
-    fn confirm(&self, file: &File, path: &Path, end: u64) -> Result<()>;
+    /// Tells whether a file that ends before its last row has the rows that are whole.
+    fn takes_whole_rows(&self) -> bool;
+
+    /// Makes sure that there is room for another count, and that it can be written in one step.
+    fn check(&self, file: &File, path: &Path, count: usize) -> Result<()>;
+
+    /// Makes sure that the file's header is as it was left.
+    fn confirm(&self, file: &File, path: &Path) -> Result<()>;
 
     /// Writes another count that has passed `check`.
-    fn write(&mut self, file: &File, count: usize) -> io::Result<()>;
+    ///
+    /// It `stores` into a mapping if the space of the header is reserved and the file is known to
+    /// be long enough.
+    fn write(&mut self, file: &File, count: usize, stores: bool) -> io::Result<()>;
 
     /// Reads the count that the file has now.
     fn read(&self, file: &File, path: &Path) -> Result<usize>;

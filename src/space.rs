@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use crate::sys::file_system::FileSystem;
+use crate::sys::holes::is_zero;
 use crate::sys::limits;
 use crate::{Error, Result, pages};
 
@@ -41,7 +42,12 @@ impl<'f> Room<'f> {
                 check_limit(end)?;
             }
             room.reserved = !sparse && reserve(file, from, end)?;
-            if !room.reserved && end > len { file.set_len(end) } else { Ok(()) }
+            // Another process may have made the file longer since it was measured.
+            if !room.reserved && end > file.metadata()?.len() {
+                file.set_len(end)
+            } else {
+                Ok(())
+            }
         };
         make().map_err(refusal("extend", end, path))?;
         Ok(room)
@@ -93,10 +99,55 @@ impl Drop for Room<'_> {
     fn drop(&mut self) {
         // A reservation that fails may leave the file longer (seen on ext4).
         if !self.kept && self.end > self.len {
-            let _ = self.file.set_len(self.len);
+            let _ = undo(self.file, self.len, self.end);
         }
     }
 }
+
+/// Makes a file end at `len` again that was extended to `end` or a part of that.
+///
+/// Leaves it as it is if it is longer or if the new bytes are no zeros: then another process has
+/// written them.
+fn undo(file: &File, len: u64, end: u64) -> io::Result<()> {
+    let found = file.metadata()?.len();
+    match (len..=end).contains(&found) && is_zero(file, len..found)? {
+        true => cut_back(file, len, end),
+        false => Ok(()),
+    }
+}
+
+/// Truncates a file to `len` bytes, and frees blocks beyond, if it has at most `end` bytes.
+///
+/// Beyond that, another process has extended the file.
+pub(crate) fn cut_back(file: &File, len: u64, end: u64) -> io::Result<()> {
+    let found = file.metadata()?.len();
+    if !(len..=end).contains(&found) {
+        return Ok(());
+    }
+    if found == len {
+        // Some file systems free nothing if the length does not change (btrfs).
+        punch(file, len..end);
+    }
+    // Others free blocks beyond the end then (ext4, XFS).
+    file.set_len(len)
+}
+
+/// Frees the blocks of a range, where the file system does that.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn punch(file: &File, bytes: Range<u64>) {
+    use rustix::fs::{FallocateFlags, fallocate};
+
+    let len = bytes.end.saturating_sub(bytes.start);
+    let punch = FallocateFlags::PUNCH_HOLE.union(FallocateFlags::KEEP_SIZE);
+    if len > 0 {
+        // What stays allocated is free again when the file is truncated.
+        let _ = rustix::io::retry_on_intr(|| fallocate(file, punch, bytes.start, len));
+    }
+}
+
+/// Leaves that to the next truncation.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn punch(_: &File, _: Range<u64>) {}
 
 /// Allocates the blocks of `from..end`; false if the file system does not do that.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]

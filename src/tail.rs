@@ -1,21 +1,42 @@
-//! The end of a file whose array grows: room ahead of it, and cutting that off again.
+//! The end of a file whose array grows: preallocated length and space, and the mark of both.
 
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::address::FOLIO;
+use crate::address::{self, FOLIO};
 use crate::pages::Pages;
-use crate::{Result, space};
+use crate::sys::file_system::FileSystem;
+use crate::sys::holes::is_hole;
+use crate::sys::process;
+use crate::sys::reach::Reach;
+use crate::{Error, Result, file, space};
 
 /// How much space is reserved ahead at least.
 const LEAST_RESERVED: u64 = 1 << 20;
 /// And at most.
 const MOST_RESERVED: u64 = 1 << 28;
-/// How much longer a file is made at least, without space, before rows are counted.
+/// How much longer a file is made at least, where that takes no space.
 const LEAST_REACH: u64 = if cfg!(test) { 1 << 22 } else { 1 << 30 };
+/// How much longer a file is made at least where zeros may be written for that.
+const LEAST_ZEROS: u64 = 1 << 20;
+/// And at most.
+const MOST_ZEROS: u64 = 1 << 28;
+/// Whether a file may be longer than its array while the array is mapped.
+///
+/// Windows does not truncate a file that is mapped.
+const REACHES_AHEAD: bool = cfg!(unix);
+/// The pages whose space [`Pages::reserve_ahead`] reserves.
+///
+/// The page cache makes larger folios of larger pages than space is reserved for. `large_pages` is
+/// set to test on small pages what is done on large ones.
+const SMALL_PAGE: usize = if cfg!(large_pages) { 0 } else { 4096 };
+
+/// How a file ends that was made longer for rows to come; the length of the file follows.
+const MARK: &[u8; 40] = b"\nspace that ndarray-memmap preallocates\n";
+/// The bytes of the mark and of the length.
+pub(crate) const MARK_LEN: u64 = 48;
 
 /// What a file has beyond the array that grows in it.
 #[derive(Debug, Default)]
@@ -23,17 +44,21 @@ pub(crate) struct Tail {
     /// Where the array ends.
     end: u64,
     /// Where the file ends instead, on disk too; 0 if it ends with the array.
-    reach: AtomicU64,
+    reach: Reach,
     /// Up to where space on the disk is reserved.
     reserved: u64,
     /// The process that made it so; a child that was forked leaves it alone.
-    owner: u32,
+    owner: u64,
+    /// Whether the header before the array has changed since the whole file was synced.
+    header_changed: AtomicBool,
+    /// What the file system guarantees, once it has been asked.
+    system: Option<&'static FileSystem>,
 }
 
 impl Tail {
     /// Returns where the file ends, if it does not end with the array.
     pub(crate) fn reach(&self) -> Option<u64> {
-        Some(self.reach.load(Ordering::Relaxed)).filter(|reach| *reach > 0)
+        Some(self.reach.load()).filter(|reach| *reach > 0)
     }
 
     /// Tells whether rows up to `end` have their space, and are within the file.
@@ -44,16 +69,33 @@ impl Tail {
     /// Notes that the array ends elsewhere now, and that this process sees to the file.
     pub(crate) fn set_end(&mut self, end: u64) {
         self.end = end;
-        self.owner = process::id();
+        self.owner = process::generation();
+    }
+
+    /// Notes that the header has changed.
+    pub(crate) fn note_header_change(&self) {
+        self.header_changed.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells whether even a sync of a part of the array has to be one of the whole file.
+    ///
+    /// Rows that are on disk are worth nothing without the header that counts them.
+    pub(crate) fn needs_whole_sync(&self) -> bool {
+        self.reach().is_some() || self.header_changed.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the whole file is on disk; only `&mut` handles can have changed it since.
+    pub(crate) fn note_synced(&self) {
+        self.header_changed.store(false, Ordering::Relaxed);
     }
 
     /// Makes the file end with the array again.
     pub(crate) fn trim(&self, file: &File) -> io::Result<()> {
-        if self.reach().is_none() || self.owner != process::id() {
+        if self.reach().is_none() || self.owner != process::generation() {
             return Ok(());
         }
-        let reach = self.reach.swap(0, Ordering::Relaxed);
-        // What somebody else has put there is not cut off.
+        let reach = self.reach.take();
+        // What another process has put there is not cut off.
         if file.metadata()?.len() == reach { file.set_len(self.end) } else { Ok(()) }
     }
 }
@@ -62,65 +104,178 @@ impl Pages {
     /// Makes the file longer, also on disk, so that the array can grow from `from` to `end`.
     ///
     /// What counts the rows may then say so at any time: whether or not it comes to disk
-    /// before the rows do, they lie within the file. The length takes no space; that is
-    /// reserved in steps, so that a store finds it whatever else fills the disk.
+    /// before the rows do, they lie within the file. The length takes no space but for the
+    /// mark at its end.
     ///
     /// An error leaves the file as long as its array.
-    pub(crate) fn provide(&mut self, from: u64, end: u64, path: &Path) -> Result<()> {
-        if self.tail.is_provided(end) {
+    pub(crate) fn reach_ahead(&mut self, from: u64, end: u64, path: &Path) -> Result<()> {
+        if self.tail.reach().is_some_and(|reach| end.saturating_add(MARK_LEN) <= reach) {
             return Ok(());
         }
-        let provided = self.lengthen(from, end, path).and_then(|()| {
-            self.reserve(end).map_err(space::refusal("extend", end, path))
-        });
-        if provided.is_err() {
-            // The error is the one to report.
-            let _ = self.trim();
+        let Some(file) = self.file().filter(|_| REACHES_AHEAD) else {
+            return Err(Error::io("extend", path)(io::ErrorKind::Unsupported.into()));
+        };
+        let has_holes = FileSystem::of(file).has_holes();
+        let holes = end.max(LEAST_REACH);
+        let zeros = (end / 2).clamp(LEAST_ZEROS, MOST_ZEROS);
+        let ahead = [holes, zeros, MARK_LEN];
+        let mut refused = Ok(());
+        for ahead in ahead.get(usize::from(!has_holes)..).unwrap_or_default() {
+            refused = self.lengthen(from, end.saturating_add(*ahead), path);
+            match &refused {
+                // There may be room for less.
+                Err(Error::NoSpace { .. }) => {}
+                Err(Error::Io { source, .. })
+                    if source.kind() == io::ErrorKind::FileTooLarge => {}
+                _ => break,
+            }
         }
-        provided
+        refused
+    }
+
+    /// Makes the file longer by no more than the mark, so that the array can end at `end`.
+    pub(crate) fn reach_exactly(
+        &mut self,
+        from: u64,
+        end: u64,
+        path: &Path,
+    ) -> Result<()> {
+        let reach = end.saturating_add(MARK_LEN);
+        match self.tail.reach() {
+            Some(found) if reach <= found => Ok(()),
+            _ if REACHES_AHEAD => self.lengthen(from, reach, path),
+            _ => Err(Error::io("extend", path)(io::ErrorKind::Unsupported.into())),
+        }
     }
 
     /// Makes the file end with the array, whichever process has made it longer.
     pub(crate) fn trim(&mut self) -> io::Result<()> {
-        self.tail.owner = process::id();
+        self.tail.owner = process::generation();
         self.file().map_or(Ok(()), |file| self.tail.trim(file))
     }
 
-    fn lengthen(&mut self, from: u64, end: u64, path: &Path) -> Result<()> {
+    /// Gives the file a length and its mark, both also on disk.
+    fn lengthen(&mut self, from: u64, reach: u64, path: &Path) -> Result<()> {
         let Some(file) = self.file() else { return Ok(()) };
-        if self.tail.reach().is_some_and(|reach| end <= reach) {
-            return Ok(());
-        }
-        let reach = end.saturating_add(end.max(LEAST_REACH));
-        space::check_seals(file, true, true)
+        let old = self.tail.reach();
+        let marked = space::check_seals(file, true, true)
             .and_then(|()| space::check_limit(reach))
-            .and_then(|()| file.set_len(reach))
-            .map_err(space::refusal("extend", end, path))?;
-        if self.tail.reach().is_none() {
+            .and_then(|()| write_mark(file, reach));
+        if marked.is_err() {
+            // A part of the mark may have been written.
+            let _ = space::cut_back(file, old.unwrap_or(from), reach);
+        }
+        marked.map_err(space::refusal("extend", reach, path))?;
+        // Rows that are counted before they are on disk are zeros until then, and no mark.
+        let kept = reach.saturating_sub(MARK_LEN);
+        let cleared = old.map_or(Ok(()), |old| clear_mark(file, old, kept));
+        if old.is_none() {
             self.tail.end = from;
             self.tail.reserved = from;
         }
-        *self.tail.reach.get_mut() = reach;
-        self.tail.owner = process::id();
-        self.sync_data(path)
+        self.tail.reach.set(reach);
+        self.tail.owner = process::generation();
+        let synced = cleared
+            .map_err(space::refusal("extend", reach, path))
+            .and_then(|()| self.sync_data(path));
+        if synced.is_err() {
+            // The error is the one to report.
+            let _ = self.trim();
+        }
+        synced
     }
 
-    /// Reserves space up to `end` and half as much more as there is.
-    fn reserve(&mut self, end: u64) -> io::Result<()> {
-        let Some(file) = self.file() else { return Ok(()) };
+    /// Reserves space up to `end` and half as much more as there is, for rows to be stored.
+    ///
+    /// In steps, so that a store finds its space whatever else fills the disk. The file is long
+    /// enough.
+    pub(crate) fn reserve_ahead(&mut self, end: u64) -> io::Result<()> {
+        if self.tail.is_provided(end) {
+            return Ok(());
+        }
+        let system = self.file_system();
+        let unsupported = || Err(io::ErrorKind::Unsupported.into());
+        if address::page_size() != SMALL_PAGE || !system.stores_in_place {
+            return unsupported();
+        }
+        let Some((file, reach)) = self.file().zip(self.tail.reach()) else {
+            return unsupported();
+        };
         let ahead = (end / 2).clamp(LEAST_RESERVED, MOST_RESERVED);
         let far = end.saturating_add(ahead);
         // The page cache has pieces of up to so much, each of which wants its space as one.
         let folio = u64::try_from(FOLIO).map_err(io::Error::other)?;
         let far = far.checked_next_multiple_of(folio).unwrap_or(far);
-        // Beyond its length the file would become longer.
-        let far = far.min(self.tail.reach().unwrap_or(far));
-        if !space::reserve(file, self.tail.reserved, far)? {
-            return Err(io::ErrorKind::Unsupported.into());
+        // Beyond its length the file would become longer, and rows end before the mark.
+        let far = far.min(reach.saturating_sub(MARK_LEN));
+        // A store into a page needs the space of all its blocks, of which some may be holes.
+        let page = u64::try_from(SMALL_PAGE).map_err(io::Error::other)?;
+        let start = self.tail.reserved;
+        let start = start.saturating_sub(start.checked_rem(page).unwrap_or(0));
+        match space::reserve(file, start, far) {
+            Ok(true) => {}
+            Ok(false) => return unsupported(),
+            Err(e) => {
+                // Of the space, if only a part could be had, none is kept.
+                space::punch(file, self.tail.reserved.max(end)..reach);
+                return Err(e);
+            }
         }
         self.tail.reserved = far;
         Ok(())
     }
+
+    /// Tells whether bus errors in the mapping are repaired.
+    pub(crate) fn is_guarded(&self) -> bool {
+        #[cfg(feature = "sigbus-guard")]
+        return self.guarded_file().is_some();
+        #[cfg(not(feature = "sigbus-guard"))]
+        false
+    }
+
+    /// Returns what the file system of the file guarantees.
+    pub(crate) fn file_system(&mut self) -> &'static FileSystem {
+        if let Some(system) = self.tail.system {
+            return system;
+        }
+        let system = self.file().map_or(&FileSystem::UNKNOWN, FileSystem::of);
+        self.tail.system = Some(system);
+        system
+    }
+}
+
+/// Returns the last bytes of a file of `reach` bytes.
+fn mark(reach: u64) -> Vec<u8> {
+    [&MARK[..], &reach.to_le_bytes()].concat()
+}
+
+fn write_mark(file: &File, reach: u64) -> io::Result<()> {
+    space::write_all_at(file, &mark(reach), reach.saturating_sub(MARK_LEN))
+}
+
+/// Overwrites the mark of a file that had `reach` bytes, as far as it lies before `end`.
+fn clear_mark(file: &File, reach: u64, end: u64) -> io::Result<()> {
+    let start = reach.saturating_sub(MARK_LEN);
+    let len = reach.min(end).saturating_sub(start);
+    let zeros = [0; MARK.len() + size_of::<u64>()];
+    let len = usize::try_from(len).map_err(io::Error::other)?;
+    space::write_all_at(file, zeros.get(..len).unwrap_or_default(), start)
+}
+
+/// Tells whether what a file has beyond its array was left by an array that grew.
+///
+/// That is so if the file of `found` bytes ends with the mark, or if all of it from the array's
+/// end on is a hole, which was never written to. Everything else belongs to the user.
+pub(crate) fn is_left_over(file: &File, end: u64, found: u64) -> io::Result<bool> {
+    if found >= end.saturating_add(MARK_LEN) {
+        let expected = mark(found);
+        let mut last = vec![0; expected.len()];
+        let at = found.saturating_sub(MARK_LEN);
+        if file::read_at_most(file, &mut last, at)? == last.len() && last == expected {
+            return Ok(true);
+        }
+    }
+    is_hole(file, end..found)
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -128,14 +283,10 @@ mod tests {
     use super::*;
     use crate::Advice;
     use crate::file::Stamp;
-    use crate::sys::file_system::FileSystem;
 
     #[test]
     fn the_file_is_as_long_as_was_made_known_until_it_is_cut() {
         let file = tempfile::tempfile().unwrap();
-        if !FileSystem::of(&file).stores_in_place {
-            return;
-        }
         let stamp = Stamp::of(&file.metadata().unwrap());
         let kept = file.try_clone().unwrap();
         let mut pages = Pages::new(None, Some(kept), Advice::Normal, stamp);
@@ -143,19 +294,49 @@ mod tests {
         let mut reaches = Vec::new();
         let mut from = 0;
         for end in (1..40_u64).map(|half| half << 19) {
-            pages.provide(from, end, Path::new("")).unwrap();
-            assert!(pages.tail.is_provided(end));
+            pages.reach_ahead(from, end, Path::new("")).unwrap();
+            let stores = pages.reserve_ahead(end).is_ok();
+            assert_eq!(pages.tail.is_provided(end), stores);
             assert_eq!(pages.tail.reach(), Some(len()), "up to {end}");
+            assert!(is_left_over(&file, end, len()).unwrap());
             pages.tail.set_end(end);
             reaches.push(len());
             from = end;
         }
         reaches.dedup();
         assert!(reaches.len() > 2, "{reaches:?}");
+        // Marks that were passed are zeros again.
+        for reach in reaches.iter().rev().skip(1) {
+            let mut old = [1; 48];
+            file::read_at_most(&file, &mut old, reach - MARK_LEN).unwrap();
+            assert_eq!(old, [0; 48], "{reach}");
+        }
         pages.trim().unwrap();
         assert_eq!((len(), pages.tail.reach()), (from, None));
-        pages.provide(from, from.saturating_add(1), Path::new("")).unwrap();
+        pages.reach_exactly(from, from + 1, Path::new("")).unwrap();
+        assert_eq!(len(), from + 1 + MARK_LEN);
+        pages.tail.set_end(from + 1);
+        pages.reach_exactly(from + 1, from + 9, Path::new("")).unwrap();
+        assert!(is_left_over(&file, from + 9, len()).unwrap(), "marks overlap");
         drop(pages);
-        assert_eq!(len(), from, "also when dropped");
+        assert_eq!(len(), from + 1, "also when dropped");
+    }
+
+    #[test]
+    fn what_was_written_behind_an_array_is_not_left_over() {
+        let file = tempfile::tempfile().unwrap();
+        for (bytes, at) in [(&[0_u8; 80][..], 100), (&[0; 80], 9000), (&[7], 100)] {
+            file.set_len(0).unwrap();
+            space::write_all_at(&file, &[1; 100], 0).unwrap();
+            space::write_all_at(&file, bytes, at).unwrap();
+            let found = file.metadata().unwrap().len();
+            assert!(!is_left_over(&file, 100, found).unwrap(), "{at}");
+        }
+        file.set_len(100).unwrap();
+        write_mark(&file, 1 << 20).unwrap();
+        assert!(is_left_over(&file, 100, 1 << 20).unwrap());
+        // Whatever follows the mark is the user's.
+        space::write_all_at(&file, b"x", 1 << 20).unwrap();
+        assert!(!is_left_over(&file, 100, (1 << 20) + 1).unwrap());
     }
 }

@@ -1,14 +1,15 @@
-//! Eight bytes of a file that change in one step, for whoever reads them meanwhile.
-#![expect(unsafe_code, reason = "a word of a mapping is stored to")]
+//! Eight bytes of a file that change in one step, for whoever reads them at the same time.
+#![cfg_attr(target_has_atomic = "64", expect(unsafe_code, reason = "a word is stored"))]
 
 use std::fs::File;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+#[cfg(target_has_atomic = "64")]
 use memmap2::MmapRaw;
 
-use crate::sys::file_system::FileSystem;
-use crate::{pages, space};
+use crate::space;
+#[cfg(target_has_atomic = "64")]
+use crate::{pages, sys::file_system::FileSystem};
 
 /// How many bytes a processor writes in one step wherever this crate runs.
 pub(crate) const WORD: usize = size_of::<u64>();
@@ -19,33 +20,146 @@ pub(crate) const WORD: usize = size_of::<u64>();
 /// the system copies aligned words whole, which those that are known do.
 #[derive(Debug)]
 pub(crate) struct Word {
-    /// Mapped where a store cannot lack space, which it would die of.
-    map: Option<MmapRaw>,
+    /// Mapped when it is first stored to; `Some(None)` if it cannot be.
+    #[cfg(target_has_atomic = "64")]
+    map: Option<Option<MmapRaw>>,
     at: u64,
 }
 
 impl Word {
-    /// Takes the word at the byte `at`; the file must have it.
-    pub(crate) fn at(file: &File, at: u64) -> Self {
-        let end = at.saturating_add(u64::try_from(WORD).unwrap_or(0));
-        let is_safe = at.is_multiple_of(8) && FileSystem::of(file).stores_in_place;
-        let is_there = is_safe && file.metadata().is_ok_and(|found| found.len() >= end);
-        let map = is_there.then(|| pages::map_start(file, end).ok()).flatten();
-        Self { map, at }
+    /// Takes the word at the byte `at`, which the file must have.
+    pub(crate) fn at(at: u64) -> Self {
+        Self {
+            #[cfg(target_has_atomic = "64")]
+            map: None,
+            at,
+        }
     }
 
     /// Writes the word, after whatever was written before.
-    pub(crate) fn write(&self, file: &File, bytes: [u8; WORD]) -> io::Result<()> {
-        let Some(map) = &self.map else {
-            return space::write_all_at(file, &bytes, self.at);
-        };
-        let start = map.as_mut_ptr().wrapping_add(map.len().saturating_sub(WORD));
-        // SAFETY: the mapping is of at least one word and ends with this one, which is aligned
-        // as the file's pages are; it is never unmapped before `self`, and nobody has a
-        // reference to it: headers are read by copying. The file reached beyond it and, by the
-        // contract of the array that it belongs to, is not shortened.
-        let word = unsafe { AtomicU64::from_ptr(start.cast()) };
-        word.store(u64::from_ne_bytes(bytes), Ordering::Release);
+    ///
+    /// If it may, it `stores` into a mapping, which is faster: where the file has space, which a
+    /// store without dies of, and is known to be long enough.
+    #[cfg(target_has_atomic = "64")]
+    pub(crate) fn write(
+        &mut self,
+        file: &File,
+        bytes: [u8; WORD],
+        stores: bool,
+    ) -> io::Result<()> {
+        if stores && let Some(map) = self.map(file) {
+            store(map, bytes);
+            return Ok(());
+        }
+        space::write_all_at(file, &bytes, self.at)?;
+        if shows_writes(file) {
+            return Ok(());
+        }
+        // Pages of mappings are written back as a whole, and must not bring old bytes back.
+        match self.map(file) {
+            Some(map) if load(map) != bytes => store(map, bytes),
+            _ => {}
+        }
         Ok(())
     }
+
+    /// Writes the word, after whatever was written before.
+    #[cfg(not(target_has_atomic = "64"))]
+    pub(crate) fn write(
+        &mut self,
+        file: &File,
+        bytes: [u8; WORD],
+        _: bool,
+    ) -> io::Result<()> {
+        space::write_all_at(file, &bytes, self.at)
+    }
+
+    /// Maps the file up to the word.
+    #[cfg(target_has_atomic = "64")]
+    fn map(&mut self, file: &File) -> Option<&MmapRaw> {
+        let at = self.at;
+        self.map.get_or_insert_with(|| map(file, at)).as_ref()
+    }
+}
+
+/// Makes mappings show bytes that were written to a file, where a write does not.
+#[cfg(target_has_atomic = "64")]
+pub(crate) fn show(file: &File, at: u64, bytes: &[u8]) -> io::Result<()> {
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    if shows_writes(file) {
+        return Ok(());
+    }
+    let start = usize::try_from(at).map_err(io::Error::other)?;
+    let end = start.saturating_add(bytes.len());
+    let map = pages::map_start(file, u64::try_from(end).map_err(io::Error::other)?)?;
+    for (at, byte) in (start..end).zip(bytes) {
+        // SAFETY: the mapping has `end` bytes, all of which the file has; nobody has a reference
+        // to them: headers are read by copying.
+        let shown = unsafe { AtomicU8::from_ptr(map.as_mut_ptr().wrapping_add(at)) };
+        if shown.load(Ordering::Acquire) != *byte {
+            shown.store(*byte, Ordering::Release);
+        }
+    }
+    Ok(())
+}
+
+/// No system of such processors is known to need it.
+#[cfg(not(target_has_atomic = "64"))]
+pub(crate) fn show(_: &File, _: u64, _: &[u8]) -> io::Result<()> {
+    Ok(())
+}
+
+/// Maps a file up to the end of the word at `at`, where all its blocks have their space.
+#[cfg(target_has_atomic = "64")]
+fn map(file: &File, at: u64) -> Option<MmapRaw> {
+    const PAGE: u64 = 4096;
+
+    let end = at.checked_add(u64::try_from(WORD).ok()?)?;
+    let len = file.metadata().ok()?.len();
+    if !at.is_multiple_of(8) || len < end {
+        return None;
+    }
+    let system = FileSystem::of(file);
+    if system.stores_in_place {
+        // A store needs the space of all blocks of the page, of which some may be holes.
+        let start = at.checked_div(PAGE)?.checked_mul(PAGE)?;
+        if !space::reserve(file, start, start.saturating_add(PAGE).min(len)).ok()? {
+            return None;
+        }
+    } else if system.is_coherent {
+        return None;
+    }
+    pages::map_start(file, end).ok()
+}
+
+/// Tells whether mappings show what a file was given by a write, as far as is known.
+#[cfg(target_has_atomic = "64")]
+fn shows_writes(file: &File) -> bool {
+    !cfg!(target_os = "linux") || FileSystem::of(file).is_coherent
+}
+
+/// Replaces the last word of a mapping.
+#[cfg(target_has_atomic = "64")]
+fn store(map: &MmapRaw, bytes: [u8; WORD]) {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    let start = map.as_mut_ptr().wrapping_add(map.len().saturating_sub(WORD));
+    // SAFETY: the mapping is of at least one word and ends with this one, which is aligned as the
+    // file's pages are; the caller keeps it mapped, and nobody has a reference to it: headers are
+    // read by copying. The file reached beyond it and, by the contract of the array that it
+    // belongs to, is not shortened.
+    let word = unsafe { AtomicU64::from_ptr(start.cast()) };
+    word.store(u64::from_ne_bytes(bytes), Ordering::Release);
+}
+
+/// Returns the last word of a mapping.
+#[cfg(target_has_atomic = "64")]
+fn load(map: &MmapRaw) -> [u8; WORD] {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    let start = map.as_mut_ptr().wrapping_add(map.len().saturating_sub(WORD));
+    // SAFETY: as in `store`.
+    let word = unsafe { AtomicU64::from_ptr(start.cast()) };
+    word.load(Ordering::Acquire).to_ne_bytes()
 }

@@ -4,30 +4,30 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use super::header::{self, Header, MAGIC};
+use super::header::{self, Header};
 use crate::source::Count;
-use crate::word::{WORD, Word};
+use crate::word::{self, WORD, Word};
 use crate::{Error, NpyError, Result, file, space};
 
 /// Counts that differ by less than this, in all but these digits, differ in one word.
 const PER_WORD: usize = 100_000_000;
+
+/// How much a disk writes in one step, whatever its own sectors are.
+pub(super) const SECTOR: usize = 512;
 
 /// The header of a file, of which only the count changes.
 #[derive(Debug)]
 pub(crate) struct HeaderCount {
     header: Header,
     cap: u64,
+    whole_rows: bool,
     /// Where the last digits of the count are, once it has been written here.
     word: Option<Word>,
 }
 
 impl HeaderCount {
-    pub(crate) fn new(header: Header, cap: u64) -> Self {
-        Self { header, cap, word: None }
-    }
-
-    fn count(&self) -> usize {
-        self.header.count().unwrap_or(0)
+    pub(crate) fn new(header: Header, cap: u64, whole_rows: bool) -> Self {
+        Self { header, cap, whole_rows, word: None }
     }
 
     fn with(&self, count: usize) -> Header {
@@ -57,43 +57,51 @@ impl Count for HeaderCount {
         self.header.fortran_order
     }
 
-    fn check(&self, count: usize) -> Result<()> {
+    fn count(&self) -> usize {
+        self.header.count().unwrap_or(0)
+    }
+
+    fn takes_whole_rows(&self) -> bool {
+        self.whole_rows
+    }
+
+    fn check(&self, file: &File, path: &Path, count: usize) -> Result<()> {
         if self.word.is_some() && self.is_near(count) {
             return Ok(());
         }
-        self.bytes_with(count).map(drop)
+        let (new, _) = self.bytes_with(count)?;
+        let mut old = vec![0; new.len()];
+        file::read_at_most(file, &mut old, 0).map_err(Error::io("read", path))?;
+        if changes_one_sector(&old, &new) {
+            return Ok(());
+        }
+        Err(NpyError::NoRoom { count }.into())
     }
 
-    fn confirm(&self, file: &File, path: &Path, end: u64) -> Result<()> {
+    fn confirm(&self, file: &File, path: &Path) -> Result<()> {
         if header::read(file, path, self.cap)? != self.header {
             return Err(Error::Replaced { path: path.to_owned() });
-        }
-        let mut next = *MAGIC;
-        let count = file::read_at_most(file, &mut next, end);
-        let count = count.map_err(Error::io("read", path))?;
-        if count == MAGIC.len() && next == *MAGIC {
-            let found = file::regular_len(file, path)?;
-            return Err(Error::TrailingBytes { end, found });
         }
         Ok(())
     }
 
-    fn write(&mut self, file: &File, count: usize) -> io::Result<()> {
-        match &self.word {
-            Some(word) if self.is_near(count) => {
+    fn write(&mut self, file: &File, count: usize, stores: bool) -> io::Result<()> {
+        let is_near = self.is_near(count);
+        match &mut self.word {
+            Some(word) if is_near => {
                 let last = count.checked_rem(PER_WORD).unwrap_or(0);
                 let digits = match count < PER_WORD {
                     true => format!("{last:>WORD$}"),
                     false => format!("{last:0WORD$}"),
                 };
                 let digits = digits.as_bytes().try_into().map_err(io::Error::other)?;
-                word.write(file, digits)?;
+                word.write(file, digits, stores)?;
             }
             _ => {
                 let (bytes, word) = self.bytes_with(count).map_err(io::Error::other)?;
                 overwrite(file, &bytes)?;
                 let at = word.and_then(|end| u64::try_from(end.checked_sub(WORD)?).ok());
-                self.word = at.map(|at| Word::at(file, at));
+                self.word = at.map(Word::at);
             }
         }
         self.header.set_count(count);
@@ -109,6 +117,16 @@ impl Count for HeaderCount {
     }
 }
 
+/// Tells whether all bytes that differ lie in one sector, which is written in one step.
+///
+/// After a power cut the file has some sectors of the old header and some of the new one.
+pub(super) fn changes_one_sector(old: &[u8], new: &[u8]) -> bool {
+    let differs = |(old, new): (&u8, &u8)| old != new;
+    let first = old.iter().zip(new).position(differs);
+    let last = old.iter().zip(new).rposition(differs);
+    first.map(|at| at / SECTOR) == last.map(|at| at / SECTOR)
+}
+
 /// Writes those bytes at the beginning of a file that it does not have already.
 fn overwrite(file: &File, bytes: &[u8]) -> io::Result<()> {
     let mut old = vec![0; bytes.len()];
@@ -117,7 +135,9 @@ fn overwrite(file: &File, bytes: &[u8]) -> io::Result<()> {
     let Some(start) = old.iter().zip(bytes).position(differs) else { return Ok(()) };
     let end = old.iter().zip(bytes).rposition(differs).unwrap_or(start);
     let changed = bytes.get(start..=end).unwrap_or_default();
-    space::write_all_at(file, changed, u64::try_from(start).map_err(io::Error::other)?)
+    let at = u64::try_from(start).map_err(io::Error::other)?;
+    space::write_all_at(file, changed, at)?;
+    word::show(file, at, changed)
 }
 
 #[cfg(test)]
@@ -131,13 +151,13 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         space::write_all_at(&file, &bytes, 0).unwrap();
         let path = Path::new("");
-        let follower = HeaderCount::new(header.clone(), header::DEFAULT_CAP);
-        let mut writer = HeaderCount::new(header, header::DEFAULT_CAP);
+        let follower = HeaderCount::new(header.clone(), header::DEFAULT_CAP, false);
+        let mut writer = HeaderCount::new(header, header::DEFAULT_CAP, false);
         for count in counts {
-            writer.check(*count).unwrap();
-            writer.write(&file, *count).unwrap();
+            writer.check(&file, path, *count).unwrap();
+            writer.write(&file, *count, *count % 2 == 0).unwrap();
             assert_eq!(follower.read(&file, path).unwrap(), *count, "{descr} {shape:?}");
-            writer.confirm(&file, path, u64::try_from(bytes.len()).unwrap()).unwrap();
+            writer.confirm(&file, path).unwrap();
             assert_eq!(
                 file.metadata().unwrap().len(),
                 u64::try_from(bytes.len()).unwrap()
@@ -180,14 +200,14 @@ mod tests {
         let header = Header::parse(&bytes).unwrap();
         let file = tempfile::tempfile().unwrap();
         space::write_all_at(&file, &bytes, 0).unwrap();
-        let mut writer = HeaderCount::new(header, header::DEFAULT_CAP);
+        let mut writer = HeaderCount::new(header, header::DEFAULT_CAP, false);
         for count in [1, 12, 123, 12_345, 1] {
-            writer.check(count).unwrap();
-            writer.write(&file, count).unwrap();
+            writer.check(&file, Path::new(""), count).unwrap();
+            writer.write(&file, count, true).unwrap();
             assert_eq!(writer.read(&file, Path::new("")).unwrap(), count);
         }
         assert!(writer.word.is_none());
-        let error = writer.check(123_456).unwrap_err();
+        let error = writer.check(&file, Path::new(""), 123_456).unwrap_err();
         assert!(matches!(error, Error::Npy(NpyError::NoRoom { count: 123_456 })));
     }
 }

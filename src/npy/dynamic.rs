@@ -5,6 +5,7 @@ use std::path::Path;
 
 use ndarray::IxDyn;
 
+use super::options::Found;
 use super::{DType, Header, NpyElement, Options};
 use crate::{Be, Error, Le, MmapArrayD, Mode, NpyError, Result};
 
@@ -38,11 +39,11 @@ macro_rules! dynamic {
             // Compiled for all types only where it is used.
             #[inline]
             unsafe fn map(options: &Options, path: &Path) -> Result<Self> {
-                let (file, len, header) = options.read_header(path)?;
+                let Found { file, len, header, shown } = options.read_header(path)?;
                 let source = options.source(header.clone());
                 $($(#[$meta])* {
                     if allows::<$A>(&header) {
-                        let options = options.options_for::<$A, IxDyn>(&header)?;
+                        let options = options.options_for::<$A, IxDyn>(&shown)?;
                         // SAFETY: the caller vouches for the file.
                         let mut array = unsafe { options.map_sized(&file, len, path)? };
                         array.set_source(source);

@@ -1,20 +1,18 @@
 //! Files whose header has no room: the same array behind one that has.
 
 use std::cmp::Ordering;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
 use super::count::HeaderCount;
 use super::header::{self, Header};
+use crate::file::Identity;
 use crate::source::Count;
 use crate::{Error, MapOptions, Mode, Result, file, space};
 
 /// How much is copied at a time.
 const PIECE: usize = 8 << 20;
-/// A header is as long as it is.
-const CAP: u64 = u64::MAX;
-
 /// Gives the header of a `.npy` file room for any length of its array.
 ///
 /// The headers of old versions of NumPy (before 1.23), and of other writers, may have none,
@@ -27,11 +25,12 @@ const CAP: u64 = u64::MAX;
 ///
 /// # Errors
 ///
-/// - [`Error::Npy`] if it is not a `.npy` file.
+/// - [`Error::Npy`] if it is not a `.npy` file, or its header has more than 10,000 bytes; use
+///   [`Options::make_growable`](crate::npy::Options::make_growable) for such a header.
 /// - [`Error::FileTooShort`] if it ends before its array does.
 /// - [`Error::TrailingBytes`] if it goes on beyond its array.
 /// - [`Error::Locked`] if somebody has locked it to change it.
-/// - [`Error::Replaced`] if its header or length has changed meanwhile.
+/// - [`Error::Replaced`] if the path names another file now, or header or length have changed.
 /// - [`Error::NoSpace`] and [`Error::Io`] if the file cannot be read, or not written anew.
 ///
 /// # Examples
@@ -51,26 +50,31 @@ const CAP: u64 = u64::MAX;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn make_growable(path: impl AsRef<Path>) -> Result<()> {
-    let path = path.as_ref();
+    make_growable_capped(path.as_ref(), header::DEFAULT_CAP)
+}
+
+/// Reads headers of at most `cap` bytes.
+pub(super) fn make_growable_capped(path: &Path, cap: u64) -> Result<()> {
     let file = file::open_locked(path, Mode::ReadOnly, true)?.file;
+    confirm_named(path, &file)?;
+    let old = header::read(&file, path, cap)?;
+    // Only now: a file that grows has its rows before they are counted.
     let found = file::regular_len(&file, path)?;
-    let old = header::read(&file, path, CAP)?;
-    let new = Header::new(old.dtype.clone(), &old.shape, old.fortran_order)?;
-    let new = new.with_version(old.version)?;
-    let len = old.len()?;
-    let end = old.data_offset.checked_add(len).ok_or(Error::TooLarge)?;
+    let (len, end) = (old.len()?, old.end()?);
     match found.cmp(&end) {
         Ordering::Less => return Err(Error::FileTooShort { needed: end, found }),
         Ordering::Greater => return Err(Error::TrailingBytes { end, found }),
         Ordering::Equal => {}
     }
-    let count = HeaderCount::new(old.clone(), CAP);
-    let has_room = old.shape.is_empty() || count.check(usize::MAX).is_ok();
+    let count = HeaderCount::new(old.clone(), cap, false);
+    let has_room = old.shape.is_empty() || count.check(&file, path, usize::MAX).is_ok();
     if has_room && old.data_offset.is_multiple_of(64) {
         return Ok(());
     }
 
-    let bytes = new.to_bytes_of(new.version)?;
+    let new = Header::new(old.dtype.clone(), &old.shape, old.fortran_order)?;
+    let mut new = new.with_version(old.version)?;
+    let bytes = new.align_data(1, u64::MAX)?;
     let whole = new.data_offset.checked_add(len).ok_or(Error::TooLarge)?;
     let whole = usize::try_from(whole).map_err(|_| Error::TooLarge)?;
     let copy = |to: &File| {
@@ -79,11 +83,22 @@ pub fn make_growable(path: impl AsRef<Path>) -> Result<()> {
     };
     let options = MapOptions::new(Mode::Create).shape(whole);
     let draft = options.draft_then::<u8>(path, copy)?;
-    count.confirm(&file, path, end)?;
+    count.confirm(&file, path)?;
+    confirm_named(path, &file)?;
     if file::regular_len(&file, path)? != found {
         return Err(Error::Replaced { path: path.to_owned() });
     }
     draft.publish()
+}
+
+/// Makes sure that a path still names an open file.
+fn confirm_named(path: &Path, file: &File) -> Result<()> {
+    let named = fs::metadata(path).map_err(Error::io("inspect", path))?;
+    let open = file::regular(file, path)?;
+    if Identity::of(&named) == Identity::of(&open) {
+        return Ok(());
+    }
+    Err(Error::Replaced { path: path.to_owned() })
 }
 
 /// Copies bytes from a place of one file to a place of another.

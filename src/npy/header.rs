@@ -6,21 +6,16 @@ use std::io::Write;
 use std::path::Path;
 
 use super::descr::read_shape;
-use super::dtype::{DType, tuple};
+use super::dtype::DType;
 use super::entries::Entries;
 use super::literal::{Literal, Reader};
 use super::version::Version;
 use crate::layout::slowest;
-use crate::word::WORD;
 use crate::{Error, NpyError, Result, file};
 
 pub(crate) const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// How long a header may be unless the caller says otherwise; NumPy's limit.
 pub(crate) const DEFAULT_CAP: u64 = 10_000;
-/// Data written here begin at a multiple of this.
-const ALIGN: usize = 64;
-/// Digits to which the growing axis can grow before the header has to.
-const GROWTH_DIGITS: usize = 21;
 
 /// What a `.npy` file says of its array.
 ///
@@ -116,6 +111,24 @@ impl Header {
         u64::try_from(len.ok_or(Error::TooLarge)?).map_err(|_| Error::TooLarge)
     }
 
+    /// Returns the byte of the file at which the array ends.
+    pub(crate) fn end(&self) -> Result<u64> {
+        self.data_offset.checked_add(self.len()?).ok_or(Error::TooLarge)
+    }
+
+    /// Lowers the number of rows to those that a file of `found` bytes has as a whole.
+    pub(crate) fn keep_whole_rows(&mut self, found: u64) {
+        let mut row = self.clone();
+        row.set_count(1);
+        let row = row.len().ok().filter(|row| *row > 0);
+        let rows =
+            row.and_then(|row| found.checked_sub(self.data_offset)?.checked_div(row));
+        let rows = rows.map(|rows| usize::try_from(rows).unwrap_or(usize::MAX));
+        if let (Some(rows), Some(count)) = (rows, self.count()) {
+            self.set_count(count.min(rows));
+        }
+    }
+
     /// Reads the header of a file at its beginning, whatever the file's position.
     ///
     /// # Errors
@@ -188,92 +201,6 @@ impl Header {
     pub fn data_offset(&self) -> u64 {
         self.data_offset
     }
-
-    /// Lays the header out as NumPy does: room for the growing axis, then padding.
-    pub(crate) fn to_bytes_of(&self, version: Version) -> Result<Vec<u8>> {
-        let [before, number, after] = self.dictionary();
-        let room = match number.len() {
-            0 => 0,
-            digits => GROWTH_DIGITS.saturating_sub(digits),
-        };
-        let text = encode(&[before, number, after].concat(), version)?;
-        let used = version.prefix().saturating_add(text.len()).saturating_add(room);
-        let padding = used.saturating_add(1).checked_rem(ALIGN).unwrap_or(0);
-        let end = used.saturating_add(1).saturating_add(ALIGN.saturating_sub(padding));
-        frame(&text, version, end)
-    }
-
-    /// Moves the data on to a multiple of `align` bytes and lays the header out before it, in at
-    /// most `cap` bytes if it has to grow for that.
-    pub(crate) fn align_data(&mut self, align: u64, cap: u64) -> Result<Vec<u8>> {
-        let end = self.data_offset.checked_next_multiple_of(align.max(1));
-        let end = end.ok_or(Error::TooLarge)?;
-        if end == self.data_offset {
-            return self.to_bytes_of(self.version);
-        }
-        let prefix = u64::try_from(self.version.prefix()).unwrap_or(u64::MAX);
-        let len = end.saturating_sub(prefix);
-        if len > cap {
-            return Err(Error::Npy(NpyError::HeaderTooLarge { len, cap }));
-        }
-        self.data_offset = end;
-        let (bytes, _) = self.to_bytes_in_place()?;
-        Ok(bytes)
-    }
-
-    /// Lays the header out in as many bytes as it has in its file.
-    ///
-    /// The length of the growing axis ends at a word, if there is room for that, so that it
-    /// changes in one step; returns the end of that word too.
-    pub(crate) fn to_bytes_in_place(&self) -> Result<(Vec<u8>, Option<usize>)> {
-        let end = usize::try_from(self.data_offset).map_err(|_| Error::TooLarge)?;
-        let [before, number, after] = self.dictionary();
-        let mut before = encode(&before, self.version)?;
-        let start = self.version.prefix().saturating_add(before.len());
-        let digits = number.len().max(WORD);
-        let word = start.saturating_add(digits).checked_next_multiple_of(WORD);
-        let word = word.filter(|word| word.saturating_add(after.len()) < end);
-        if let Some(word) = word {
-            let spaces = word.saturating_sub(start).saturating_sub(number.len());
-            before.extend(std::iter::repeat_n(b' ', spaces));
-        }
-        let text = [before, number.into_bytes(), after.into_bytes()].concat();
-        if self.version.prefix().saturating_add(text.len()) >= end {
-            return Err(NpyError::NoRoom { count: self.count().unwrap_or(0) }.into());
-        }
-        Ok((frame(&text, self.version, end)?, word))
-    }
-
-    /// Returns the dictionary: what is before the length of the growing axis, that, the rest.
-    fn dictionary(&self) -> [String; 3] {
-        let order = if self.fortran_order { "True" } else { "False" };
-        let descr = self.dtype.literal();
-        let before = format!("{{'descr': {descr}, 'fortran_order': {order}, 'shape': ");
-        let lengths = tuple(&self.shape);
-        let number = self.count().as_ref().map(usize::to_string).unwrap_or_default();
-        let at = if self.fortran_order { lengths.rfind(&number) } else { None };
-        let (first, rest) = lengths.split_at_checked(at.unwrap_or(1)).unwrap_or_default();
-        let rest = rest.get(number.len()..).unwrap_or_default();
-        [before + first, number, format!("{rest}, }}")]
-    }
-}
-
-/// Puts the text of a header into `end` bytes of a file: magic, version, length, text, spaces.
-fn frame(text: &[u8], version: Version, end: usize) -> Result<Vec<u8>> {
-    let len = end.saturating_sub(version.prefix());
-    let too_long = || Error::Npy(NpyError::HeaderTooLong { len, major: version.major() });
-    let mut bytes = Vec::with_capacity(end);
-    bytes.extend(MAGIC);
-    bytes.extend([version.major(), 0]);
-    if version == Version::V1 {
-        bytes.extend(u16::try_from(len).map_err(|_| too_long())?.to_le_bytes());
-    } else {
-        bytes.extend(u32::try_from(len).map_err(|_| too_long())?.to_le_bytes());
-    }
-    bytes.extend(text);
-    bytes.resize(end.saturating_sub(1), b' ');
-    bytes.push(b'\n');
-    Ok(bytes)
 }
 
 /// Reads the header of a file known as `path`, which somebody may be writing meanwhile.
@@ -372,15 +299,6 @@ fn decode(bytes: &[u8], version: Version) -> Result<Cow<'_, str>> {
         (_, Ok(text)) if text.is_ascii() => Ok(Cow::Borrowed(text)),
         _ => Ok(bytes.iter().copied().map(char::from).collect()),
     }
-}
-
-fn encode(text: &str, version: Version) -> Result<Vec<u8>> {
-    if version == Version::V3 {
-        return Ok(text.as_bytes().to_vec());
-    }
-    let latin_1: std::result::Result<Vec<u8>, _> =
-        text.chars().map(u8::try_from).collect();
-    latin_1.map_err(|_| Error::Npy(NpyError::Encoding { encoding: "latin-1" }))
 }
 
 /// Reads the whole text, then the values: NumPy's order of errors.

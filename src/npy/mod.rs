@@ -48,6 +48,7 @@ mod element;
 mod entries;
 mod growable;
 mod header;
+mod header_bytes;
 mod literal;
 mod options;
 mod version;

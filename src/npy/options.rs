@@ -9,6 +9,7 @@ use ndarray::{Dimension, IxDyn, ShapeBuilder, StrideShape};
 
 use super::count::HeaderCount;
 use super::element::NpyElement;
+use super::growable::make_growable_capped;
 use super::header::{self, Header};
 use super::version::Version;
 use crate::source::Source;
@@ -26,6 +27,16 @@ pub struct Options {
     version: Option<Version>,
     fortran_order: bool,
     data_align: u64,
+    whole_rows: bool,
+}
+
+/// A file that was opened, and its header.
+pub(super) struct Found {
+    pub(super) file: File,
+    pub(super) len: u64,
+    pub(super) header: Header,
+    /// The header of the rows that the array has.
+    pub(super) shown: Header,
 }
 
 impl Options {
@@ -42,6 +53,7 @@ impl Options {
             version: None,
             fortran_order: false,
             data_align: 1,
+            whole_rows: false,
         }
     }
 
@@ -75,6 +87,16 @@ impl Options {
     /// [`page_aligned`]: crate::partition::Partition::page_aligned
     pub fn data_align(self, data_align: u64) -> Self {
         Self { data_align, ..self }
+    }
+
+    /// Sets whether to open a file that lacks some of the rows that its header counts (default no).
+    ///
+    /// The array has the rows that are in the file as a whole, which may be fewer than the header
+    /// says, never more; so has a follower after [`refresh`](MmapArray::refresh). A file of this
+    /// crate does not get into that state, but a copy that was interrupted does. The header
+    /// stays as it is until the array [grows](MmapArray::append), which writes a right one first.
+    pub fn whole_rows(self, whole_rows: bool) -> Self {
+        Self { whole_rows, ..self }
     }
 
     /// Sets whether to create a file without disk space; see [`MapOptions::sparse`].
@@ -117,8 +139,8 @@ impl Options {
         path: impl AsRef<Path>,
     ) -> Result<MmapArray<A, D>> {
         let path = path.as_ref();
-        let (file, len, header) = self.read_header(path)?;
-        let options = self.options_for::<A, D>(&header)?;
+        let Found { file, len, header, shown } = self.read_header(path)?;
+        let options = self.options_for::<A, D>(&shown)?;
         // SAFETY: the caller vouches for the file.
         let mut array = unsafe { options.map_sized(&file, len, path)? };
         array.set_source(self.source(header));
@@ -137,8 +159,8 @@ impl Options {
     ) -> Result<MmapArray<A, D>> {
         self.map.require(&[Mode::ReadOnly, Mode::CopyOnWrite], "load a file")?;
         let path = path.as_ref();
-        let (file, len, header) = self.read_header(path)?;
-        self.options_for::<A, D>(&header)?.load_sized(&file, len, path)
+        let Found { file, len, shown, .. } = self.read_header(path)?;
+        self.options_for::<A, D>(&shown)?.load_sized(&file, len, path)
     }
 
     /// Creates a `.npy` file of zeros, in mode `w+` or `x+`, and maps its array.
@@ -159,6 +181,7 @@ impl Options {
         // SAFETY: the caller vouches for the file.
         let array = unsafe { options.open_then(path.as_ref(), write_header(&bytes)) };
         let mut array = array?;
+        array.pages_mut().tail.note_header_change();
         array.set_source(self.source(header));
         Ok(array)
     }
@@ -177,6 +200,17 @@ impl Options {
     ) -> Result<Draft<A, D>> {
         let (options, _, bytes) = self.options_to_create::<A, D>(shape.into())?;
         options.draft_then(path.as_ref(), write_header(&bytes))
+    }
+
+    /// Gives the header of a `.npy` file room; see [`make_growable`](super::make_growable).
+    ///
+    /// Only [`header_cap`](Self::header_cap) counts of the options.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`make_growable`](super::make_growable).
+    pub fn make_growable(&self, path: impl AsRef<Path>) -> Result<()> {
+        make_growable_capped(path.as_ref(), self.header_cap)
     }
 
     /// Checks elements and axes, and returns where they lie in a new file, and its header.
@@ -202,20 +236,45 @@ impl Options {
     pub(super) fn source(&self, header: Header) -> Source {
         match header.shape.is_empty() {
             true => Source::Caller,
-            false => Source::Header(Box::new(HeaderCount::new(header, self.header_cap))),
+            false => Source::Header(Box::new(HeaderCount::new(
+                header,
+                self.header_cap,
+                self.whole_rows,
+            ))),
         }
     }
 
-    /// Opens, locks and measures a file, and reads its header.
-    pub(super) fn read_header(&self, path: &Path) -> Result<(File, u64, Header)> {
+    /// Opens and locks a file, reads its header, then measures it.
+    ///
+    /// In this order, since the rows of a file that grows are there before they are counted. If
+    /// it becomes shorter in between, its header has changed before, and is read again.
+    pub(super) fn read_header(&self, path: &Path) -> Result<Found> {
+        /// A file is not made shorter more often than that while it is opened.
+        const ATTEMPTS: usize = 100;
+
         if self.map.mode.creates() {
             let (mode, action) = (self.map.mode, "open a `.npy` file");
             return Err(Error::UnsupportedMode { mode, action });
         }
         let file = file::open_locked(path, self.map.mode, self.map.lock)?.file;
-        let len = file::regular_len(&file, path)?;
-        let header = header::read(&file, path, self.header_cap)?;
-        Ok((file, len, header))
+        let mut header = header::read(&file, path, self.header_cap)?;
+        let mut len = file::regular_len(&file, path)?;
+        for _ in 0..ATTEMPTS {
+            if header.end().is_ok_and(|end| end <= len) {
+                break;
+            }
+            let again = header::read(&file, path, self.header_cap)?;
+            if again == header {
+                break;
+            }
+            header = again;
+            len = file::regular_len(&file, path)?;
+        }
+        let mut shown = header.clone();
+        if self.whole_rows {
+            shown.keep_whole_rows(len);
+        }
+        Ok(Found { file, len, header, shown })
     }
 
     /// Checks elements and axes, and says where the array lies.
@@ -238,15 +297,8 @@ impl Options {
 
 /// Makes the closure that writes a header to a new file.
 fn write_header(bytes: &[u8]) -> impl FnOnce(&File) -> io::Result<()> + '_ {
-    move |file| {
-        space::write_all_at(file, bytes, 0)?;
-        // A sync of the array reaches no page before its own.
-        if bytes.len() >= SMALLEST_PAGE { file.sync_data() } else { Ok(()) }
-    }
+    move |file| space::write_all_at(file, bytes, 0)
 }
-
-/// No system has smaller pages.
-const SMALLEST_PAGE: usize = 4096;
 
 /// Tells whether a shape is in Fortran order, and not in C order too.
 fn is_fortran<A: NpyElement, D: Dimension>(shape: StrideShape<D>) -> Result<bool> {

@@ -33,14 +33,14 @@ impl Pages {
             ranges.iter().try_for_each(|range| map.flush_range(range.start, range.len()))
         };
         let len = ranges.iter().map(Range::len).fold(0, usize::saturating_add);
-        let is_part = len < self.len && self.tail.reach().is_none();
+        let is_part = len < self.len && !self.tail.needs_whole_sync();
         // Of a part, Linux has written what it takes to find it when `msync` returns.
         let file = self.file.as_ref().filter(|_| !is_part || !cfg!(target_os = "linux"));
         self.attempt("sync", path, || {
             let written = self.mapping().map_or(Ok(()), flush).and_then(|()| {
                 let Some(file) = file else { return Ok(()) };
                 self.tail.trim(file)?;
-                file.sync_all()
+                file.sync_all().inspect(|()| self.tail.note_synced())
             });
             written.map_err(Error::io("sync", path))?;
             self.check_len(offset, path)

@@ -31,7 +31,7 @@ pub(crate) struct FileSystem {
 /// The low 32 bits of `f_type` of `statfs`, by which the kernel names a file system.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[rustfmt::skip]
-const TABLE: [(u32, FileSystem); 12] = [
+static TABLE: [(u32, FileSystem); 12] = [
     //                name         coherent in place overwrites residency verity
     (0x0000_ef53, row("ext2/3/4",  true,    true,    true,      true,     true)),
     (0x5846_5342, row("xfs",       true,    true,    false,     true,     false)),
@@ -105,6 +105,13 @@ impl FileSystem {
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub(crate) fn of(_: &File) -> &'static Self {
         &Self::UNKNOWN
+    }
+
+    /// Returns whether a file can be made longer without space or zeros written for that.
+    pub(crate) fn has_holes(&self) -> bool {
+        let with_holes =
+            ["ext2/3/4", "xfs", "btrfs", "f2fs", "tmpfs", "zfs", "nfs", "overlay"];
+        with_holes.contains(&self.name)
     }
 
     /// Finds the row of an `f_type`, which is signed or unsigned, and of 32 or 64 bits.

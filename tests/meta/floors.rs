@@ -23,7 +23,7 @@ const FLOORS: [&[&str]; 8] = [
 ];
 
 /// The files that may ask for pardon of the manifest's ban on unsafe code.
-const UNSAFE: [&str; 21] = [
+const UNSAFE: [&str; 22] = [
     "address",
     "array",
     "cached",
@@ -303,7 +303,11 @@ fn asks_pardon(text: &str) -> bool {
 
 /// Some files have unsafe code for some systems only.
 fn is_pardon(line: &str) -> bool {
-    let line = line.replace("cfg_attr(unix, ", "");
+    let condition = line.starts_with("#![cfg_attr(").then(|| line.find(", ")).flatten();
+    let line = condition.map_or_else(
+        || line.to_owned(),
+        |end| format!("#![{}", line.split_at(end + 2).1),
+    );
     line.starts_with("#![expect(unsafe_code, reason = ")
 }
 

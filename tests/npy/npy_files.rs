@@ -175,7 +175,8 @@ fn a_file_that_ends_too_early_is_refused_whatever_it_lacks() {
             }
             _ => format!(
                 "the array ends at byte 176, but the file has {len} bytes (check shape, \
-                 offset and element type; `grow(true)` extends a file in mode `r+`)"
+                 offset and element type; `grow(true)` extends a file in mode `r+`, \
+                 `npy::Options::whole_rows(true)` opens the whole rows of a `.npy` file)"
             ),
         };
         for mode in [ReadOnly, CopyOnWrite, ReadWrite] {

@@ -33,10 +33,12 @@ const ROWS: [Row; 27] = [
     ("cannot create the file: CAUSE", ErrorKind::AlreadyExists,
         |p| test_support::map::<u8, _>(&of(CreateNew).shape(4), &p.file()).map(drop).unwrap_err()),
     ("the array ends at byte 12, but the file has 10 bytes (check shape, \
-        offset and element type; `grow(true)` extends a file in mode `r+`)", ErrorKind::UnexpectedEof,
+        offset and element type; `grow(true)` extends a file in mode `r+`, \
+        `npy::Options::whole_rows(true)` opens the whole rows of a `.npy` file)", ErrorKind::UnexpectedEof,
         |p| refused::<u32>(of(ReadWrite).offset(4).shape(2), p)),
     ("the array ends at byte 11, but the file has 10 bytes (check shape, \
-        offset and element type; `grow(true)` extends a file in mode `r+`)", ErrorKind::UnexpectedEof,
+        offset and element type; `grow(true)` extends a file in mode `r+`, \
+        `npy::Options::whole_rows(true)` opens the whole rows of a `.npy` file)", ErrorKind::UnexpectedEof,
         |p| of(CopyOnWrite).shape(11).load::<u8>(p).map(drop).unwrap_err()),
     ("the 10 bytes from the offset to the end of the file are not a multiple of the 4 \
         bytes of one element or row (check the element type and the offset, or give a shape \

@@ -1,0 +1,88 @@
+//! What of a file is a hole, and what is zeros; changes nothing.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+
+use crate::file;
+
+/// Tells whether a range of a file is a hole: from the first page that begins in it on it was
+/// never written to, and before that it is zeros.
+///
+/// Returns `false` where the file system does not tell.
+pub(crate) fn is_hole(file: &File, bytes: Range<u64>) -> io::Result<bool> {
+    const PAGE: u64 = 4096;
+
+    let Some(start) = bytes.start.checked_next_multiple_of(PAGE) else {
+        return Ok(false);
+    };
+    if start >= bytes.end || !has_zeros(file, bytes.start..start)? {
+        return Ok(false);
+    }
+    let data = next_data(file, start);
+    Ok(data.is_some_and(|data| data.is_none_or(|data| data >= bytes.end)))
+}
+
+/// Tells whether all bytes of a range of a file are zeros; does not read its holes.
+pub(crate) fn is_zero(file: &File, bytes: Range<u64>) -> io::Result<bool> {
+    /// How much is read between two questions for the next hole.
+    const STEP: u64 = 1 << 20;
+
+    let mut at = bytes.start;
+    while at < bytes.end {
+        let end = at.saturating_add(STEP).min(bytes.end);
+        if !has_zeros(file, at..end)? {
+            return Ok(false);
+        }
+        at = match next_data(file, end) {
+            Some(Some(data)) => data.max(end),
+            Some(None) => return Ok(true),
+            None => end,
+        };
+    }
+    Ok(true)
+}
+
+/// Reads a range that the file has, and tells whether it is zeros.
+fn has_zeros(file: &File, bytes: Range<u64>) -> io::Result<bool> {
+    let mut buffer = vec![0; 1 << 16];
+    let mut at = bytes.start;
+    while at < bytes.end {
+        let rest = usize::try_from(bytes.end.saturating_sub(at)).unwrap_or(usize::MAX);
+        let len = rest.min(buffer.len());
+        let piece = buffer.get_mut(..len).unwrap_or_default();
+        let count = file::read_at_most(file, piece, at)?;
+        if piece.iter().take(count).any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        if count < len {
+            return Ok(true);
+        }
+        at = at.saturating_add(u64::try_from(len).map_err(io::Error::other)?);
+    }
+    Ok(true)
+}
+
+/// Returns where the next data of a file are from a byte on, if there are any; `None` if the file
+/// system does not tell.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn next_data(file: &File, at: u64) -> Option<Option<u64>> {
+    use std::os::fd::AsRawFd;
+
+    use rustix::fs::{SeekFrom, seek};
+    use rustix::io::Errno;
+
+    // To ask moves the position, which the caller of the crate may use: not that of this file.
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let file = File::open(path).ok()?;
+    match seek(&file, SeekFrom::Data(at)) {
+        Ok(data) => Some(Some(data)),
+        Err(Errno::NXIO) => Some(None),
+        Err(_) => None,
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn next_data(_: &File, _: u64) -> Option<Option<u64>> {
+    None
+}
