@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::path::Path;
 
 use crate::sys::file_system::FileSystem;
-use crate::sys::holes::is_zero;
 use crate::sys::limits;
+use crate::sys::zeros::is_zero;
 use crate::{Error, Result, pages};
 
 /// Room made for a file, taken back when dropped unless it is kept.

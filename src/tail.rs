@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::address::{self, FOLIO};
 use crate::pages::Pages;
 use crate::sys::file_system::FileSystem;
-use crate::sys::holes::is_hole;
-use crate::sys::process;
+use crate::sys::zeros::is_hole;
+use crate::sys::process::generation;
 use crate::sys::reach::Reach;
 use crate::{Error, Result, file, space};
 
@@ -69,7 +69,7 @@ impl Tail {
     /// Notes that the array ends elsewhere now, and that this process sees to the file.
     pub(crate) fn set_end(&mut self, end: u64) {
         self.end = end;
-        self.owner = process::generation();
+        self.owner = generation();
     }
 
     /// Notes that the header has changed.
@@ -91,7 +91,7 @@ impl Tail {
 
     /// Makes the file end with the array again.
     pub(crate) fn trim(&self, file: &File) -> io::Result<()> {
-        if self.reach().is_none() || self.owner != process::generation() {
+        if self.reach().is_none() || self.owner != generation() {
             return Ok(());
         }
         let reach = self.reach.take();
@@ -150,7 +150,7 @@ impl Pages {
 
     /// Makes the file end with the array, whichever process has made it longer.
     pub(crate) fn trim(&mut self) -> io::Result<()> {
-        self.tail.owner = process::generation();
+        self.tail.owner = generation();
         self.file().map_or(Ok(()), |file| self.tail.trim(file))
     }
 
@@ -174,7 +174,7 @@ impl Pages {
             self.tail.reserved = from;
         }
         self.tail.reach.set(reach);
-        self.tail.owner = process::generation();
+        self.tail.owner = generation();
         let synced = cleared
             .map_err(space::refusal("extend", reach, path))
             .and_then(|()| self.sync_data(path));

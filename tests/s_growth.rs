@@ -1,0 +1,456 @@
+//! Arrays that grow: whose bytes are behind them, what is counted when, what a refusal leaves.
+#![expect(unsafe_code, reason = "files are mapped")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ndarray::{Array1, Array2, Axis, Ix2, IxDyn, ShapeBuilder, arr0, array};
+use ndarray_memmap::Mode::{Create, ReadOnly, ReadWrite};
+use ndarray_memmap::npy::{self, Header};
+use ndarray_memmap::{
+    Error, MapOptions, MmapArray, MmapArray2, MmapArrayD, NpyError, Result, SyncToDisk,
+};
+use tempfile::TempDir;
+
+/// A path in a folder of its own.
+struct Place {
+    _folder: TempDir,
+    path: PathBuf,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.npy");
+        Self { _folder: folder, path }
+    }
+
+    fn of(bytes: &[u8]) -> Self {
+        let place = Self::new();
+        fs::write(&place.path, bytes).unwrap();
+        place
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        fs::read(&self.path).unwrap()
+    }
+
+    fn len(&self) -> u64 {
+        fs::metadata(&self.path).unwrap().len()
+    }
+
+    fn file(&self) -> File {
+        File::options().read(true).write(true).open(&self.path).unwrap()
+    }
+}
+
+impl AsRef<Path> for Place {
+    fn as_ref(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn created(place: &Place, rows: usize) -> MmapArray2<u32> {
+    // SAFETY: the file lies in the test's own folder.
+    let mut a = unsafe { npy::create(place, (rows, 3)) }.unwrap();
+    a.view_mut().unwrap().fill(1);
+    a
+}
+
+fn opened(place: &Place) -> MmapArray2<u32> {
+    opened_by(place, &npy::Options::new(ReadWrite)).unwrap()
+}
+
+fn opened_by(place: &Place, options: &npy::Options) -> Result<MmapArray2<u32>> {
+    // SAFETY: the file lies in the test's own folder.
+    unsafe { options.open(place) }
+}
+
+/// A file of `count` rows of three ones.
+fn whole(count: usize) -> Vec<u8> {
+    let header = Header::new("<u4".parse().unwrap(), &[count, 3], false).unwrap();
+    let mut bytes = Vec::new();
+    header.write(&mut bytes).unwrap();
+    bytes.extend([1, 0, 0, 0].repeat(3 * count));
+    bytes
+}
+
+/// Checks that a file holds so many rows of ones, and nothing else.
+#[track_caller]
+fn assert_rows(place: &Place, count: usize) {
+    let bytes = place.bytes();
+    let header = Header::parse(&bytes).unwrap();
+    assert_eq!(header.shape(), [count, 3]);
+    assert_eq!(bytes.len(), 128 + 12 * count);
+    assert!(bytes[128..] == [1, 0, 0, 0].repeat(3 * count));
+}
+
+const ROW: [u32; 3] = [1; 3];
+
+#[test]
+fn a_writer_that_was_killed_leaves_a_file_that_grows_on() {
+    let place = Place::new();
+    let mut a = created(&place, 2);
+    a.push(Axis(0), &array![1, 1, 1]).unwrap();
+    // As a kill does it: nothing is truncated, and some rows are not counted.
+    let row: Vec<u8> = [7_u32; 3].into_iter().flat_map(u32::to_ne_bytes).collect();
+    std::mem::forget(a);
+    let is_longer = place.len() > 128 + 36;
+    assert_eq!(is_longer, cfg!(unix), "{}", place.len());
+    if is_longer {
+        let mut file = place.file();
+        std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(128 + 36)).unwrap();
+        file.write_all(&row).unwrap();
+    }
+    let before = place.len();
+    let mut a = opened(&place);
+    assert_eq!(a.nrows(), 3);
+    a.sync().unwrap();
+    assert_eq!(place.len(), before, "only growth touches what is left over");
+    a.push(Axis(0), &array![1, 1, 1]).unwrap();
+    a.close().unwrap();
+    assert_rows(&place, 4);
+
+    for len in [4, 6, 1, 4] {
+        let mut a = opened(&place);
+        a.push(Axis(0), &array![1, 1, 1]).unwrap();
+        std::mem::forget(a);
+        let mut a = opened(&place);
+        a.resize(Axis(0), len).unwrap();
+        a.view_mut().unwrap().fill(1);
+        a.close().unwrap();
+        assert_rows(&place, len);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_was_written_behind_a_killed_writer_is_not_overwritten() {
+    let place = Place::new();
+    let mut a = created(&place, 2);
+    a.push(Axis(0), &array![1, 1, 1]).unwrap();
+    std::mem::forget(a);
+    let mut file = File::options().append(true).open(&place).unwrap();
+    file.write_all(b"pickle").unwrap();
+    let found = place.len();
+    let mut a = opened(&place);
+    for error in [
+        a.push(Axis(0), &array![1, 1, 1]).unwrap_err(),
+        a.resize(Axis(0), 3).unwrap_err(),
+    ] {
+        let is_right =
+            matches!(error, Error::TrailingBytes { end: 164, found: n } if n == found);
+        assert!(is_right, "{error}");
+    }
+    a.close().unwrap();
+    assert_eq!(place.len(), found);
+}
+
+#[test]
+fn bytes_behind_an_array_are_the_users_unless_they_are_a_hole() {
+    let array = whole(2);
+    for tail in [&b"\x80\x04K\x01."[..], &[0; 8], &[0; 100_000], &[7; 5000]] {
+        let both = [&array[..], tail].concat();
+        let place = Place::of(&both);
+        for axis_len in [0, 1, 2, 3] {
+            let mut a = opened(&place);
+            let refused = [
+                a.push(Axis(0), &array![1, 1, 1]),
+                a.append(Axis(0), &Array2::ones((100_000, 3))),
+                a.resize(Axis(0), axis_len),
+            ];
+            for refused in refused {
+                let found = both.len() as u64;
+                assert!(
+                    matches!(refused, Err(Error::TrailingBytes { end: 152, found: n }) if n == found),
+                    "{refused:?}"
+                );
+            }
+            assert_eq!(a.nrows(), 2);
+            drop(a);
+            assert!(place.bytes() == both);
+        }
+    }
+    let place = Place::of(&array);
+    place.file().set_len(152).unwrap();
+    let mut a = opened(&place);
+    a.push(Axis(0), &Array1::from_iter(ROW)).unwrap();
+    a.close().unwrap();
+    assert_rows(&place, 3);
+}
+
+#[test]
+fn a_refused_append_leaves_the_file_as_it_was() {
+    let place = Place::of(&whole(2));
+    let mut a = opened(&place);
+    a.push(Axis(0), &array![1, 1, 1]).unwrap();
+    for _ in 0..2 {
+        let refused = a.append(Axis(0), &Array2::ones((3, 4)));
+        assert!(matches!(refused, Err(Error::ShapeMismatch { .. })), "{refused:?}");
+        assert!(matches!(a.resize(Axis(0), usize::MAX / 2), Err(Error::TooLarge)));
+    }
+    a.close().unwrap();
+    assert_rows(&place, 3);
+}
+
+#[test]
+fn rows_of_another_number_of_axes_are_refused() {
+    let place = Place::of(&whole(2));
+    // SAFETY: the file lies in the test's own folder.
+    let a = unsafe { npy::open::<u32, IxDyn>(&place, ReadWrite) };
+    let mut a: MmapArrayD<u32> = a.unwrap();
+    let is_mismatch = |error| match error {
+        Err(Error::ShapeMismatch { .. }) => {}
+        found => panic!("{found:?}"),
+    };
+    for rows in [
+        arr0(1).into_dyn(),
+        array![1, 1, 1].into_dyn(),
+        array![[1, 1]].into_dyn(),
+        Array1::<u32>::zeros(0).into_dyn(),
+        ndarray::Array3::<u32>::ones((1, 1, 3)).into_dyn(),
+        ndarray::Array3::<u32>::ones((1, 3, 1)).into_dyn(),
+    ] {
+        is_mismatch(a.append(Axis(0), &rows));
+        is_mismatch(a.scatter(Axis(0), &[1], &rows));
+    }
+    is_mismatch(a.push(Axis(0), &arr0(1).into_dyn()));
+    is_mismatch(a.push(Axis(0), &array![[1, 1, 1]].into_dyn()));
+    for axis in [1, 2, 7] {
+        let row = array![[1, 1, 1]].into_dyn();
+        assert!(a.append(Axis(axis), &row).is_err());
+        assert!(a.push(Axis(axis), &array![1, 1].into_dyn()).is_err());
+        assert!(a.resize(Axis(axis), 1).is_err());
+    }
+    a.append(Axis(0), &array![[1, 1, 1]].into_dyn()).unwrap();
+    drop(a);
+    assert_rows(&place, 3);
+
+    let place = Place::new();
+    // SAFETY: as above.
+    let a = unsafe { npy::create::<u32, _>(&place, IxDyn(&[])) };
+    let mut a: MmapArrayD<u32> = a.unwrap();
+    let none = |error| match error {
+        Err(Error::AxisOutOfBounds { axis: 0, ndim: 0 }) => {}
+        found => panic!("{found:?}"),
+    };
+    for rows in [arr0(1).into_dyn(), array![1].into_dyn(), array![[1]].into_dyn()] {
+        none(a.append(Axis(0), &rows));
+        none(a.push(Axis(0), &rows));
+        none(a.scatter(Axis(0), &[0], &rows));
+    }
+    none(a.resize(Axis(0), 1));
+    none(a.gather(Axis(0), &[0]).map(drop));
+    none(a.sweep_mut(Axis(0), 100).map(drop));
+    drop(a);
+    // SAFETY: as above.
+    let a = unsafe { npy::open::<u32, IxDyn>(&place, ReadOnly) };
+    a.unwrap().refresh().unwrap();
+    assert_eq!(place.len(), 132);
+}
+
+#[test]
+fn a_file_that_grows_row_by_row_is_never_too_short_for_its_header() {
+    let place = Place::of(&whole(0));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Another writer, whose file is never longer than its rows.
+            let mut file = place.file();
+            let mut append = File::options().append(true).open(&place).unwrap();
+            for count in 1..=3000 {
+                append.write_all(&[1, 0, 0, 0].repeat(3)).unwrap();
+                std::io::Seek::rewind(&mut file).unwrap();
+                file.write_all(&whole(count)[..128]).unwrap();
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        // SAFETY: rows that are in the file do not change.
+        let follower = unsafe { npy::open::<u32, Ix2>(&place, ReadOnly) };
+        let mut follower = follower.unwrap();
+        while !done.load(Ordering::Relaxed) {
+            let loaded = npy::load::<u32, Ix2>(&place).unwrap();
+            assert!(loaded.iter().all(|x| *x == 1));
+            let opened = opened_by(&place, &npy::Options::new(ReadOnly)).unwrap();
+            assert!(opened.nrows() >= loaded.nrows());
+            // SAFETY: as above.
+            let any = unsafe { npy::DynArray::open(&place, ReadOnly) }.unwrap();
+            assert!(any.shape()[0] >= opened.nrows());
+            follower.refresh().unwrap();
+            assert!(follower.nrows() >= any.shape()[0]);
+        }
+    });
+    assert_rows(&place, 3000);
+}
+
+#[test]
+fn a_file_that_lacks_rows_opens_with_those_that_are_whole() {
+    let bytes = whole(5);
+    for (len, rows) in [(188, 5), (187, 4), (128 + 13, 1), (128 + 11, 0), (128, 0)] {
+        let place = Place::of(&bytes[..len]);
+        let before = place.bytes();
+        let whole_rows = npy::Options::new(ReadOnly).whole_rows(true);
+        let refused = opened_by(&place, &npy::Options::new(ReadOnly)).map(drop);
+        match refused {
+            Ok(()) => assert_eq!(rows, 5),
+            Err(error @ Error::FileTooShort { needed: 188, .. }) => {
+                assert!(error.to_string().contains("whole_rows(true)"), "{error}");
+            }
+            Err(error) => panic!("{error}"),
+        }
+        let mut a = opened_by(&place, &whole_rows).unwrap();
+        assert_eq!(a, Array2::<u32>::ones((rows, 3)));
+        a.refresh().unwrap();
+        assert_eq!(a.nrows(), rows);
+        let loaded: MmapArray2<u32> = whole_rows.load(&place).unwrap();
+        assert_eq!(*loaded, *a);
+        assert!(place.bytes() == before);
+        drop((a, loaded));
+
+        // Growth writes a header that is right, then goes on.
+        let options = npy::Options::new(ReadWrite).whole_rows(true);
+        let mut a = opened_by(&place, &options).unwrap();
+        a.sync().unwrap();
+        assert!(place.bytes() == before);
+        a.push(Axis(0), &array![1, 1, 1]).unwrap();
+        a.close().unwrap();
+        assert_rows(&place, rows + 1);
+    }
+    // In Fortran order a row is a column.
+    let place = Place::new();
+    let header = Header::new("<u4".parse().unwrap(), &[3, 4], true).unwrap();
+    let mut bytes = Vec::new();
+    header.write(&mut bytes).unwrap();
+    bytes.extend([1; 30]);
+    fs::write(&place, &bytes).unwrap();
+    let options = npy::Options::new(ReadOnly).whole_rows(true);
+    let a = opened_by(&place, &options).unwrap();
+    assert_eq!(a.shape(), [3, 2]);
+    assert_eq!(*a, Array2::from_elem((3, 2).f(), 0x0101_0101));
+}
+
+#[test]
+fn make_growable_reads_no_header_beyond_the_limit() {
+    let place = Place::of(b"\x93NUMPY\x02\x00\x00\x00\x00\xc0{");
+    place.file().set_len((3 << 30) + 100).unwrap();
+    match npy::make_growable(&place) {
+        Err(Error::Npy(NpyError::HeaderTooLarge { len: 0xc000_0000, cap: 10_000 })) => {}
+        found => panic!("{found:?}"),
+    }
+    let place = Place::new();
+    let text = format!(
+        "{{'descr': '|u1', 'fortran_order': False, 'shape': (3,), }}{}\n",
+        " ".repeat(12_000)
+    );
+    let len = u16::try_from(text.len()).unwrap().to_le_bytes();
+    let file = [&b"\x93NUMPY\x01\x00"[..], &len, text.as_bytes(), b"abc"].concat();
+    fs::write(&place, &file).unwrap();
+    let refused = npy::make_growable(&place);
+    assert!(
+        matches!(refused, Err(Error::Npy(NpyError::HeaderTooLarge { .. }))),
+        "{refused:?}"
+    );
+    assert!(place.bytes() == file);
+    let options = npy::Options::new(ReadWrite).header_cap(20_000);
+    options.make_growable(&place).unwrap();
+    // SAFETY: the file lies in the test's own folder.
+    let a: Result<MmapArray<u8>> = unsafe { npy::open(&place, ReadWrite) };
+    let mut a = a.unwrap();
+    a.push(Axis(0), &arr0(b'd')).unwrap();
+    assert_eq!(a.as_slice(), Some(&b"abcd"[..]));
+}
+
+#[cfg(all(target_os = "linux", feature = "sigbus-guard"))]
+#[test]
+fn a_guarded_array_that_lost_its_end_does_not_grow() {
+    ndarray_memmap::guard::install().unwrap();
+    for len in [0, 100, 140, 4096] {
+        for is_raw in [false, true] {
+            let place = Place::of(&whole(2));
+            let mut a: MmapArray2<u32> = if is_raw {
+                let options = MapOptions::new(ReadWrite).guarded(true).offset(128);
+                // SAFETY: the file lies in the test's own folder; the guard is for the rest.
+                unsafe { options.rows_of(3).open(&place) }.unwrap()
+            } else {
+                opened_by(&place, &npy::Options::new(ReadWrite).guarded(true)).unwrap()
+            };
+            a.push(Axis(0), &array![1, 1, 1]).unwrap();
+            a.push(Axis(0), &array![1, 1, 1]).unwrap();
+            if len == 4096 && is_raw {
+                continue;
+            }
+            place.file().set_len(len).unwrap();
+            for _ in 0..2 {
+                let refused = a.push(Axis(0), &array![1, 1, 1]);
+                let is_lost =
+                    matches!(refused, Err(Error::FileTooShort { .. } | Error::Faulted { .. }));
+                assert!(is_lost, "{len} raw {is_raw}: {refused:?}");
+            }
+            assert!(a.append(Axis(0), &Array2::ones((50_000, 3))).is_err());
+            assert!(a.resize(Axis(0), 9).is_err());
+            assert_eq!(a.nrows(), 4);
+            drop(a);
+            assert_eq!(place.len(), len, "nothing hides the loss");
+        }
+    }
+}
+
+#[test]
+fn an_array_whose_file_became_shorter_does_not_grow() {
+    for is_raw in [false, true] {
+        let place = Place::of(&whole(4));
+        let mut a: MmapArray2<u32> = if is_raw {
+            let options = MapOptions::new(ReadWrite).offset(128).rows_of(3);
+            // SAFETY: the file lies in the test's own folder, and no lost row is looked at.
+            unsafe { options.open(&place) }.unwrap()
+        } else {
+            opened(&place)
+        };
+        place.file().set_len(150).unwrap();
+        for refused in [
+            a.push(Axis(0), &array![1, 1, 1]),
+            a.append(Axis(0), &Array2::ones((50_000, 3))),
+            a.resize(Axis(0), 9),
+            a.resize(Axis(0), 3),
+            a.resize(Axis(0), 4),
+        ] {
+            let is_short =
+                matches!(refused, Err(Error::FileTooShort { needed: 176, found: 150 }));
+            assert!(is_short, "{refused:?}");
+        }
+        drop(a);
+        assert!(place.bytes() == whole(4)[..150]);
+    }
+}
+
+#[test]
+fn growth_without_a_place_to_reach_to_is_exact() {
+    // Sizes around a page, and a step to more digits.
+    let place = Place::new();
+    let mut a = created(&place, 0);
+    for count in [1, 8, 90, 901, 9000, 20_000] {
+        a.append(Axis(0), &Array2::ones((count, 3))).unwrap();
+        a.sync().unwrap();
+        assert_rows(&place, a.nrows());
+    }
+    let shorter = a.nrows() - 15_000;
+    a.resize(Axis(0), shorter).unwrap();
+    assert_rows(&place, shorter);
+    a.append(Axis(0), &Array2::ones((30_000, 3))).unwrap();
+    a.resize(Axis(0), shorter + 7).unwrap();
+    assert_rows(&place, shorter + 7);
+    a.close().unwrap();
+    let options = npy::Options::new(Create);
+    // SAFETY: as in `created`.
+    let a: MmapArray2<u32> = unsafe { options.create(&place, (0, 3)) }.unwrap();
+    a.close().unwrap();
+    assert_rows(&place, 0);
+}
