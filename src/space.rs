@@ -324,3 +324,47 @@ pub(crate) fn check_limit(end: u64) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Makes room for a file of 100 ones, lets another process act, and gives the room up.
+    fn undone(sparse: bool, act: impl FnOnce(&File)) -> Vec<u8> {
+        let file = tempfile::tempfile().unwrap();
+        write_all_at(&file, &[1; 100], 0).unwrap();
+        let room = Room::make(&file, 100, 100, 9000, sparse, Path::new("")).unwrap();
+        act(&file);
+        drop(room);
+        let mut bytes = vec![0; 20_000];
+        let count = crate::file::read_at_most(&file, &mut bytes, 0).unwrap();
+        bytes.truncate(count);
+        bytes
+    }
+
+    #[test]
+    fn only_what_was_added_is_taken_back_and_only_while_it_is_ours() {
+        let ones = vec![1; 100];
+        for sparse in [false, true] {
+            assert_eq!(undone(sparse, |_| {}), ones);
+            // Rows that another process wrote into the room, or behind it.
+            let rows = undone(sparse, |file| write_all_at(file, &[7; 40], 100).unwrap());
+            assert_eq!((rows.len(), rows.get(100..140)), (9000, Some(&[7; 40][..])));
+            let rows = undone(sparse, |file| write_all_at(file, &[7; 40], 9000).unwrap());
+            assert_eq!((rows.len(), rows.get(9000..)), (9040, Some(&[7; 40][..])));
+            let shorter = undone(sparse, |file| file.set_len(50).unwrap());
+            assert_eq!(shorter.len(), 50);
+        }
+    }
+
+    #[test]
+    fn room_does_not_shorten_a_file_that_has_grown_since_it_was_measured() {
+        for sparse in [false, true] {
+            let file = tempfile::tempfile().unwrap();
+            write_all_at(&file, &[1; 9000], 0).unwrap();
+            let room = Room::make(&file, 100, 100, 5000, sparse, Path::new(""));
+            drop(room.unwrap());
+            assert_eq!(file.metadata().unwrap().len(), 9000, "{sparse}");
+        }
+    }
+}

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::address::{self, FOLIO};
 use crate::pages::Pages;
 use crate::sys::file_system::FileSystem;
-use crate::sys::zeros::is_hole;
 use crate::sys::process::generation;
 use crate::sys::reach::Reach;
+use crate::sys::zeros::is_hole;
 use crate::{Error, Result, file, space};
 
 /// How much space is reserved ahead at least.

@@ -390,8 +390,10 @@ fn a_guarded_array_that_lost_its_end_does_not_grow() {
             place.file().set_len(len).unwrap();
             for _ in 0..2 {
                 let refused = a.push(Axis(0), &array![1, 1, 1]);
-                let is_lost =
-                    matches!(refused, Err(Error::FileTooShort { .. } | Error::Faulted { .. }));
+                let is_lost = matches!(
+                    refused,
+                    Err(Error::FileTooShort { .. } | Error::Faulted { .. })
+                );
                 assert!(is_lost, "{len} raw {is_raw}: {refused:?}");
             }
             assert!(a.append(Axis(0), &Array2::ones((50_000, 3))).is_err());

@@ -210,4 +210,67 @@ mod tests {
         let error = writer.check(&file, Path::new(""), 123_456).unwrap_err();
         assert!(matches!(error, Error::Npy(NpyError::NoRoom { count: 123_456 })));
     }
+
+    /// Reads the first `len` bytes.
+    fn start_of(file: &File, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        file::read_at_most(file, &mut bytes, 0).unwrap();
+        bytes
+    }
+
+    /// A new header whose growing length is `at` some place around the end of a sector.
+    fn headers() -> impl Iterator<Item = Header> {
+        let lengths = [(390, 530), (4020, 4110)];
+        lengths.into_iter().flat_map(|(from, to)| from..to).step_by(5).flat_map(|len| {
+            let descr = format!("[('{}', '<f4')]", "x".repeat(len));
+            [(vec![0], false), (vec![0, 3], false), (vec![3, 1, 0], true)].map(
+                |(shape, fortran)| {
+                    Header::new(descr.parse().unwrap(), &shape, fortran).unwrap()
+                },
+            )
+        })
+    }
+
+    #[test]
+    fn a_header_of_any_length_changes_in_one_sector_at_a_time() {
+        let counts = [1, 9, 10, 99_999_999, 100_000_000, 7, usize::MAX, 0];
+        for mut header in headers() {
+            let bytes = header.align_data(1, header::DEFAULT_CAP).unwrap();
+            assert!(bytes.len().is_multiple_of(64));
+            assert_eq!(Header::parse(&bytes).unwrap(), header);
+            let file = tempfile::tempfile().unwrap();
+            space::write_all_at(&file, &bytes, 0).unwrap();
+            let path = Path::new("");
+            let mut writer = HeaderCount::new(header, header::DEFAULT_CAP, false);
+            let mut old = bytes;
+            for count in counts {
+                writer.check(&file, path, count).unwrap();
+                writer.write(&file, count, false).unwrap();
+                let new = start_of(&file, old.len());
+                assert!(changes_one_sector(&old, &new), "{count} in {}", old.len());
+                assert_eq!(Header::parse(&new).unwrap().count(), Some(count));
+                old = new;
+            }
+        }
+    }
+
+    #[test]
+    fn a_header_that_would_change_in_two_sectors_has_no_room() {
+        let mut refused = 0;
+        for header in headers() {
+            let bytes = header.to_bytes_of(header.version).unwrap();
+            let file = tempfile::tempfile().unwrap();
+            space::write_all_at(&file, &bytes, 0).unwrap();
+            let mut writer = HeaderCount::new(header, header::DEFAULT_CAP, false);
+            match writer.check(&file, Path::new(""), 5) {
+                Ok(()) => {
+                    writer.write(&file, 5, false).unwrap();
+                    assert!(changes_one_sector(&bytes, &start_of(&file, bytes.len())));
+                }
+                Err(Error::Npy(NpyError::NoRoom { count: 5 })) => refused += 1,
+                Err(e) => panic!("{e}"),
+            }
+        }
+        assert!(refused > 3, "{refused}");
+    }
 }
