@@ -26,17 +26,32 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// which is written after them, in one step; whoever opens the file at any moment, and if
     /// the program crashes at any moment, finds the old length or the new one. (Only the first
     /// growth of a header that NumPy wrote, and each 100,000,000 rows, change more than one
-    /// word; this crate reads until it has one or the other, NumPy may have to read again.) On
-    /// ext4 and XFS that is true also of a crash of the machine. For that, and for speed, such
-    /// a file is longer than its array meanwhile (by a hole; at most twice as long, or by 1
-    /// GiB), until [`sync`](crate::SyncToDisk::sync), `close` or drop, or if the process is
-    /// killed until it grows again; and the first growth after one of these waits for the disk.
+    /// word; this crate reads until it has one or the other, NumPy may have to read again.)
     ///
-    /// Meanwhile nobody else may change the length of the file, be it to append to it or to
-    /// cut it; [`lock`](crate::MapOptions::lock) sees to that among those who lock. Readers that
-    /// want the file to end with its array, as some other crates do, have to wait for `sync`;
-    /// [`resize`](Self::resize) to the length that it has makes it end so after a kill. Pages
-    /// that are locked in memory may no longer be so afterwards.
+    /// That is true also of a crash of the machine, on every file system: the file has the bytes
+    /// of a row on disk before its header can count the row there. For that, and for speed, the
+    /// file is longer than its array (by a hole; at most twice as long, or by 1 GiB; where the
+    /// file system has no holes, by at most 1 MiB or half) until
+    /// [`sync`](crate::SyncToDisk::sync), `close` or drop. The first growth after one of these
+    /// waits for the disk. Where the file cannot be longer (on Windows, at a limit of file sizes,
+    /// on a full disk), each growth does.
+    ///
+    /// # What lies behind an array
+    ///
+    /// In a raw file nothing may. In a `.npy` file growth overwrites what an array that grew has
+    /// left over, if its process was killed: the file then ends with a mark of 48 bytes that says
+    /// so, or with a hole at a length that is 0x9a3c7 modulo 1 MiB. It overwrites a hole that nothing was ever written to. All other bytes belong to the
+    /// user (a second array, a pickle, the output of `tofile`), and growth of any kind is
+    /// [`Error::TrailingBytes`]. To go on without them, truncate the file to the
+    /// [end](crate::Layout::end) of the array by [`File::set_len`](std::fs::File::set_len).
+    ///
+    /// # Other processes
+    ///
+    /// While an array grows, no other process may change the length of the file, be it to append
+    /// to it or to truncate it; [`lock`](crate::MapOptions::lock) keeps those out that lock as
+    /// well. Readers that want the file to end with its array, as some other crates do, have to
+    /// wait for `sync`; [`resize`](Self::resize) to the length that it has makes it end so after a
+    /// kill. Pages that are locked in memory may no longer be so afterwards.
     ///
     /// Nothing can be appended that borrows from the array itself; copy it first:
     ///
@@ -54,11 +69,11 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// - [`Error::AxisOutOfBounds`], and [`Error::NotSlowestAxis`] for another axis.
     /// - [`Error::NotInOrder`] if the array has strides of its own.
     /// - [`Error::ShapeMismatch`] if the rows have another shape than those of the array.
-    /// - [`Error::TrailingBytes`] if the file goes on beyond the array. In a `.npy` file only
-    ///   another array counts; what an append that was killed has left is overwritten.
+    /// - [`Error::TrailingBytes`] if the file goes on beyond the array; see above.
     /// - [`Error::Replaced`] if somebody else has written the header of the `.npy` file.
     /// - [`NpyError::NoRoom`](crate::NpyError::NoRoom) if that header has no room for the new
-    ///   length; [`npy::make_growable`](crate::npy::make_growable) makes some.
+    ///   length, or only room that crosses a sector of the disk, of which a power cut may leave
+    ///   one half; [`npy::make_growable`](crate::npy::make_growable) makes some.
     /// - [`Error::NoSpace`] if the disk is full.
     /// - [`Error::TooLarge`], [`Error::Misaligned`], [`Error::FileTooShort`], [`Error::Io`].
     ///

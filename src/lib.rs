@@ -127,7 +127,7 @@
 //! | | raw | `.npy` |
 //! |---|---|---|
 //! | what counts the rows | the length of the file | the header, written after the rows in one word |
-//! | the file meanwhile | ends with the last row | is longer, by a hole, on ext4, XFS and tmpfs |
+//! | the file while it grows | ends with the last row | is longer, by a hole where there are holes |
 //! | after `sync`, `close`, drop | ends with the last row | the same |
 //! | after a crash | [`doc::durability`] | the same |
 //! | small rows | one `write` each | stored into space that is reserved (ext4, XFS, tmpfs) |

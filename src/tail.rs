@@ -38,6 +38,12 @@ const MARK: &[u8; 40] = b"\nspace that ndarray-memmap preallocates\n";
 /// The bytes of the mark and of the length.
 pub(crate) const MARK_LEN: u64 = 48;
 
+/// Lengths that say the same where the file ends with a hole: these are `MARKED` modulo `MODULUS`.
+const MODULUS: u64 = 1 << 20;
+const MARKED: u64 = 0x9_a3c7;
+/// How long that hole is, which no row fills.
+const LAST_HOLE: u64 = 1 << 16;
+
 /// What a file has beyond the array that grows in it.
 #[derive(Debug, Default)]
 pub(crate) struct Tail {
@@ -45,6 +51,8 @@ pub(crate) struct Tail {
     end: u64,
     /// Where the file ends instead, on disk too; 0 if it ends with the array.
     reach: Reach,
+    /// Whether the file ends with the mark; else its length says whose it is.
+    has_mark: bool,
     /// Up to where space on the disk is reserved.
     reserved: u64,
     /// The process that made it so; a child that was forked leaves it alone.
@@ -59,6 +67,12 @@ impl Tail {
     /// Returns where the file ends, if it does not end with the array.
     pub(crate) fn reach(&self) -> Option<u64> {
         Some(self.reach.load()).filter(|reach| *reach > 0)
+    }
+
+    /// Returns up to where rows may go.
+    fn limit(&self) -> Option<u64> {
+        let kept = if self.has_mark { MARK_LEN } else { LAST_HOLE };
+        self.reach().map(|reach| reach.saturating_sub(kept))
     }
 
     /// Tells whether rows up to `end` have their space, and are within the file.
@@ -109,19 +123,19 @@ impl Pages {
     ///
     /// An error leaves the file as long as its array.
     pub(crate) fn reach_ahead(&mut self, from: u64, end: u64, path: &Path) -> Result<()> {
-        if self.tail.reach().is_some_and(|reach| end.saturating_add(MARK_LEN) <= reach) {
+        if self.tail.limit().is_some_and(|limit| end <= limit) {
             return Ok(());
         }
         let Some(file) = self.file().filter(|_| REACHES_AHEAD) else {
             return Err(Error::io("extend", path)(io::ErrorKind::Unsupported.into()));
         };
         let has_holes = FileSystem::of(file).has_holes();
-        let holes = end.max(LEAST_REACH);
+        let holes = marked_length(end.saturating_add(end.max(LEAST_REACH)));
         let zeros = (end / 2).clamp(LEAST_ZEROS, MOST_ZEROS);
-        let ahead = [holes, zeros, MARK_LEN];
+        let reaches = [holes, end.saturating_add(zeros), end.saturating_add(MARK_LEN)];
         let mut refused = Ok(());
-        for ahead in ahead.get(usize::from(!has_holes)..).unwrap_or_default() {
-            refused = self.lengthen(from, end.saturating_add(*ahead), path);
+        for reach in reaches.get(usize::from(!has_holes)..).unwrap_or_default() {
+            refused = self.lengthen(from, *reach, path);
             match &refused {
                 // There may be room for less.
                 Err(Error::NoSpace { .. }) => {}
@@ -140,10 +154,9 @@ impl Pages {
         end: u64,
         path: &Path,
     ) -> Result<()> {
-        let reach = end.saturating_add(MARK_LEN);
-        match self.tail.reach() {
-            Some(found) if reach <= found => Ok(()),
-            _ if REACHES_AHEAD => self.lengthen(from, reach, path),
+        match self.tail.limit() {
+            Some(limit) if end <= limit => Ok(()),
+            _ if REACHES_AHEAD => self.lengthen(from, end.saturating_add(MARK_LEN), path),
             _ => Err(Error::io("extend", path)(io::ErrorKind::Unsupported.into())),
         }
     }
@@ -157,23 +170,25 @@ impl Pages {
     /// Gives the file a length and its mark, both also on disk.
     fn lengthen(&mut self, from: u64, reach: u64, path: &Path) -> Result<()> {
         let Some(file) = self.file() else { return Ok(()) };
-        let old = self.tail.reach();
+        let (old, had_mark) = (self.tail.reach(), self.tail.has_mark);
         let marked = space::check_seals(file, true, true)
             .and_then(|()| space::check_limit(reach))
-            .and_then(|()| write_mark(file, reach));
+            .and_then(|()| mark(file, reach));
         if marked.is_err() {
             // A part of the mark may have been written.
             let _ = space::cut_back(file, old.unwrap_or(from), reach);
         }
-        marked.map_err(space::refusal("extend", reach, path))?;
+        let has_mark = marked.map_err(space::refusal("extend", reach, path))?;
         // Rows that are counted before they are on disk are zeros until then, and no mark.
         let kept = reach.saturating_sub(MARK_LEN);
+        let old = old.filter(|_| had_mark);
         let cleared = old.map_or(Ok(()), |old| clear_mark(file, old, kept));
-        if old.is_none() {
+        if self.tail.reach().is_none() {
             self.tail.end = from;
             self.tail.reserved = from;
         }
         self.tail.reach.set(reach);
+        self.tail.has_mark = has_mark;
         self.tail.owner = generation();
         let synced = cleared
             .map_err(space::refusal("extend", reach, path))
@@ -198,7 +213,7 @@ impl Pages {
         if address::page_size() != SMALL_PAGE || !system.stores_in_place {
             return unsupported();
         }
-        let Some((file, reach)) = self.file().zip(self.tail.reach()) else {
+        let Some((file, limit)) = self.file().zip(self.tail.limit()) else {
             return unsupported();
         };
         let ahead = (end / 2).clamp(LEAST_RESERVED, MOST_RESERVED);
@@ -207,7 +222,7 @@ impl Pages {
         let folio = u64::try_from(FOLIO).map_err(io::Error::other)?;
         let far = far.checked_next_multiple_of(folio).unwrap_or(far);
         // Beyond its length the file would become longer, and rows end before the mark.
-        let far = far.min(reach.saturating_sub(MARK_LEN));
+        let far = far.min(limit);
         // A store into a page needs the space of all its blocks, of which some may be holes.
         let page = u64::try_from(SMALL_PAGE).map_err(io::Error::other)?;
         let start = self.tail.reserved;
@@ -217,7 +232,7 @@ impl Pages {
             Ok(false) => return unsupported(),
             Err(e) => {
                 // Of the space, if only a part could be had, none is kept.
-                space::punch(file, self.tail.reserved.max(end)..reach);
+                space::punch(file, self.tail.reserved.max(end)..limit);
                 return Err(e);
             }
         }
@@ -244,13 +259,30 @@ impl Pages {
     }
 }
 
-/// Returns the last bytes of a file of `reach` bytes.
-fn mark(reach: u64) -> Vec<u8> {
-    [&MARK[..], &reach.to_le_bytes()].concat()
+/// Returns the next length that is marked by itself.
+fn marked_length(len: u64) -> u64 {
+    let into = len.checked_rem(MODULUS).unwrap_or(0);
+    let further = if into > MARKED { MODULUS } else { 0 };
+    len.saturating_sub(into).saturating_add(MARKED).saturating_add(further)
 }
 
-fn write_mark(file: &File, reach: u64) -> io::Result<()> {
-    space::write_all_at(file, &mark(reach), reach.saturating_sub(MARK_LEN))
+/// Gives a file a length that is known to be of this crate; returns whether it took the mark.
+///
+/// The mark takes a block of the disk, which has to be written before rows are counted.
+fn mark(file: &File, reach: u64) -> io::Result<bool> {
+    if reach.checked_rem(MODULUS) == Some(MARKED) && reach > file.metadata()?.len() {
+        file.set_len(reach)?;
+        if is_hole(file, reach.saturating_sub(LAST_HOLE)..reach)? {
+            return Ok(false);
+        }
+    }
+    space::write_all_at(file, &mark_of(reach), reach.saturating_sub(MARK_LEN))?;
+    Ok(true)
+}
+
+/// Returns the last bytes of a file of `reach` bytes that has a mark.
+fn mark_of(reach: u64) -> Vec<u8> {
+    [&MARK[..], &reach.to_le_bytes()].concat()
 }
 
 /// Overwrites the mark of a file that had `reach` bytes, as far as it lies before `end`.
@@ -264,18 +296,21 @@ fn clear_mark(file: &File, reach: u64, end: u64) -> io::Result<()> {
 
 /// Tells whether what a file has beyond its array was left by an array that grew.
 ///
-/// That is so if the file of `found` bytes ends with the mark, or if all of it from the array's
-/// end on is a hole, which was never written to. Everything else belongs to the user.
+/// That is so if the file of `found` bytes ends with the mark, or with a hole at a marked length,
+/// or if all of it from the array's end on is a hole, which was never written to. Everything else
+/// belongs to the user.
 pub(crate) fn is_left_over(file: &File, end: u64, found: u64) -> io::Result<bool> {
     if found >= end.saturating_add(MARK_LEN) {
-        let expected = mark(found);
+        let expected = mark_of(found);
         let mut last = vec![0; expected.len()];
         let at = found.saturating_sub(MARK_LEN);
         if file::read_at_most(file, &mut last, at)? == last.len() && last == expected {
             return Ok(true);
         }
     }
-    is_hole(file, end..found)
+    let hole = found.saturating_sub(LAST_HOLE);
+    let is_marked = found.checked_rem(MODULUS) == Some(MARKED) && hole >= end;
+    Ok(is_marked && is_hole(file, hole..found)? || is_hole(file, end..found)?)
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -308,7 +343,7 @@ mod tests {
         // Marks that were passed are zeros again.
         for reach in reaches.iter().rev().skip(1) {
             let mut old = [1; 48];
-            file::read_at_most(&file, &mut old, reach - MARK_LEN).unwrap();
+            file::read_at_most(&file, &mut old, reach.saturating_sub(MARK_LEN)).unwrap();
             assert_eq!(old, [0; 48], "{reach}");
         }
         pages.trim().unwrap();
@@ -332,11 +367,20 @@ mod tests {
             let found = file.metadata().unwrap().len();
             assert!(!is_left_over(&file, 100, found).unwrap(), "{at}");
         }
+        for reach in [(1 << 20) + 5, marked_length(1 << 20)] {
+            file.set_len(100).unwrap();
+            space::write_all_at(&file, &[7; 5000], 100).unwrap();
+            mark(&file, reach).unwrap();
+            assert!(is_left_over(&file, 100, reach).unwrap());
+            // Whatever follows is the user's.
+            space::write_all_at(&file, b"x", reach).unwrap();
+            assert!(!is_left_over(&file, 100, reach + 1).unwrap());
+        }
+        // A file of such a length that was written to its end.
+        let len = marked_length(0);
         file.set_len(100).unwrap();
-        write_mark(&file, 1 << 20).unwrap();
-        assert!(is_left_over(&file, 100, 1 << 20).unwrap());
-        // Whatever follows the mark is the user's.
-        space::write_all_at(&file, b"x", 1 << 20).unwrap();
-        assert!(!is_left_over(&file, 100, (1 << 20) + 1).unwrap());
+        let zeros = vec![0; usize::try_from(len).unwrap() - 100];
+        space::write_all_at(&file, &zeros, 100).unwrap();
+        assert!(!is_left_over(&file, 100, len).unwrap());
     }
 }

@@ -7,6 +7,8 @@
     reason = "helpers of tests"
 )]
 
+#[cfg(target_os = "linux")]
+use std::env;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -455,4 +457,70 @@ fn growth_without_a_place_to_reach_to_is_exact() {
     let a: MmapArray2<u32> = unsafe { options.create(&place, (0, 3)) }.unwrap();
     a.close().unwrap();
     assert_rows(&place, 0);
+}
+
+/// Runs `work` in a thread whose `fsync` and `fdatasync` fail.
+#[cfg(target_os = "linux")]
+fn without_fsync<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+
+    let calls = [libc::SYS_fsync, libc::SYS_fdatasync].map(|call| (call, Vec::new()));
+    let refuse = SeccompAction::Errno(libc::EIO.unsigned_abs());
+    let target = env::consts::ARCH.try_into().unwrap();
+    let filter = SeccompFilter::new(calls.into(), SeccompAction::Allow, refuse, target);
+    let filter: BpfProgram = filter.unwrap().try_into().unwrap();
+    std::thread::scope(|scope| {
+        let refused = scope.spawn(|| {
+            seccompiler::apply_filter(&filter).unwrap();
+            work()
+        });
+        refused.join().unwrap()
+    })
+}
+
+/// Without the whole file, the pages of the region would be on disk behind an old header.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_first_sync_of_a_region_brings_the_header_to_disk_too() {
+    let last = |a: &MmapArray2<u32>| a.region(ndarray::s![-1.., ..]).sync();
+    let place = Place::new();
+    let a = created(&place, 100_000);
+    assert!(matches!(without_fsync(|| last(&a)), Err(Error::Io { .. })));
+    let a = created(&place, 100_000);
+    last(&a).unwrap();
+    // From there on the region alone is written.
+    without_fsync(|| last(&a)).unwrap();
+    drop(a);
+    let mut a = opened(&place);
+    without_fsync(|| last(&a)).unwrap();
+    a.resize(Axis(0), 100_001).unwrap();
+    assert!(without_fsync(|| last(&a)).is_err(), "the header has changed");
+    drop(a);
+    // Headers of many pages, too.
+    let options = npy::Options::new(Create).data_align(8192);
+    // SAFETY: the file lies in the test's own folder.
+    let a: MmapArray2<u32> = unsafe { options.create(&place, (100_000, 3)) }.unwrap();
+    assert!(without_fsync(|| last(&a)).is_err());
+}
+
+/// Where rows cannot be counted ahead of their space, they are on disk before they are counted.
+#[cfg(target_os = "linux")]
+#[test]
+fn rows_are_counted_only_in_a_file_that_has_their_bytes_on_disk() {
+    let place = Place::new();
+    let mut a = created(&place, 2);
+    a.sync().unwrap();
+    let before = place.bytes();
+    // Neither a longer file nor the rows themselves can be made durable.
+    let (pushed, a) = without_fsync(|| (a.push(Axis(0), &array![1, 1, 1]), a));
+    assert!(pushed.is_err());
+    assert_eq!(a.nrows(), 2);
+    drop(a);
+    assert!(place.bytes() == before);
+    let mut a = opened(&place);
+    let (cut, a) = without_fsync(|| (a.resize(Axis(0), 1), a));
+    assert!(cut.is_err());
+    assert_eq!(a.nrows(), 2);
+    drop(a);
+    assert_rows(&place, 2);
 }
