@@ -4,6 +4,7 @@
 use std::cell::UnsafeCell;
 use std::io;
 use std::mem::MaybeUninit;
+use std::panic::RefUnwindSafe;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
@@ -26,6 +27,9 @@ struct Slot {
 
 // SAFETY: the lock is used by the functions of the C library for it alone, the rest is atomic.
 unsafe impl Sync for Slot {}
+
+// Like a `Mutex`: a panic in a write leaves the lock free.
+impl RefUnwindSafe for Slot {}
 
 /// The slots of no array.
 #[derive(Default)]
