@@ -1,9 +1,10 @@
-//! Which pages of a private mapping are changed (Linux).
+//! Which pages of a private mapping are changed, as `/proc/self/pagemap` tells (Linux).
 
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
 
 use crate::address::page_size;
 
@@ -23,17 +24,64 @@ pub(crate) fn unchanged(addresses: Range<usize>) -> io::Result<Vec<Range<usize>>
 
 /// Returns the addresses of pages that are private copies.
 pub(crate) fn changed(addresses: Range<usize>) -> io::Result<Vec<Range<usize>>> {
-    pages(addresses, |entry| entry & OF_FILE == 0 && entry & (PRESENT | SWAPPED) != 0)
+    pages(addresses, is_private)
 }
 
-/// Returns the addresses of pages whose entries are such.
+/// Returns the addresses of pages whose entries are such; an error if the entries are not those
+/// of this process.
 fn pages(
+    addresses: Range<usize>,
+    is_such: impl Fn(u64) -> bool,
+) -> io::Result<Vec<Range<usize>>> {
+    let pagemap = File::open("/proc/self/pagemap")?;
+    check_reliable(&pagemap)?;
+    entries(&pagemap, addresses, is_such)
+}
+
+/// Fails unless the page map describes the pages of this process at their addresses.
+///
+/// An emulator of another processor reads the page map of its own process, and a sandbox may
+/// show one without contents. Either would say that nothing has changed.
+fn check_reliable(pagemap: &File) -> io::Result<()> {
+    static IS_RELIABLE: OnceLock<bool> = OnceLock::new();
+
+    let is_reliable = match IS_RELIABLE.get() {
+        Some(is_reliable) => *is_reliable,
+        // A failure to read is none of the page map itself: ask again the next time.
+        None => {
+            let found = shows_private_pages(pagemap)?;
+            *IS_RELIABLE.get_or_init(|| found)
+        }
+    };
+    if is_reliable { Ok(()) } else { Err(io::ErrorKind::Unsupported.into()) }
+}
+
+/// Returns whether pages of this process that were just written are said to be private.
+fn shows_private_pages(pagemap: &File) -> io::Result<bool> {
+    const PAGES: usize = 4;
+
+    let page = page_size();
+    let mut sample = vec![0_u8; page.saturating_mul(PAGES.saturating_add(1))];
+    sample.fill(1);
+    let sample = std::hint::black_box(&sample);
+    let start = sample.as_ptr().addr().next_multiple_of(page.max(1));
+    let written = start..start.saturating_add(page.saturating_mul(PAGES));
+    Ok(entries(pagemap, written.clone(), is_private)? == [written])
+}
+
+/// Whether an entry is that of a private copy.
+fn is_private(entry: u64) -> bool {
+    entry & OF_FILE == 0 && entry & (PRESENT | SWAPPED) != 0
+}
+
+/// Reads the entries of some addresses, and returns the addresses of those that are such.
+fn entries(
+    pagemap: &File,
     addresses: Range<usize>,
     is_such: impl Fn(u64) -> bool,
 ) -> io::Result<Vec<Range<usize>>> {
     const ENTRY: usize = size_of::<u64>();
 
-    let pagemap = File::open("/proc/self/pagemap")?;
     let page = page_size();
     let number = |address: usize| address.checked_div(page).unwrap_or(0);
     let mut pages = number(addresses.start)..addresses.end.div_ceil(page.max(1));
