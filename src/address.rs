@@ -148,6 +148,15 @@ pub(crate) fn page_out(_: &Range<usize>) -> io::Result<()> {
     Ok(())
 }
 
+/// Returns whether the kernel refuses to take a page from memory: because it is locked there, or
+/// because the kernel is older than 5.4.
+#[cfg(target_os = "linux")]
+pub(crate) fn may_be_locked(address: usize) -> bool {
+    let page = address..address.saturating_add(1);
+    let refused = tell(&page, rustix::mm::Advice::LinuxCold);
+    refused.is_err_and(|e| e.kind() == io::ErrorKind::InvalidInput)
+}
+
 /// Gives one of those pieces of advice that change no byte.
 #[cfg(unix)]
 fn tell(addresses: &Range<usize>, advice: rustix::mm::Advice) -> io::Result<()> {

@@ -2,10 +2,12 @@
 #![expect(unsafe_code, reason = "the handle makes views of the pages it owns")]
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use memmap2::MmapRaw;
 use ndarray::{
@@ -13,12 +15,13 @@ use ndarray::{
     IxDyn, SliceArg,
 };
 
-use crate::pages::Pages;
+use crate::file::{self, Stamp};
+use crate::pages::{self, Pages};
 use crate::region::{Place, Region, SyncToDisk};
 use crate::source::Source;
 use crate::span::Span;
-use crate::view::{view_at, view_mut_at};
-use crate::{Element, Error, Layout, Mode, Result};
+use crate::view::{check, view_at, view_mut_at};
+use crate::{Element, Error, Layout, Mode, Result, address};
 
 /// An array in a file: owns the mapping, and is the array.
 ///
@@ -111,12 +114,66 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// # Safety
     ///
-    /// `map` begins with the same bytes, mapped in the same way, and has no fewer.
+    /// `map` begins with elements of the same file, mapped in the same way, and has no fewer
+    /// bytes.
     pub(crate) unsafe fn remap(&mut self, map: MmapRaw) -> io::Result<()> {
         self.pages.remap(map)?;
         // SAFETY: conditions 1 and 2 of `new`, for the same bytes in another place.
         self.view = unsafe { view_at(&self.layout, self.pages.as_mut_ptr()) };
         Ok(())
+    }
+
+    /// Maps the file of a private mapping again, through a descriptor that was opened later,
+    /// without private changes; no view lives.
+    ///
+    /// Fails, and leaves the mapping as it is, if the descriptor is one of another file, or if
+    /// the new mapping has other bytes than the old one in the ranges `shown`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Replaced`], [`Error::FileTooShort`], [`Error::InvalidElement`], [`Error::Io`].
+    pub(crate) fn map_again(
+        &mut self,
+        file: &File,
+        shown: &[Range<usize>],
+    ) -> Result<()> {
+        let (end, len) = (self.layout.end(), self.layout.len());
+        let metadata = file::regular(file, &self.path)?;
+        if Stamp::of(&metadata).identity() != self.pages.stamp().identity() {
+            return Err(Error::Replaced { path: self.path.clone() });
+        }
+        if metadata.len() < end {
+            return Err(Error::FileTooShort { needed: end, found: metadata.len() });
+        }
+        if self.layout.is_empty() {
+            return Ok(());
+        }
+        let map = pages::map(file, self.layout.offset(), len, Mode::CopyOnWrite);
+        let map = map.map_err(Error::io("map", &self.path))?;
+        pages::advise_all(&map, self.pages.advice());
+        let start = map.as_mut_ptr();
+        for range in shown {
+            let here = start.addr().saturating_add(range.start)
+                ..start.addr().saturating_add(range.end);
+            // A page that cannot be read is an error here, and a bus error later.
+            address::populate(&here).map_err(Error::io("read", &self.path))?;
+        }
+        // SAFETY: the mapping has `len` bytes, the file reaches to their end, and the caller of
+        // `open` keeps all others from changing them.
+        let bytes = unsafe { slice::from_raw_parts(start, len) };
+        for range in shown {
+            let before =
+                self.pages.bytes(range).map_err(Error::io("read", &self.path))?;
+            if bytes.get(range.clone()) != Some(before) {
+                let stale =
+                    io::Error::other("a new mapping does not show what was written");
+                return Err(Error::io("map", &self.path)(stale));
+            }
+        }
+        check::<A, D>(&self.layout, bytes)?;
+        // SAFETY: the mapping has as many bytes, which are elements; they are those of the same
+        // file, which the caller of `open` vouches for.
+        unsafe { self.remap(map) }.map_err(Error::io("guard", &self.path))
     }
 
     /// Changes the layout; no view lives.

@@ -1,22 +1,31 @@
 //! Private changes into the file or back, and whether the file is still the one opened.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
-use std::ops::Range;
 use std::path::Path;
 
 use ndarray::Dimension;
 
-use crate::file::{self, Stamp};
-use crate::{Element, Error, MmapArray, Mode, Result, space};
+use crate::changes::{Conflict, Target};
+use crate::file::{self, Identity, Stamp};
+use crate::sys::file_system::FileSystem;
+use crate::sys::lock_upgrade::LockUpgrade;
+use crate::{Element, Error, MmapArray, Mode, Result};
 
 impl<A: Element, D: Dimension> MmapArray<A, D> {
-    /// Tells whether the file is another one or has changed since it was opened.
+    /// Returns whether the file is another one or has changed since it was opened.
     ///
-    /// That is, whether the path names another file or none, or the file's length or time of
-    /// modification differ. Changes by this array count too, once the system has noted them;
-    /// stores into mappings are noted late, and not at all in pages that have changes already.
-    /// An array without a path asks the file that it keeps open.
+    /// It has if the path names another file or none, or if the length of the file, its time of
+    /// modification or, on Unix, the time at which its attributes changed (`ctime`) differs. No
+    /// program can set that time back; a new permission or hard link changes it too, as does a
+    /// copy to the upper layer of overlayfs. Changes by this array count once the system has
+    /// noted them. The system notes stores into mappings late, and not at all in pages that have
+    /// changes already. An array without a path asks the file that it keeps open.
+    ///
+    /// Two changes within one step of the clock of a file system look like one: a change just
+    /// after the opening may not be noticed. The step is 2 s on FAT, 1 s on ext2, ext3 and ext4
+    /// with inodes of 128 bytes, and 1 to 10 ms otherwise; Linux 6.13 and later has no such step
+    /// on ext4, XFS, btrfs and tmpfs.
     ///
     /// # Errors
     ///
@@ -59,24 +68,44 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
 
     /// Writes private changes to the file and returns once they are on disk.
     ///
-    /// Only pages that were changed are written, found by what the kernel knows of them, or
-    /// by comparison where it does not tell. The array goes on as a private copy, without
-    /// changes. Space for what the file has holes for is reserved first, where the file system
-    /// can. A crash meanwhile can leave some of the pages written and others not; where that
-    /// matters, make a [`Draft`](crate::Draft).
+    /// Only pages that were changed are written. The kernel tells which, or they are found by
+    /// comparison with the file. The array stays a private copy, now without changes. Space for
+    /// holes of the file is allocated first, where the file system can. A crash during a commit
+    /// can leave some of the pages written and others not; use a [`Draft`](crate::Draft) where
+    /// the file has to be the old one or the new one.
     ///
-    /// For every other array of the file this is a change of it by somebody else, in the sense
-    /// of [the contract](crate#the-contract-of-a-mapping).
+    /// An array that was opened with [`lock`](crate::MapOptions::lock) locks the file
+    /// exclusively while it writes, so that no other holder of a lock reads a part of a commit.
+    /// A commit notices changes by other processes as [`file_changed`](Self::file_changed) does,
+    /// with its limits. It replaces whole pages: what another process writes to these pages
+    /// during the commit, or without being noticed, is lost. For every other array of the file a
+    /// commit is a change by another process, in the sense of [the
+    /// contract](crate#the-contract-of-a-mapping).
+    ///
+    /// Where a mapping does not show what is written through a descriptor (overlayfs, FUSE, 9p),
+    /// the array maps the file again after a commit.
     ///
     /// # Errors
     ///
     /// - [`Error::UnsupportedMode`] in other modes than `c`.
     /// - [`Error::Conflict`] if [`file_changed`](Self::file_changed); nothing is written then.
-    /// - [`Error::NoSpace`] if the disk has no room for what were holes; nothing is written if
-    ///   space could be reserved.
+    /// - [`Error::Locked`] if the array is locked and another handle has a lock too; nothing is
+    ///   written then.
+    /// - [`Error::NoSpace`] if the disk has no room for what were holes. Nothing is written then
+    ///   and the disk has as much free space as before, unless the space could not be allocated
+    ///   in advance.
     /// - [`Error::Io`] if the file cannot be opened for writing or written, and of arrays that
-    ///   were not opened by a path or are a copy in memory. If the disk does not take what was
-    ///   written, each later commit is [`Error::Poisoned`].
+    ///   were not opened by a path or are a copy in memory. Where the array has to map the file
+    ///   again, also if pages are locked in memory. If the disk does not take what was written,
+    ///   each later commit is [`Error::Poisoned`].
+    /// - [`Error::FileTooShort`] if another process has truncated the file during the commit.
+    /// - [`Error::Replaced`] if the path names another file after the commit, which has written
+    ///   to the file that was opened.
+    ///
+    /// After an error the array has its changes still, and of the file some of the changed pages
+    /// may be written. If the write itself has failed, the page at which it stopped may be
+    /// written in part; of types whose bytes are checked, each element is then the old one or
+    /// the new one, unless the old one cannot be written back.
     ///
     /// # Examples
     ///
@@ -97,40 +126,55 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn commit(&mut self) -> Result<()> {
-        self.write_changes(true)
+        self.write_changes(Conflict::Refuse)
     }
 
     /// Writes private changes to the file, also if it has changed since it was opened.
     ///
-    /// For those who know better than [`commit`](Self::commit): the changed pages replace what
-    /// others have written there.
+    /// The changed pages, as a whole, replace what other processes have written there. Use
+    /// [`commit`](Self::commit) unless that is known to be right.
     ///
     /// # Errors
     ///
     /// - [`Error::Conflict`] if the path names another file.
     /// - [`Error::FileTooShort`] if the file no longer reaches to the end of the array.
-    /// - [`Error::Io`] where the kernel does not tell which pages are changed, and if some have
-    ///   been locked in memory, which makes copies of them.
+    /// - [`Error::Io`] if the kernel does not tell which pages are changed, and if pages are or
+    ///   were locked in memory by [`Region::lock`](crate::Region::lock), `mlock` or `mlockall`.
+    ///   Locking copies pages, so that they look changed. A `mlockall` after the opening that was
+    ///   undone before this call is not noticed.
+    /// - [`Error::InvalidElement`] if the array has to map the file again, and another process
+    ///   has written what is no value of `A`. The changes are in the file then, and the array
+    ///   shows what it showed before.
     /// - Those of [`commit`](Self::commit).
     pub fn commit_anyway(&mut self) -> Result<()> {
-        self.write_changes(false)
+        self.write_changes(Conflict::Overwrite)
     }
 
-    /// Gives private changes up: the array shows the file again (Linux).
+    /// Drops private changes: the array shows the file again (Linux).
+    ///
+    /// Elements of types whose bytes are checked are checked again in the pages that were
+    /// changed: a commit that failed may have left what is no value. Where a mapping does not
+    /// show what is written through a descriptor (overlayfs, FUSE, 9p), the array maps the file
+    /// of its path again, and all elements are checked.
     ///
     /// # Errors
     ///
     /// - [`Error::UnsupportedMode`] in other modes than `c`.
-    /// - [`Error::Io`] elsewhere than on Linux, of arrays that are a copy in memory, and if
-    ///   pages are locked in memory; those before may have been rolled back.
+    /// - [`Error::InvalidElement`] if the file has an element that is no value of `A`; the array
+    ///   keeps its changes then.
+    /// - [`Error::FileTooShort`] if the file has to be mapped again and is too short.
+    /// - [`Error::Io`] on other systems than Linux, of arrays that are a copy in memory, and if
+    ///   pages are locked in memory. Of types whose bytes are not checked, some pages may have
+    ///   been rolled back.
     pub fn rollback(&mut self) -> Result<()> {
         self.require_private("roll back")?;
-        let all = 0..self.layout().len();
-        let path = self.place().path.to_owned();
-        if !self.is_empty() {
-            self.pages_mut().discard(&all).map_err(Error::io("roll back", &path))?;
+        if self.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        match self.stale_file() {
+            Some(file) => self.map_again(&file, &[]),
+            None => self.drop_changes(),
+        }
     }
 
     fn require_private(&self, action: &'static str) -> Result<()> {
@@ -141,7 +185,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         }
     }
 
-    fn write_changes(&mut self, unless_changed: bool) -> Result<()> {
+    fn write_changes(&mut self, conflict: Conflict) -> Result<()> {
         self.require_private("commit")?;
         let path = self.place().path.to_owned();
         // Nothing is written if an earlier commit has failed.
@@ -149,66 +193,77 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let unsupported =
             || Error::io("commit", &path)(io::ErrorKind::Unsupported.into());
         let is_copy = self.place().pages.mapping().is_none() && !self.is_empty();
-        if is_copy || !unless_changed && self.place().pages.is_locked() {
+        if is_copy || conflict == Conflict::Overwrite && self.is_memory_locked() {
             return Err(unsupported());
         }
-        if unless_changed && self.file_changed()? {
+        if conflict == Conflict::Refuse && self.file_changed()? {
             return Err(Error::Conflict { path });
         }
         let file = file::open(&path, Mode::ReadWrite)?.file;
-        let metadata = file::regular(&file, &path)?;
-        let (then, now) = (self.place().pages.stamp(), Stamp::of(&metadata));
-        if then.identity() != now.identity() || unless_changed && then != now {
-            return Err(Error::Conflict { path });
+        let is_coherent = FileSystem::of(&file).is_coherent;
+        if !is_coherent && self.place().pages.is_locked() {
+            // The pages cannot be compared with those that they were copied from.
+            return Err(unsupported());
         }
-        let (needed, found) = (self.layout().end(), metadata.len());
-        if found < needed {
-            return Err(Error::FileTooShort { needed, found });
+        let lock = self.upgrade_lock(&file, &path)?;
+        let target = Target { file: &file, path: &path, conflict, is_coherent };
+        self.check_target(&target)?;
+        let written = self.write_to(&target);
+        let found = file.metadata();
+        drop((lock, file));
+        // What was written here, also before an error, is no change by another process. The
+        // path may name another file by now.
+        let found = if cfg!(unix) { found } else { fs::metadata(&path) };
+        if let Ok(found) = found {
+            self.pages_mut().set_stamp(Stamp::of(&found));
         }
-        let written = self.write_to(&file, &path, unless_changed);
-        // Some systems note the time of a write only when the file is closed.
-        drop(file);
-        // What was written here, also before an error, is no change by somebody else.
-        if let Ok(metadata) = fs::metadata(&path) {
-            self.pages_mut().set_stamp(Stamp::of(&metadata));
+        written?;
+        match fs::metadata(&path).ok().and_then(|found| Identity::of(&found)) {
+            named if named == self.place().pages.stamp().identity() => Ok(()),
+            _ => Err(Error::Replaced { path }),
         }
-        written
     }
 
-    /// Writes the bytes of pages that are private to a file that has room for them.
-    fn write_to(&mut self, to: &File, path: &Path, is_known: bool) -> Result<()> {
-        let (offset, end) = (self.offset(), self.layout().end());
-        let all = 0..self.layout().len();
-        let in_file = |range: &Range<usize>| file::bytes_of(range, offset);
-        let pages = self.pages_mut();
-        let private = match pages.private(&all) {
-            // Of a file that is as it was, what differs is what was changed.
-            Err(_) if is_known => std::iter::once(all).collect(),
-            private => private.map_err(Error::io("inspect pages of", path))?,
-        };
-        // Also what is locked in memory is private, changed or not.
-        let mut changed = Vec::new();
-        for range in &private {
-            let different = pages.different(range, to, offset);
-            changed.extend(different.map_err(Error::io("compare", path))?);
+    /// Makes sure that the file is still the one opened, and what it was then.
+    fn check_target(&self, target: &Target<'_>) -> Result<()> {
+        let &Target { file, path, conflict, is_coherent } = target;
+        let metadata = file::regular(file, path)?;
+        let (then, now) = (self.place().pages.stamp(), Stamp::of(&metadata));
+        let is_same = then == now || !is_coherent && then.has_same_contents(now);
+        let named = fs::metadata(path).ok().and_then(|found| Identity::of(&found));
+        if then.identity() != now.identity()
+            || named != now.identity()
+            || conflict == Conflict::Refuse && !is_same
+        {
+            return Err(Error::Conflict { path: path.to_owned() });
         }
-        // What was lost while it was compared differs too.
-        pages.intact()?;
-        let mut write = || {
-            if let Some(last) = changed.last() {
-                space::check_limit(in_file(last).end)?;
-            }
-            changed.iter().try_for_each(|range| space::fill_holes(to, in_file(range)))?;
-            changed.iter().try_for_each(|range| {
-                space::write_all_at(to, pages.bytes(range)?, in_file(range).start)
-            })
+        let (needed, found) = (self.layout().end(), metadata.len());
+        if found < needed { Err(Error::FileTooShort { needed, found }) } else { Ok(()) }
+    }
+
+    /// Makes the lock of the array, if it has one, that of a writer.
+    fn upgrade_lock(&self, file: &File, path: &Path) -> Result<Option<LockUpgrade>> {
+        let pages = self.place().pages;
+        let Some(shared) = pages.file().filter(|_| pages.holds_lock) else {
+            return Ok(None);
         };
-        write().map_err(space::refusal("commit to", end, path))?;
-        // After a failure the file shows what the disk may not have: to compare and write once
-        // more would find nothing to do, and succeed.
-        pages.write("commit to", path, || to.sync_all())?;
-        // They are the file's now; those that are locked in memory stay as they are.
-        private.iter().for_each(|range| drop(pages.discard(range)));
-        Ok(())
+        LockUpgrade::new(shared, file).map(Some).map_err(|e| match e {
+            TryLockError::WouldBlock => Error::Locked { path: path.to_owned() },
+            TryLockError::Error(e) => Error::io("lock", path)(e),
+        })
+    }
+
+    /// Returns whether pages may be copies because they were locked in memory.
+    fn is_memory_locked(&self) -> bool {
+        let pages = self.place().pages;
+        if pages.is_locked() {
+            return true;
+        }
+        #[cfg(target_os = "linux")]
+        if let Ok(addresses) = pages.addresses(&(0..pages.len())) {
+            // If the kernel does not tell, they may be.
+            return crate::sys::memory_lock::is_locked(&addresses).unwrap_or(true);
+        }
+        false
     }
 }

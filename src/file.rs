@@ -164,23 +164,46 @@ impl Identity {
     }
 }
 
-/// What a file was like at some time.
+/// Length and times of a file, and which file it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     identity: Option<Identity>,
     len: u64,
     modified: Option<SystemTime>,
+    /// When the kernel last changed the file or its attributes; no program can set this time.
+    changed: Option<(i64, i64)>,
 }
 
 impl Stamp {
     pub(crate) fn of(metadata: &Metadata) -> Self {
         let identity = Identity::of(metadata);
-        Self { identity, len: metadata.len(), modified: metadata.modified().ok() }
+        let (modified, changed) = (metadata.modified().ok(), changed(metadata));
+        Self { identity, len: metadata.len(), modified, changed }
     }
 
     pub(crate) fn identity(self) -> Option<Identity> {
         self.identity
     }
+
+    /// Returns whether contents and file are the same as far as this tells.
+    ///
+    /// Opening a file for writing on overlayfs copies it, which changes the time of its
+    /// attributes.
+    pub(crate) fn has_same_contents(self, other: Self) -> bool {
+        Self { changed: None, ..self } == Self { changed: None, ..other }
+    }
+}
+
+#[cfg(unix)]
+fn changed(metadata: &Metadata) -> Option<(i64, i64)> {
+    use std::os::unix::fs::MetadataExt;
+
+    Some((metadata.ctime(), metadata.ctime_nsec()))
+}
+
+#[cfg(not(unix))]
+fn changed(_: &Metadata) -> Option<(i64, i64)> {
+    None
 }
 
 /// Opens the file that a path named before for reading, if it names it still.

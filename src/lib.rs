@@ -188,6 +188,7 @@ mod ahead;
 mod array;
 #[cfg(target_os = "linux")]
 mod cached;
+mod changes;
 mod claim;
 mod commit;
 pub mod doc;
@@ -218,6 +219,7 @@ mod paging;
 #[cfg(feature = "rayon")]
 mod parallel;
 pub mod partition;
+mod private;
 mod reader;
 mod region;
 mod safe;

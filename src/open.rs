@@ -278,6 +278,10 @@ impl<D: Dimension> MapOptions<D> {
         if self.mode.is_mutable() {
             pages.note_failures().map_err(Error::io("map", path))?;
         }
+        #[cfg(target_os = "linux")]
+        if self.mode == Mode::CopyOnWrite {
+            pages.note_locked_process();
+        }
         if self.guarded {
             pages.protect(offset, self.mode).map_err(Error::io("guard", path))?;
         }

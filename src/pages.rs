@@ -235,7 +235,7 @@ impl Pages {
         self.state.locked.store(true, Ordering::Relaxed);
     }
 
-    /// Returns the file of a shared mapping for writing, where it is kept.
+    /// Returns the file, where it is kept; in modes `r` and `c` it may be open for reading only.
     pub(crate) fn file(&self) -> Option<&File> {
         self.file.as_ref()
     }
@@ -247,7 +247,8 @@ impl Pages {
 ///   file can begin to write pages, on Apple systems only it can order the drive to write its
 ///   own cache.
 /// - A lock lives as long as its open file. A mapping keeps that alive on some file systems and
-///   not on others (overlayfs).
+///   not on others (overlayfs); a commit
+///   changes the lock through it.
 /// - The guard asks it for its length when there was a fault.
 pub(crate) fn needs_file(mode: Mode, lock: bool, guarded: bool) -> bool {
     mode.writes_file() || guarded || lock

@@ -4,6 +4,7 @@
 //! here, since neither memmap2 nor the kernel knows where the array ends.
 #![expect(unsafe_code, reason = "to drop, lock and read pages is unsafe")]
 
+#[cfg(target_os = "linux")]
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -11,6 +12,7 @@ use std::ops::Range;
 use memmap2::MmapRaw;
 
 use crate::address::{self, FOLIO, Twin};
+#[cfg(target_os = "linux")]
 use crate::file;
 #[cfg(target_os = "linux")]
 use crate::pagemap;
@@ -132,70 +134,6 @@ impl Pages {
         self.bounded(range).map(drop)
     }
 
-    /// Returns the ranges of bytes whose pages are private copies.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn private(&self, range: &Range<usize>) -> io::Result<Vec<Range<usize>>> {
-        let changed = pagemap::changed(self.addresses(range)?)?;
-        Ok(changed.iter().map(|part| self.range_of(part)).collect())
-    }
-
-    /// Knows nothing.
-    #[cfg(not(target_os = "linux"))]
-    pub(crate) fn private(&self, _: &Range<usize>) -> io::Result<Vec<Range<usize>>> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    /// Returns the ranges of bytes, whole pieces of a page, that differ from those of a file.
-    pub(crate) fn different(
-        &mut self,
-        range: &Range<usize>,
-        from: &File,
-        offset: u64,
-    ) -> io::Result<Vec<Range<usize>>> {
-        let mut different: Vec<Range<usize>> = Vec::new();
-        let mut buffer = vec![0; address::page_size()];
-        for part in address::windows(range, address::page_size()) {
-            let theirs = buffer.get_mut(..part.len()).unwrap_or_default();
-            let at = file::bytes_of(&part, offset).start;
-            if file::read_at_most(from, theirs, at)? < part.len() {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            if self.bytes(&part)? == theirs {
-                continue;
-            }
-            match different.last_mut() {
-                Some(last) if last.end == part.start => last.end = part.end,
-                _ => different.push(part),
-            }
-        }
-        Ok(different)
-    }
-
-    /// Returns mapped bytes, of which no view lives.
-    pub(crate) fn bytes(&mut self, range: &Range<usize>) -> io::Result<&[u8]> {
-        let Some(map) = self.bounded(range)? else { return Ok(&[]) };
-        let start = map.as_mut_ptr().wrapping_add(range.start);
-        // SAFETY: the range lies within the mapping and in the file; the borrow keeps others in
-        // the process from changing it, and whoever opened the array the rest of the world.
-        Ok(unsafe { std::slice::from_raw_parts(start, range.len()) })
-    }
-
-    /// Drops private copies of pages, so that the file's own are shown, of which no view lives.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn discard(&mut self, range: &Range<usize>) -> io::Result<()> {
-        let map = self.bounded(range)?.ok_or(io::ErrorKind::Unsupported)?;
-        let advice = memmap2::UncheckedAdvice::DontNeed;
-        // SAFETY: the range lies within the mapping, and its bytes are to become those of the
-        // file, which are valid elements: they were so when it was opened.
-        unsafe { map.unchecked_advise_range(advice, range.start, range.len()) }
-    }
-
-    /// Cannot: elsewhere it is not sure that pages are read anew.
-    #[cfg(not(target_os = "linux"))]
-    pub(crate) fn discard(&mut self, _: &Range<usize>) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
     /// Keeps pages in memory until they are unlocked or unmapped.
     #[cfg(unix)]
     pub(crate) fn lock(&self, range: &Range<usize>) -> io::Result<()> {
@@ -204,6 +142,19 @@ impl Pages {
         self.note_lock();
         // SAFETY: the range lies within the mapping; to lock pages changes no byte.
         Ok(unsafe { rustix::mm::mlock(start.cast(), range.len()) }?)
+    }
+
+    /// Notes it if the process locks all pages that it maps (`mlockall`).
+    ///
+    /// Those of a private mapping were copied then, and stay so after the process unlocks them.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn note_locked_process(&self) {
+        let Some(map) = self.mapping() else { return };
+        let is_locked = address::may_be_locked(map.as_mut_ptr().addr())
+            && crate::sys::memory_lock::has_locked().unwrap_or(true);
+        if is_locked {
+            self.note_lock();
+        }
     }
 
     /// Ends what [`lock`](Self::lock) has begun.
@@ -268,7 +219,7 @@ impl Pages {
     }
 
     /// Returns the mapping, if there is one, and makes sure that it holds the range.
-    fn bounded(&self, range: &Range<usize>) -> io::Result<Option<&MmapRaw>> {
+    pub(crate) fn bounded(&self, range: &Range<usize>) -> io::Result<Option<&MmapRaw>> {
         match self.mapping() {
             Some(_) if range.start > range.end || range.end > self.len() => {
                 Err(io::ErrorKind::InvalidInput.into())

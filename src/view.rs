@@ -1,6 +1,7 @@
 //! Bytes as ndarray views: alignment, validity, pointers; knows nothing of files.
 #![expect(unsafe_code, reason = "views of checked bytes are made from a pointer")]
 
+use std::ops::Range;
 use std::ptr;
 
 use bytemuck::try_cast_slice;
@@ -68,7 +69,7 @@ impl<D: Dimension> Layout<D> {
         Ok(unsafe { view_mut_at(self, bytes.as_mut_ptr()) })
     }
 
-    fn range(&self) -> Option<std::ops::Range<usize>> {
+    fn range(&self) -> Option<Range<usize>> {
         let start = usize::try_from(self.offset()).ok()?;
         Some(start..start.checked_add(self.len())?)
     }
@@ -114,6 +115,33 @@ pub(crate) fn check<A: Element, D: Dimension>(
             at.checked_sub(bytes.as_ptr().addr())?.checked_div(size_of::<A>())
         })
     };
+    invalid.map_or(Ok(()), |index| Err(Error::InvalidElement { index }))
+}
+
+/// Checks the elements of a layout that have bytes in `range`, or more of them.
+///
+/// `bytes` are all bytes of the layout, whose other elements [`check`] has passed before.
+pub(crate) fn check_part<A: Element, D: Dimension>(
+    layout: &Layout<D>,
+    bytes: &[u8],
+    range: &Range<usize>,
+) -> Result<()> {
+    if !needs_check::<A>() || range.is_empty() {
+        return Ok(());
+    }
+    let size = size_of::<A>().max(1);
+    let is_dense = layout.count().checked_mul(size) == Some(bytes.len());
+    if !is_dense || layout.overlaps() {
+        return check::<A, D>(layout, bytes);
+    }
+    let first = range.start.checked_div(size).unwrap_or(0);
+    let start = first.saturating_mul(size);
+    let end = range.end.checked_next_multiple_of(size).unwrap_or(bytes.len());
+    let part = bytes.get(start..end.min(bytes.len())).ok_or(Error::TooLarge)?;
+    let elements = try_cast_slice::<u8, A::Bits>(part).map_err(|_| {
+        Error::Misaligned { offset: layout.offset(), align: align_of::<A>() }
+    })?;
+    let invalid = first_invalid::<A>(elements).map(|index| index.saturating_add(first));
     invalid.map_or(Ok(()), |index| Err(Error::InvalidElement { index }))
 }
 

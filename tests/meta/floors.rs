@@ -9,21 +9,21 @@ const FLOORS: [&[&str]; 8] = [
     &["mode", "element", "endian", "error", "npy_error"],
     &["layout", "options", "span"],
     &[
-        "address", "cached", "claim", "guard", "pages", "pagemap", "paging", "file",
-        "hidden", "space", "sys", "tail", "view", "word",
+        "address", "cached", "claim", "guard", "pages", "pagemap", "paging", "private",
+        "file", "hidden", "space", "sys", "tail", "view", "word",
     ],
     &["array", "region", "source", "traits"],
     &["open", "safe"],
     &[
         "sweep", "swept", "turns", "tend", "reader", "ahead", "gather", "parallel",
-        "draft", "commit", "grow", "extend", "follow", "guarded",
+        "draft", "changes", "commit", "grow", "extend", "follow", "guarded",
     ],
     &["npy"],
     &["partition"],
 ];
 
 /// The files that may ask for pardon of the manifest's ban on unsafe code.
-const UNSAFE: [&str; 22] = [
+const UNSAFE: [&str; 23] = [
     "address",
     "array",
     "cached",
@@ -40,6 +40,7 @@ const UNSAFE: [&str; 22] = [
     "pages",
     "paging",
     "partition/window",
+    "private",
     "safe",
     "sys/limits",
     "sys/process",

@@ -1,0 +1,210 @@
+//! Private changes of an array: found, written to a file, dropped.
+
+use std::fs::File;
+use std::io;
+use std::iter;
+use std::ops::Range;
+use std::path::Path;
+
+use ndarray::Dimension;
+
+use crate::element::needs_check;
+use crate::file;
+use crate::pages::Pages;
+#[cfg(target_os = "linux")]
+use crate::region::Place;
+#[cfg(target_os = "linux")]
+use crate::sys::file_system::FileSystem;
+use crate::sys::holes::FilledHoles;
+use crate::sys::whole_write::{whole_elements, write_or_restore};
+use crate::view::check_part;
+use crate::{Element, Error, MmapArray, Result, space};
+
+/// What a commit does if the file is not as it was when it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Conflict {
+    Refuse,
+    Overwrite,
+}
+
+/// A file that changes are written to, opened for that.
+#[derive(Debug)]
+pub(crate) struct Target<'a> {
+    pub(crate) file: &'a File,
+    pub(crate) path: &'a Path,
+    pub(crate) conflict: Conflict,
+    /// Whether the mapping shows what is written to `file`.
+    pub(crate) is_coherent: bool,
+}
+
+impl<A: Element, D: Dimension> MmapArray<A, D> {
+    /// Writes changed pages to a file that reaches to the end of the array, and shows them as
+    /// its own.
+    pub(crate) fn write_to(&mut self, target: &Target<'_>) -> Result<()> {
+        let &Target { file, path, .. } = target;
+        let end = self.layout().end();
+        let private = self.private_pages(target)?;
+        let changed = self.changed_pages(&private, target)?;
+        // What was lost while it was compared differs too.
+        self.place().pages.intact()?;
+        let offset = self.offset();
+        let in_file = |range: &Range<usize>| file::bytes_of(range, offset);
+        let last = changed.last().map_or(0, |last| in_file(last).end);
+        let holes = space::check_limit(last)
+            .and_then(|()| FilledHoles::fill(file, changed.iter().map(in_file)));
+        let holes = holes.map_err(space::refusal("commit to", end, path))?;
+        let written = self.write_ranges(&changed, file);
+        match &written {
+            Ok(()) => holes.keep(),
+            Err(_) => drop(holes),
+        }
+        let written = written.map_err(space::refusal("commit to", end, path));
+        // After a failure the file shows what the disk may not have: to compare and write once
+        // more would find nothing to do, and succeed.
+        let synced = self.place().pages.write("commit to", path, || file.sync_all());
+        written.and(synced)?;
+        let found = file::regular_len(file, path)?;
+        if found < end {
+            return Err(Error::FileTooShort { needed: end, found });
+        }
+        if target.shows_another_file() && !changed.is_empty() {
+            return self.map_again(file, &changed);
+        }
+        let pages = self.pages_mut();
+        // They are the file's now; those that are locked in memory stay as they are.
+        private.iter().for_each(|range| drop(pages.discard(range)));
+        Ok(())
+    }
+
+    /// Returns the ranges of bytes whose pages are private, changed or not.
+    fn private_pages(&self, target: &Target<'_>) -> Result<Vec<Range<usize>>> {
+        let all = 0..self.layout().len();
+        match self.place().pages.private(&all) {
+            // Of a file that is as it was, what differs is what was changed.
+            Err(_) if target.conflict == Conflict::Refuse => {
+                Ok(iter::once(all).collect())
+            }
+            private => private.map_err(Error::io("inspect pages of", target.path)),
+        }
+    }
+
+    /// Returns the ranges of bytes that differ from those of the file.
+    ///
+    /// A page that is locked in memory is private, changed or not.
+    fn changed_pages(
+        &mut self,
+        private: &[Range<usize>],
+        target: &Target<'_>,
+    ) -> Result<Vec<Range<usize>>> {
+        let &Target { file, path, conflict, .. } = target;
+        let (offset, mut changed) = (self.offset(), Vec::new());
+        for range in private {
+            if target.shows_another_file() {
+                let found = self.pages_mut().changed(range, file, offset);
+                let (mut found, is_same) = found.map_err(Error::io("compare", path))?;
+                if !is_same && conflict == Conflict::Refuse {
+                    return Err(Error::Conflict { path: path.to_owned() });
+                }
+                changed.append(&mut found);
+            } else {
+                let found = self.pages_mut().different(range, file, offset);
+                changed.append(&mut found.map_err(Error::io("compare", path))?);
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Writes ranges of bytes to a file.
+    fn write_ranges(&mut self, ranges: &[Range<usize>], file: &File) -> io::Result<()> {
+        let offset = self.offset();
+        let in_file = |range: &Range<usize>| file::bytes_of(range, offset);
+        let pages = self.pages_mut();
+        for range in ranges {
+            if needs_check::<A>() {
+                for piece in whole_elements(range, size_of::<A>()) {
+                    let (bytes, at) = (pages.bytes(&piece)?, in_file(&piece).start);
+                    // The array shows its private copy; a rollback checks the elements.
+                    write_or_restore(file, bytes, at).map_err(|failed| failed.error)?;
+                }
+            } else {
+                space::write_all_at(file, pages.bytes(range)?, in_file(range).start)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the file that a private mapping may no longer show, if its path still names it.
+    pub(crate) fn stale_file(&self) -> Option<File> {
+        #[cfg(target_os = "linux")]
+        {
+            let Place { pages, path, .. } = self.place();
+            if pages.mapping().is_none() || pages.is_locked() {
+                return None;
+            }
+            let file = file::open_again(path, pages.stamp().identity());
+            file.filter(|file| !FileSystem::of(file).is_coherent)
+        }
+        #[cfg(not(target_os = "linux"))]
+        None
+    }
+
+    /// Drops private changes, unless the file has bytes there that are no elements.
+    pub(crate) fn drop_changes(&mut self) -> Result<()> {
+        let path = self.place().path.to_owned();
+        let all = 0..self.layout().len();
+        let failed = |e| Error::io("roll back", &path)(e);
+        if !needs_check::<A>() {
+            return self.pages_mut().discard(&all).map_err(failed);
+        }
+        let private = self.place().pages.private(&all);
+        let private = private.unwrap_or_else(|_| iter::once(all.clone()).collect());
+        let layout = self.layout().clone();
+        let pages = self.pages_mut();
+        let saved = saved(pages, &private).map_err(failed)?;
+        let mut show = || {
+            for range in &private {
+                pages
+                    .discard(range)
+                    .and_then(|()| pages.populate(range))
+                    .map_err(failed)?;
+            }
+            let bytes = pages.bytes(&all).map_err(failed)?;
+            private.iter().try_for_each(|range| check_part::<A, D>(&layout, bytes, range))
+        };
+        let shown = show();
+        if shown.is_err() {
+            restore(pages, &private, &saved).map_err(failed)?;
+        }
+        shown
+    }
+}
+
+impl Target<'_> {
+    /// Returns whether the private mapping may show another file than the descriptor, and can
+    /// be compared with it.
+    fn shows_another_file(&self) -> bool {
+        cfg!(target_os = "linux") && !self.is_coherent
+    }
+}
+
+/// Copies ranges of bytes into memory, one after the other.
+fn saved(pages: &mut Pages, ranges: &[Range<usize>]) -> io::Result<Vec<u8>> {
+    let mut saved = Vec::new();
+    let len = ranges.iter().map(Range::len).fold(0, usize::saturating_add);
+    saved.try_reserve_exact(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    for range in ranges {
+        saved.extend_from_slice(pages.bytes(range)?);
+    }
+    Ok(saved)
+}
+
+/// Makes the changes again that [`saved`] has copied.
+fn restore(pages: &mut Pages, ranges: &[Range<usize>], saved: &[u8]) -> io::Result<()> {
+    let mut rest = saved;
+    for range in ranges {
+        let (bytes, after) = rest.split_at_checked(range.len()).unwrap_or((rest, &[]));
+        pages.put(range, bytes)?;
+        rest = after;
+    }
+    Ok(())
+}

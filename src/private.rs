@@ -1,0 +1,185 @@
+//! Private copies of mapped pages: found, compared, stored and dropped.
+//!
+//! All ranges count bytes from the first of the array.
+#![expect(unsafe_code, reason = "bytes of a mapping are read, stored and dropped")]
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+
+use crate::address;
+use crate::file;
+#[cfg(target_os = "linux")]
+use crate::pagemap;
+use crate::pages::Pages;
+
+impl Pages {
+    /// Returns the ranges of bytes whose pages are private copies.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn private(&self, range: &Range<usize>) -> io::Result<Vec<Range<usize>>> {
+        let changed = pagemap::changed(self.addresses(range)?)?;
+        Ok(changed.iter().map(|part| self.range_of(part)).collect())
+    }
+
+    /// Knows nothing.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn private(&self, _: &Range<usize>) -> io::Result<Vec<Range<usize>>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Returns the ranges of bytes, whole pieces of a page, that differ from those of a file.
+    pub(crate) fn different(
+        &mut self,
+        range: &Range<usize>,
+        from: &File,
+        offset: u64,
+    ) -> io::Result<Vec<Range<usize>>> {
+        let mut different = Vec::new();
+        let mut buffer = vec![0; address::page_size()];
+        for part in address::windows(range, address::page_size()) {
+            let theirs = buffer.get_mut(..part.len()).unwrap_or_default();
+            let at = file::bytes_of(&part, offset).start;
+            if file::read_at_most(from, theirs, at)? < part.len() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if self.bytes(&part)? == theirs {
+                continue;
+            }
+            join(&mut different, part);
+        }
+        Ok(different)
+    }
+
+    /// Returns the ranges of bytes, whole pages, that were changed since they were private.
+    ///
+    /// For a file system where the mapping and `from`, a descriptor of the same path, may show
+    /// different bytes. The second value is `false` if they do, in a page that was changed: a
+    /// write of the page would revert what another process has written there.
+    ///
+    /// Drops private copies to see what they were copied from, and puts those back that differ.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn changed(
+        &mut self,
+        range: &Range<usize>,
+        from: &File,
+        offset: u64,
+    ) -> io::Result<(Vec<Range<usize>>, bool)> {
+        const PIECE: usize = 1 << 20;
+
+        let (mut changed, mut is_same) = (Vec::new(), true);
+        let addresses = self.addresses(range)?;
+        let (mut mine, mut theirs) = (Vec::new(), Vec::new());
+        for piece in address::windows(&addresses, PIECE) {
+            let piece = self.range_of(&piece);
+            mine.clear();
+            mine.extend_from_slice(self.bytes(&piece)?);
+            theirs.resize(mine.len(), 0);
+            let at = file::bytes_of(&piece, offset).start;
+            if file::read_at_most(from, &mut theirs, at)? < theirs.len() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            self.discard(&piece)?;
+            // A page that cannot be read is an error here, and a bus error later.
+            if let Err(e) = self.populate(&piece) {
+                self.bytes_mut(&piece)?.copy_from_slice(&mine);
+                return Err(e);
+            }
+            let here = self.addresses(&piece)?;
+            for page in address::windows(&here, address::page_size()) {
+                let page = self.range_of(&page);
+                let here = page.start.saturating_sub(piece.start)
+                    ..page.end.saturating_sub(piece.start);
+                let mine = mine.get(here.clone()).unwrap_or_default();
+                let base = self.bytes_mut(&page)?;
+                if base == mine {
+                    continue;
+                }
+                is_same &= theirs.get(here).is_some_and(|theirs| base == theirs);
+                base.copy_from_slice(mine);
+                join(&mut changed, page);
+            }
+        }
+        Ok((changed, is_same))
+    }
+
+    /// Cannot: other systems do not show what a page was copied from.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn changed(
+        &mut self,
+        _: &Range<usize>,
+        _: &File,
+        _: u64,
+    ) -> io::Result<(Vec<Range<usize>>, bool)> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Returns mapped bytes, of which no view lives.
+    pub(crate) fn bytes(&mut self, range: &Range<usize>) -> io::Result<&[u8]> {
+        let Some(map) = self.bounded(range)? else { return Ok(&[]) };
+        let start = map.as_mut_ptr().wrapping_add(range.start);
+        // SAFETY: the range lies within the mapping and in the file; the borrow keeps the rest
+        // of the process from changing it, and the caller of `open` all other processes.
+        Ok(unsafe { std::slice::from_raw_parts(start, range.len()) })
+    }
+
+    /// Returns bytes of a mapping that can be written, of which no view lives.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn bytes_mut(&mut self, range: &Range<usize>) -> io::Result<&mut [u8]> {
+        let Some(map) = self.bounded(range)? else { return Ok(&mut []) };
+        let start = map.as_mut_ptr().wrapping_add(range.start);
+        // SAFETY: as in `bytes`; both callers have a mapping for writing.
+        Ok(unsafe { std::slice::from_raw_parts_mut(start, range.len()) })
+    }
+
+    /// Stores a slice into bytes of a mapping for writing, of which no view lives.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn put(&mut self, range: &Range<usize>, bytes: &[u8]) -> io::Result<()> {
+        let mut rest = bytes;
+        for page in address::windows(range, address::page_size()) {
+            let (bytes, after) = rest.split_at_checked(page.len()).unwrap_or((rest, &[]));
+            let here = self.bytes_mut(&page)?;
+            // A store makes a private copy.
+            if here != bytes {
+                here.copy_from_slice(bytes);
+            }
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// Cannot: no caller has anything to store on other systems.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn put(&mut self, _: &Range<usize>, _: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Drops private copies of pages, of which no view lives: the mapping shows the file again.
+    ///
+    /// Elements that the file has there are to be checked before a view is made.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn discard(&mut self, range: &Range<usize>) -> io::Result<()> {
+        let Some(map) = self.bounded(range)? else {
+            return match self.mapping() {
+                Some(_) => Ok(()),
+                None => Err(io::ErrorKind::Unsupported.into()),
+            };
+        };
+        let advice = memmap2::UncheckedAdvice::DontNeed;
+        // SAFETY: the range lies within the mapping, which no reference points into.
+        unsafe { map.unchecked_advise_range(advice, range.start, range.len()) }
+    }
+
+    /// Cannot: on other systems it is not sure that pages are read again.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn discard(&mut self, _: &Range<usize>) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// Adds a range to those before it, as a part of the last if that ends there.
+fn join(ranges: &mut Vec<Range<usize>>, next: Range<usize>) {
+    match ranges.last_mut() {
+        Some(last) if last.end == next.start => last.end = next.end,
+        _ => ranges.push(next),
+    }
+}

@@ -1,0 +1,57 @@
+//! A shared lock of a file that is exclusive for a time.
+
+use std::fs::{File, TryLockError};
+
+/// An exclusive lock; when dropped, the shared lock that it replaced is back.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct LockUpgrade {
+    shared: File,
+    /// What holds the exclusive lock, if `shared` cannot.
+    writer: Option<File>,
+}
+
+impl LockUpgrade {
+    /// Makes the lock that `shared` holds exclusive, or fails at once.
+    ///
+    /// Where a descriptor for reading cannot hold an exclusive lock (NFS, Windows), `writer`
+    /// takes it. A file has at most one of the two locks: for a moment it has none, in which
+    /// another process may take one. Then this fails too.
+    pub(crate) fn new(shared: &File, writer: &File) -> Result<Self, TryLockError> {
+        let kept = shared.try_clone().map_err(TryLockError::Error)?;
+        let upgraded = match convert(shared) {
+            Err(TryLockError::Error(_)) => shared
+                .unlock()
+                .map_err(TryLockError::Error)
+                .and_then(|()| writer.try_lock())
+                .and_then(|()| writer.try_clone().map(Some).map_err(TryLockError::Error)),
+            converted => converted.map(|()| None),
+        };
+        if upgraded.is_err() {
+            // The kernel has given up the lock that could not be converted.
+            let _ = shared.try_lock_shared();
+        }
+        upgraded.map(|writer| Self { shared: kept, writer })
+    }
+}
+
+impl Drop for LockUpgrade {
+    fn drop(&mut self) {
+        if let Some(writer) = &self.writer {
+            let _ = writer.unlock();
+        }
+        // The holder of the exclusive lock gets it. If not, the file stays locked.
+        let _ = self.shared.try_lock_shared();
+    }
+}
+
+#[cfg(unix)]
+fn convert(shared: &File) -> Result<(), TryLockError> {
+    shared.try_lock()
+}
+
+/// Windows adds locks to those that a file has, and an exclusive one to none.
+#[cfg(not(unix))]
+fn convert(_: &File) -> Result<(), TryLockError> {
+    Err(TryLockError::Error(std::io::ErrorKind::Unsupported.into()))
+}

@@ -1,0 +1,88 @@
+//! Writes that leave whole elements, also if they stop half-way.
+
+use std::fs::File;
+use std::io;
+use std::iter;
+use std::ops::Range;
+
+use crate::{file, space};
+
+/// How much is written at a time.
+const PIECE: usize = 1 << 20;
+
+/// A write that failed.
+#[derive(Debug)]
+pub(crate) struct FailedWrite {
+    pub(crate) error: io::Error,
+    /// What the file had before, if that could not be written back.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "rows are written to the file on Linux only")
+    )]
+    pub(crate) lost: Option<Vec<u8>>,
+}
+
+/// Divides a range into parts of about 1 MiB, none of which ends within an element.
+///
+/// Elements lie at multiples of their size.
+pub(crate) fn whole_elements(
+    range: &Range<usize>,
+    size: usize,
+) -> impl Iterator<Item = Range<usize>> + use<> {
+    let mut rest = range.clone();
+    iter::from_fn(move || {
+        let end = rest.start.saturating_add(PIECE).checked_next_multiple_of(size);
+        let part = rest.start..end.unwrap_or(rest.end).min(rest.end);
+        rest.start = part.end;
+        Some(part).filter(|part| !part.is_empty())
+    })
+}
+
+/// Writes bytes at `at` of a file; if that fails, writes back what was there.
+///
+/// The kernel may write a part of the bytes before it fails, and half an element need not be a
+/// value of its type.
+pub(crate) fn write_or_restore(
+    file: &File,
+    bytes: &[u8],
+    at: u64,
+) -> Result<(), FailedWrite> {
+    let read = || {
+        let mut found = vec![0; bytes.len()];
+        match file::read_at_most(file, &mut found, at)? {
+            read if read < found.len() => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(found),
+        }
+    };
+    let before: Vec<u8> = read().map_err(|error| FailedWrite { error, lost: None })?;
+    let Err(error) = space::write_all_at(file, bytes, at) else { return Ok(()) };
+    // Where this one stops too, nothing was written before.
+    let _ = space::write_all_at(file, &before, at);
+    let is_restored = read().is_ok_and(|found| found == before);
+    Err(FailedWrite { error, lost: Some(before).filter(|_| !is_restored) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_end_with_an_element_or_the_range() {
+        for (range, size) in [
+            (0..0, 5),
+            (0..3 * PIECE, 1),
+            (4093..3 * PIECE + 7, 5),
+            (7..8 * PIECE, 3 * PIECE + 1),
+        ] {
+            let parts: Vec<_> = whole_elements(&range, size).collect();
+            let mut next = range.start;
+            for part in &parts {
+                assert_eq!(part.start, next, "{range:?} {size}");
+                assert!(part.end.is_multiple_of(size) || part.end == range.end);
+                assert!(!part.is_empty() && part.len() <= PIECE + size);
+                next = part.end;
+            }
+            assert_eq!(next, range.end.max(range.start), "{range:?} {size}");
+        }
+    }
+}
