@@ -6,9 +6,19 @@ use std::ops::Range;
 use ndarray::{ArrayRef, ArrayView, Axis, Dimension, RemoveAxis};
 
 use crate::ahead::Ahead;
+#[cfg(target_os = "linux")]
+use crate::element::needs_check;
+use crate::region::Place;
+#[cfg(target_os = "linux")]
+use crate::space;
 use crate::span::Span;
 use crate::swept::check_axis;
-use crate::{Element, Error, MmapArray, Position, Result};
+#[cfg(target_os = "linux")]
+use crate::sys::{
+    file_system::FileSystem,
+    whole_write::{whole_elements, write_or_restore},
+};
+use crate::{Element, Error, MmapArray, Position, Result, file};
 
 /// An iterator over rows in the order of a list; see [`MmapArray::gather`].
 ///
@@ -70,16 +80,22 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
     ///
     /// For many small changes to a large file. On Linux the rows are written to the file,
     /// whose mapping shows them at once: a store into a mapping marks the whole folio of the
-    /// page cache as changed, up to 2 MiB. That is so in shared modes for rows that are
-    /// contiguous in the file; otherwise they are stored into the mapping.
-    /// [`sync`](crate::SyncToDisk::sync) makes them durable.
+    /// page cache as changed, up to 2 MiB. Rows are stored into the mapping instead in mode `c`,
+    /// if they are not contiguous in the file, and on file systems whose mappings do not show
+    /// what is written (overlayfs, FUSE, 9p). [`sync`](crate::SyncToDisk::sync) makes them
+    /// durable.
     ///
     /// # Errors
     ///
     /// - [`Error::ReadOnly`] in mode `r`.
     /// - [`Error::AxisOutOfBounds`], [`Error::IndexOutOfBounds`] and [`Error::ShapeMismatch`]
     ///   if the arguments do not fit; nothing is changed then.
-    /// - [`Error::Io`] if the file cannot be written; the rows before are.
+    /// - [`Error::FileTooShort`] if another process has truncated the file. A file that was too
+    ///   short before the call is not changed.
+    /// - [`Error::Io`] if the file cannot be written, also since it is longer than the process
+    ///   may write (`RLIMIT_FSIZE`); then nothing is changed. If the disk is full, the rows
+    ///   before are written, and of the row at which the write stopped, a part. It can end
+    ///   within an element; of types whose bytes are checked it does not.
     ///
     /// # Examples
     ///
@@ -108,9 +124,33 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
         if self.is_empty() || indices.is_empty() {
             return Ok(());
         }
-        if self.write_rows(axis, indices, rows)? {
-            return Ok(());
+        self.reaches_to_end()?;
+        if self.writes_rows(axis) {
+            self.write_rows(axis, indices, rows)?;
+        } else {
+            self.store_rows(axis, indices, rows)?;
         }
+        self.place().pages.intact()?;
+        self.reaches_to_end()
+    }
+
+    /// Makes sure that the file, if it is kept, still has all bytes of the array.
+    ///
+    /// A write beyond its end would extend it, and hide that bytes were lost.
+    fn reaches_to_end(&self) -> Result<()> {
+        let Place { pages, path, .. } = self.place();
+        let Some(file) = pages.file() else { return Ok(()) };
+        let (needed, found) = (self.layout().end(), file::regular_len(file, path)?);
+        if found < needed { Err(Error::FileTooShort { needed, found }) } else { Ok(()) }
+    }
+
+    /// Stores rows into the mapping.
+    fn store_rows(
+        &mut self,
+        axis: Axis,
+        indices: &[usize],
+        rows: &ArrayRef<A, D>,
+    ) -> Result<()> {
         let (mut view, place) = self.view_and_place()?;
         let mut ahead = Ahead::new(place, Span::of(&view), axis, indices);
         for (number, (&index, row)) in
@@ -119,51 +159,88 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
             ahead.reach(number);
             view.index_axis_mut(axis, index).assign(&row);
         }
-        self.place().pages.intact()
+        Ok(())
     }
 
-    /// Writes rows to the file, if that is possible; tells whether it is.
+    /// Returns whether rows of `axis` can be written to the file instead.
+    ///
+    /// They must be contiguous there, and the mapping must show at once what is written.
+    #[cfg(target_os = "linux")]
+    fn writes_rows(&self, axis: Axis) -> bool {
+        let file = self.place().pages.file().filter(|_| self.mode().writes_file());
+        let Some(file) = file else { return false };
+        let row = self.index_axis(axis, 0);
+        // In Fortran order a row is contiguous the other way round.
+        let is_contiguous = row.is_standard_layout() || row.t().is_standard_layout();
+        is_contiguous && is_plain(file) && FileSystem::of(file).is_coherent
+    }
+
+    /// A mapping need not show at once what is written.
+    #[cfg(not(target_os = "linux"))]
+    fn writes_rows(&self, _: Axis) -> bool {
+        false
+    }
+
+    /// Writes rows to the file, each of which is contiguous there.
     #[cfg(target_os = "linux")]
     fn write_rows(
         &mut self,
         axis: Axis,
         indices: &[usize],
         rows: &ArrayRef<A, D>,
-    ) -> Result<bool> {
-        use std::os::unix::fs::FileExt;
-
+    ) -> Result<()> {
         let place = self.place();
+        let Some(file) = place.pages.file() else { return Ok(()) };
         let view = self.view();
-        // In Fortran order a row is contiguous the other way round.
         let first = view.index_axis(axis, 0);
         let is_reversed = !first.is_standard_layout();
-        if is_reversed && !first.t().is_standard_layout() {
-            return Ok(false);
-        }
-        let Some(file) = place.pages.file().filter(|file| is_plain(file)) else {
-            return Ok(false);
+        let bytes_of_row = first.len().saturating_mul(size_of::<A>());
+        let range_of = |index: usize| {
+            let row = view.index_axis(axis, index);
+            let start = row.as_ptr().addr().wrapping_sub(place.pages.as_mut_ptr().addr());
+            start..start.saturating_add(bytes_of_row)
         };
+        let at = |range: &Range<usize>| file::bytes_of(range, place.offset);
+        let failed = |e| Error::io("write", place.path)(e);
+        // Nothing is written if the last row may not be.
+        let end = indices.iter().map(|&index| at(&range_of(index)).end).max();
+        space::check_limit(end.unwrap_or(0)).map_err(failed)?;
         let mut ahead = Ahead::new(place, Span::of(self), axis, indices);
         for (number, (&index, row)) in
             indices.iter().zip(rows.axis_iter(axis)).enumerate()
         {
             ahead.reach(number);
-            let here = view.index_axis(axis, index);
-            let into = here.as_ptr().addr().wrapping_sub(place.pages.as_mut_ptr().addr());
-            let at = u64::try_from(into).map_err(|_| Error::TooLarge)?;
-            let at = at.saturating_add(place.offset);
             let row = if is_reversed { row.reversed_axes() } else { row };
             let row = row.as_standard_layout();
-            let bytes = bytemuck::cast_slice(row.as_slice().unwrap_or_default());
-            file.write_all_at(bytes, at).map_err(Error::io("write", place.path))?;
+            let bytes: &[u8] = bytemuck::cast_slice(row.as_slice().unwrap_or_default());
+            let range = range_of(index);
+            if !needs_check::<A>() || size_of::<A>() == 1 {
+                space::write_all_at(file, bytes, at(&range).start).map_err(failed)?;
+                continue;
+            }
+            // A write may stop within an element.
+            for part in whole_elements(&(0..bytes.len()), size_of::<A>()) {
+                let start = range.start.saturating_add(part.start);
+                let here = start..start.saturating_add(part.len());
+                let bytes = bytes.get(part).unwrap_or_default();
+                let Err(e) = write_or_restore(file, bytes, at(&here).start) else {
+                    continue;
+                };
+                let (error, path) = (failed(e.error), place.path.to_owned());
+                if let Some(before) = e.lost {
+                    let stored = self.pages_mut().put(&here, &before);
+                    stored.map_err(Error::io("restore", &path))?;
+                }
+                return Err(error);
+            }
         }
-        Ok(true)
+        Ok(())
     }
 
-    /// Elsewhere a mapping need not show at once what is written.
+    /// Has no rows to write.
     #[cfg(not(target_os = "linux"))]
-    fn write_rows(&mut self, _: Axis, _: &[usize], _: &ArrayRef<A, D>) -> Result<bool> {
-        Ok(false)
+    fn write_rows(&mut self, _: Axis, _: &[usize], _: &ArrayRef<A, D>) -> Result<()> {
+        Ok(())
     }
 }
 
