@@ -353,7 +353,7 @@ fn two_handles_notice_each_other_however_soon() {
 }
 
 #[test]
-fn a_commit_under_a_lock_waits_for_no_reader_and_writes_under_none() {
+fn a_locked_array_is_not_committed_while_another_handle_has_a_lock() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     fs::write(&path, numbers(LEN)).unwrap();
@@ -381,7 +381,7 @@ fn a_commit_under_a_lock_waits_for_no_reader_and_writes_under_none() {
 }
 
 #[test]
-fn a_file_that_is_published_meanwhile_keeps_its_contents() {
+fn a_file_that_is_published_during_a_commit_keeps_its_contents() {
     // The commit takes some milliseconds, in which the draft is published at any point.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
