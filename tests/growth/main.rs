@@ -10,3 +10,5 @@
 mod growth;
 mod growth_model;
 mod growth_processes;
+mod mounts;
+mod order;

@@ -151,14 +151,14 @@ fn a_follower_shows_a_file_that_left_its_lower_layer() {
         // SAFETY: nothing is borrowed while the writer changes it.
         let follower = unsafe { options.open::<u32, Ix2>(&path) };
         let mut follower = follower.unwrap();
-        assert_eq!(*follower, Array2::ones((rows, 3)));
+        assert_eq!(*follower, Array2::<u32>::ones((rows, 3)));
         // SAFETY: as above.
         let mut writer = unsafe { npy::open::<u32, Ix2>(&path, ReadWrite) }.unwrap();
         for count in rows + 1..rows + 3000 {
             writer.push(Axis(0), &array![1, 1, 1]).unwrap();
             if count % 700 == 0 || count < rows + 3 {
                 follower.refresh().unwrap();
-                assert_eq!(*follower, Array2::ones((count, 3)));
+                assert_eq!(*follower, Array2::<u32>::ones((count, 3)));
             }
         }
         let count = writer.nrows();
@@ -178,7 +178,7 @@ const NAMESPACE: &str = "NDARRAY_MEMMAP_TEST_NAMESPACE";
 #[test]
 #[ignore = "needs root, to make PID namespaces; run by .ci/steps/file-systems"]
 fn a_child_with_the_pid_of_its_parent_leaves_its_file_alone() {
-    let test = "a_child_with_the_pid_of_its_parent_leaves_its_file_alone";
+    let test = "mounts::a_child_with_the_pid_of_its_parent_leaves_its_file_alone";
     if env::var_os(NAMESPACE).is_none() {
         let program = env::current_exe().unwrap();
         let child = Command::new("unshare")

@@ -3,6 +3,8 @@
 #![expect(unsafe_code, reason = "signals are sent")]
 #![expect(clippy::unwrap_used, reason = "a panic is a failed test")]
 
+mod halves;
+
 use ndarray::{Array1, Array2, Axis, Ix2, s};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, ReadOnly, ReadWrite};
 use ndarray_memmap::guard::{self, FaultKind};

@@ -8,17 +8,15 @@
     reason = "the numbers are small; helpers of tests"
 )]
 
-mod s_common;
-
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use super::mounted::{self, Mark, Mounted, assert_marks, open, with_mounts};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, ReadOnly, ReadWrite};
 use ndarray_memmap::{Error, MapOptions, MmapArray1};
-use s_common::{Mark, Mounted, assert_marks, open, with_mounts};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use test_support::kernel;
 
@@ -79,7 +77,7 @@ fn commits_add_up_here() {
 #[ignore = "needs root, ext4 and overlayfs; run by .ci/steps/file-systems"]
 fn commits_add_up_on_overlayfs() {
     with_mounts(commits_add_up_on_overlayfs, |folder| {
-        let overlay = s_common::overlay(folder, "file", &numbers(LEN));
+        let overlay = mounted::overlay(folder, "file", &numbers(LEN));
         commit_and_roll_back(&overlay.path("file"));
         // A file of the upper layer.
         let path = overlay.path("new");
@@ -95,7 +93,7 @@ fn commits_add_up_on_fuse() {
         for options in [&["-n"][..], &["-n", "-o", "direct_io"]] {
             let folder = folder.join(options.len().to_string());
             fs::create_dir(&folder).unwrap();
-            let fuse = s_common::fuse(&folder, options);
+            let fuse = mounted::fuse(&folder, options);
             fs::write(fuse.path("file"), numbers(LEN)).unwrap();
             commit_and_roll_back(&fuse.path("file"));
         }
@@ -106,7 +104,7 @@ fn commits_add_up_on_fuse() {
 #[ignore = "needs root, ext2 and tmpfs; run by .ci/steps/file-systems"]
 fn commits_add_up_on_small_disks() {
     with_mounts(commits_add_up_on_small_disks, |folder| {
-        for disk in [s_common::disk(folder, "ext2", 8, &[]), s_common::memory(folder)] {
+        for disk in [mounted::disk(folder, "ext2", 8, &[]), mounted::memory(folder)] {
             fs::write(disk.path("file"), numbers(LEN)).unwrap();
             commit_and_roll_back(&disk.path("file"));
         }
@@ -120,7 +118,7 @@ fn what_others_wrote_after_a_copy_to_the_upper_layer_is_not_reverted() {
         what_others_wrote_after_a_copy_to_the_upper_layer_is_not_reverted,
         |folder| {
             let mut expected = numbers(LEN);
-            let overlay = s_common::overlay(folder, "file", &expected);
+            let overlay = mounted::overlay(folder, "file", &expected);
             let path = overlay.path("file");
             let mut a = private(&path);
             let times = fs::metadata(&path).unwrap().modified().unwrap();
@@ -147,7 +145,7 @@ fn what_others_wrote_after_a_copy_to_the_upper_layer_is_not_reverted() {
 #[ignore = "needs root, ext4 and overlayfs; run by .ci/steps/file-systems"]
 fn a_rollback_on_overlayfs_shows_no_invalid_element() {
     with_mounts(a_rollback_on_overlayfs_shows_no_invalid_element, |folder| {
-        let overlay = s_common::overlay(folder, "file", &[0; 10_000]);
+        let overlay = mounted::overlay(folder, "file", &[0; 10_000]);
         let path = overlay.path("file");
         let mut a: MmapArray1<Mark> = open(&MapOptions::new(CopyOnWrite), &path).unwrap();
         a.view_mut().unwrap()[3] = Mark::low();
@@ -210,7 +208,7 @@ fn a_rollback_checks_elements_that_have_gaps_between_them() {
 #[ignore = "needs root and ext2; run by .ci/steps/file-systems"]
 fn a_commit_that_stops_half_way_leaves_whole_elements() {
     with_mounts(a_commit_that_stops_half_way_leaves_whole_elements, |folder| {
-        let disk = s_common::disk(folder, "ext2", 4, &["-b", "1024", "-m", "0"]);
+        let disk = mounted::disk(folder, "ext2", 4, &["-b", "1024", "-m", "0"]);
         let path = disk.path("file");
         // No more than the disk has free, but the map of its blocks takes some too.
         let len = disk.free() / 1024 * 1024;
@@ -274,7 +272,7 @@ fn a_commit_without_room_gives_its_space_back() {
         ] {
             let folder = folder.join(format!("{kind}{}", options.len()));
             fs::create_dir(&folder).unwrap();
-            let disk = s_common::disk(&folder, kind, mib, options);
+            let disk = mounted::disk(&folder, kind, mib, options);
             disk.leave(12 << 20);
             fail_for_space(&disk, usize::try_from(disk.free()).unwrap() + (4 << 20));
         }
@@ -505,13 +503,13 @@ fn a_page_map_of_another_process_or_without_contents_is_not_believed() {
         a_page_map_of_another_process_or_without_contents_is_not_believed,
         |folder| {
             // As an emulator of another processor would show it.
-            let memory = s_common::memory(folder);
+            let memory = mounted::memory(folder);
             let zeros = memory.path("zeros");
             File::create(&zeros).unwrap().set_len(1 << 40).unwrap();
             let pagemap = format!("/proc/{}/pagemap", std::process::id());
             let arguments = [std::ffi::OsStr::new("--bind"), zeros.as_os_str()];
             let at = std::ffi::OsStr::new(&pagemap);
-            s_common::run("mount", &[arguments[0], arguments[1], at]);
+            mounted::run("mount", &[arguments[0], arguments[1], at]);
             let path = folder.join("file");
             fs::write(&path, numbers(LEN)).unwrap();
             let mut a = private(&path);

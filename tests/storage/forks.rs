@@ -228,7 +228,7 @@ const NESTED: &str = "NDARRAY_MEMMAP_TEST_NESTED";
 #[test]
 #[ignore = "needs root; run by .ci/steps/file-systems"]
 fn a_child_with_the_process_id_of_its_parent_is_another_process() {
-    let name = "a_child_with_the_process_id_of_its_parent_is_another_process";
+    let name = "forks::a_child_with_the_process_id_of_its_parent_is_another_process";
     if std::env::var_os(NESTED).is_none() {
         let mut command = Command::new("unshare");
         command.args(["--pid", "--fork"]).arg(std::env::current_exe().unwrap());

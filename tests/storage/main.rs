@@ -7,9 +7,18 @@
     reason = "the numbers are small, and a panic is a failed test"
 )]
 
+mod commit_faults;
 mod commits;
 mod drafts;
+mod each_file_system;
 mod file_systems;
+mod forks;
+mod lock_races;
+#[cfg(target_os = "linux")]
+mod mounted;
 mod power_cut;
+mod refused_calls;
+mod scatter_faults;
 mod space;
 mod sync;
+mod sync_errors;

@@ -1,5 +1,4 @@
 //! File systems that a test mounts where no other process sees them, and a record to check.
-#![allow(dead_code, reason = "each test takes the part that it needs")]
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "helpers of tests")]
 #![expect(unsafe_code, reason = "mapping is unsafe; the one place where tests do it")]
 

@@ -6,17 +6,15 @@
     reason = "the numbers are small; helpers of tests"
 )]
 
-mod s_common;
-
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use super::mounted::{self, Mark, Mounted, assert_marks, open, with_mounts};
 use ndarray::{Array1, Array2, Axis};
 use ndarray_memmap::Mode::{CopyOnWrite, ReadWrite};
 use ndarray_memmap::{Element, Error, MapOptions, MmapArray, SyncToDisk};
 use rustix::process::{Resource, Rlimit, setrlimit};
-use s_common::{Mark, Mounted, assert_marks, open, with_mounts};
 use test_support::in_own_process;
 
 const AXIS: Axis = Axis(0);
@@ -52,7 +50,7 @@ fn leave(disk: &Mounted, free: u64) {
 #[ignore = "needs root and ext2; run by .ci/steps/file-systems"]
 fn a_private_array_on_a_full_disk_has_no_invalid_element() {
     with_mounts(a_private_array_on_a_full_disk_has_no_invalid_element, |folder| {
-        let disk = s_common::disk(folder, "ext2", 4, &["-b", "1024"]);
+        let disk = mounted::disk(folder, "ext2", 4, &["-b", "1024"]);
         // The disk ends at each byte of an element once.
         for blocks in 50..55 {
             let mut a =
@@ -75,7 +73,7 @@ fn a_file_with_holes_on_a_full_disk_has_no_invalid_element() {
             let folder = folder.join(format!("{kind}{}", options.len()));
             fs::create_dir(&folder).unwrap();
             // On tmpfs the check of the elements fills the holes.
-            let disk = s_common::disk(&folder, kind, mib, options);
+            let disk = mounted::disk(&folder, kind, mib, options);
             let path = disk.path("file");
             File::create(&path).unwrap().set_len(500_000).unwrap();
             let mut a = open::<Mark, _>(&MapOptions::new(ReadWrite), &path).unwrap();
@@ -138,11 +136,11 @@ fn array_and_file_show_what_was_scattered() {
 #[ignore = "needs root, overlayfs and bindfs; run by .ci/steps/file-systems"]
 fn array_and_file_show_what_was_scattered_on_other_file_systems() {
     with_mounts(array_and_file_show_what_was_scattered_on_other_file_systems, |folder| {
-        let overlay = s_common::overlay(folder, "file", b"");
+        let overlay = mounted::overlay(folder, "file", b"");
         scatter_shows_all(&overlay.path("file"));
-        let fuse = s_common::fuse(folder, &["-n"]);
+        let fuse = mounted::fuse(folder, &["-n"]);
         scatter_shows_all(&fuse.path("file"));
-        scatter_shows_all(&s_common::memory(folder).path("file"));
+        scatter_shows_all(&mounted::memory(folder).path("file"));
     });
 }
 
