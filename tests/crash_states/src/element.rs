@@ -1,0 +1,39 @@
+//! The element of all arrays: four bytes, of whatever type the file at hand has.
+
+use std::cell::RefCell;
+
+use bytemuck::{Pod, Zeroable};
+use ndarray_memmap::npy::{DType, NpyElement};
+
+thread_local! {
+    static DESCR: RefCell<String> = RefCell::new(PLAIN.to_owned());
+}
+
+/// The element type of most files.
+pub(crate) const PLAIN: &str = "<u4";
+
+/// A number whose type in a `.npy` file is what `with_descr` says.
+///
+/// Names of fields make headers of any length, so that the count of rows stands anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(transparent)]
+pub(crate) struct Cell(pub(crate) u32);
+
+impl NpyElement for Cell {
+    fn dtype() -> DType {
+        DESCR.with_borrow(|descr| descr.parse().expect("the type of a header"))
+    }
+}
+
+/// Calls `run` while elements have the type `descr`, as NumPy writes it.
+pub(crate) fn with_descr<T>(descr: &str, run: impl FnOnce() -> T) -> T {
+    let before = DESCR.replace(descr.to_owned());
+    let result = run();
+    DESCR.set(before);
+    result
+}
+
+/// Returns the type of a record with one field, whose name has `len` letters.
+pub(crate) fn record(len: usize) -> String {
+    format!("[('{}', '<u4')]", "n".repeat(len))
+}

@@ -1,0 +1,145 @@
+//! One scenario on one file system: record it, then check the states that it can leave.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::check;
+use crate::disk::{Disk, Wiring};
+use crate::file_system::FileSystem;
+use crate::image::Image;
+use crate::log::Log;
+use crate::model::Files;
+use crate::random::Random;
+use crate::recorder::{Mark, Preparation, Recorder};
+use crate::scenarios::Scenario;
+use crate::states::{State, States};
+use crate::system::LoopDevice;
+
+/// How many states are made: `prefixes` of the log at most, and so many in all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    pub(crate) prefixes: usize,
+    pub(crate) states: usize,
+}
+
+/// What a job found.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) requests: usize,
+    pub(crate) flushes: usize,
+    pub(crate) states: usize,
+    pub(crate) violations: Vec<String>,
+}
+
+/// A scenario, where it runs, and from which seed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Job<'a> {
+    pub(crate) system: FileSystem,
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) seed: u64,
+    pub(crate) wiring: Wiring,
+}
+
+/// What was recorded.
+#[derive(Debug)]
+struct Recording {
+    base: Image,
+    log: Log,
+    marks: Vec<Mark>,
+}
+
+impl Job<'_> {
+    pub(crate) fn run(self, dir: &Path, budget: Budget) -> io::Result<Outcome> {
+        let name = format!("{}/{}", self.system.name, self.scenario.name);
+        let random = Random::new(self.seed, &name);
+        let Recording { base, log, marks } = self.record(dir, random.clone())?;
+        let (start, end) = (marks.first().map_or(0, |mark| mark.at), log.entries.len());
+        let ats = marks.iter().map(|mark| mark.at).collect();
+        let mut states = States::new(&log, base, start..end, ats, self.system.sector, random);
+        let flushes = log.entries[start..].iter().filter(|entry| entry.is_flush()).count();
+        let mut outcome = Outcome { requests: end - start, flushes, ..Outcome::default() };
+        let mut seen = HashSet::new();
+        let mut checked = 0;
+        let mut check = |state: State, outcome: &mut Outcome| {
+            checked += 1;
+            seen.insert(state.image.hash());
+            outcome.states = seen.len();
+            let after = marks.partition_point(|mark| mark.at <= state.at);
+            let mark = &marks[after - 1];
+            let found = self.check(dir, &state, &mark.files);
+            if let Err(why) = found {
+                let kept = keep(dir, &name, checked);
+                outcome.violations.push(format!(
+                    "{name}: {why}\n    after: {}\n    left: {}{kept}",
+                    mark.label, state.story
+                ));
+            }
+            outcome.violations.len() < 20
+        };
+        for state in states.prefixes(budget.prefixes) {
+            if !check(state, &mut outcome) {
+                return Ok(outcome);
+            }
+        }
+        while outcome.states < budget.states {
+            let Some(state) = states.random() else { break };
+            if !check(state, &mut outcome) {
+                break;
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Runs the scenario on a new disk.
+    fn record(self, dir: &Path, random: Random) -> io::Result<Recording> {
+        let image = dir.join("image");
+        self.system.make(&image)?;
+        let base = Image::read(&image)?;
+        let disk = Disk::start(dir, self.wiring)?;
+        let device = disk.device.as_ref().map(|device| device.path.clone());
+        let mut mounted = self.system.mount(&device.unwrap_or_default(), dir)?;
+        let mut files = Files::new();
+        mounted.prepare(dir, |root| {
+            let mut preparation = Preparation { root, files: Files::new() };
+            (self.scenario.prepare)(&mut preparation)?;
+            files = preparation.files;
+            Ok(())
+        })?;
+        let mut recorder = Recorder::new(&disk, &mounted, files, random);
+        (self.scenario.run)(&mut recorder);
+        let end = recorder.end();
+        let marks = recorder.marks;
+        mounted.close()?;
+        disk.stop()?;
+        let log = Log::read(dir, end)?;
+        fs::remove_file(image)?;
+        Ok(Recording { base, log, marks })
+    }
+
+    /// Mounts a state, which replays the file system's own log, and looks at the files.
+    fn check(self, dir: &Path, state: &State, files: &Files) -> Result<(), String> {
+        let failed = |what: &str, e: io::Error| format!("{what}: {e}");
+        let image = dir.join("state");
+        let file = state.image.save(&image).map_err(|e| failed("saving the state", e))?;
+        let device = LoopDevice::attach(&file, false).map_err(|e| failed("attaching it", e))?;
+        let mounted = self.system.mount(&device.path, dir);
+        let mounted = mounted.map_err(|e| failed("the file system does not mount", e))?;
+        let checked = check::check(mounted.root(), files);
+        mounted.close().map_err(|e| failed("unmounting", e))?;
+        checked
+    }
+}
+
+/// Keeps the image of a state, if a folder for such images is named.
+fn keep(dir: &Path, name: &str, number: usize) -> String {
+    let Some(folder) = std::env::var_os("CRASH_KEEP").map(PathBuf::from) else {
+        return String::new();
+    };
+    let path = folder.join(format!("{}-{number}", name.replace('/', "-")));
+    match fs::copy(dir.join("state"), &path) {
+        Ok(_) => format!("\n    kept, as it was after the check: {}", path.display()),
+        Err(e) => format!("\n    not kept: {e}"),
+    }
+}

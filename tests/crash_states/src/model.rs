@@ -1,0 +1,156 @@
+//! What the files of a disk may contain after a power cut, by the promises made so far.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Names the contents of a row: a number for each time that a row was written. 0 is zeros.
+pub(crate) type Stamp = u32;
+
+/// All files of a disk, by name.
+pub(crate) type Files = BTreeMap<String, FileModel>;
+
+/// Returns the element of a row that was written with a stamp.
+pub(crate) fn element(stamp: Stamp, row: usize, column: usize) -> u32 {
+    if stamp == 0 {
+        return 0;
+    }
+    let (row, column) = (row as u64, column as u64);
+    let mixed = (u64::from(stamp) << 40 | row << 16 | column).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    // Never 0: that means that the row was not written.
+    (mixed >> 32) as u32 | 1
+}
+
+/// What a file is expected to be.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FileModel {
+    /// Whether the file may not exist.
+    pub(crate) may_be_missing: bool,
+    /// Whether nothing is promised yet: the file was created and never synced.
+    pub(crate) is_unpromised: bool,
+    /// The file is one of these, whole.
+    pub(crate) versions: Vec<Version>,
+}
+
+/// How rows lie in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Behind a header that counts them, with the element type `descr`.
+    Npy { descr: String },
+    /// From the first byte on, as many as fit.
+    Raw,
+}
+
+/// One array of `u32`.
+#[derive(Clone, Debug)]
+pub(crate) struct Version {
+    pub(crate) format: Format,
+    pub(crate) columns: usize,
+    /// The rows before this one are zeros and not looked at.
+    pub(crate) first: usize,
+    /// The number of rows that the program sees.
+    pub(crate) now: usize,
+    /// The numbers of rows that the file may have.
+    pub(crate) counts: BTreeSet<usize>,
+    /// From `first` on.
+    pub(crate) rows: Vec<Row>,
+}
+
+/// What a row may contain: each element is as one of the stamps says.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) now: Stamp,
+    pub(crate) allowed: BTreeSet<Stamp>,
+}
+
+impl Row {
+    fn new(now: Stamp) -> Self {
+        Self { now, allowed: BTreeSet::from([now]) }
+    }
+
+    /// Notes that the row is durable as the program sees it.
+    pub(crate) fn sync(&mut self) {
+        self.allowed = BTreeSet::from([self.now]);
+    }
+}
+
+impl FileModel {
+    /// Expects a file that is durable as it is.
+    pub(crate) fn durable(version: Version) -> Self {
+        Self { versions: vec![version], ..Self::default() }
+    }
+
+    /// Expects nothing of a file that was just created.
+    pub(crate) fn created(version: Version) -> Self {
+        Self { may_be_missing: true, is_unpromised: true, versions: vec![version] }
+    }
+
+    /// Returns the version that programs see, which is the last.
+    pub(crate) fn last(&mut self) -> &mut Version {
+        self.versions.last_mut().expect("a file has a version")
+    }
+
+    /// Notes that the whole file is durable.
+    pub(crate) fn sync(&mut self) {
+        let last = self.last();
+        last.sync();
+        *self = Self::durable(last.clone());
+    }
+
+    /// Notes that some rows are durable, and with them what it takes to find them.
+    pub(crate) fn sync_rows(&mut self, rows: std::ops::Range<usize>) {
+        self.may_be_missing = false;
+        self.is_unpromised = false;
+        let last = self.last();
+        last.counts.retain(|count| *count >= rows.end);
+        for index in rows {
+            last.row(index).sync();
+        }
+    }
+}
+
+impl Version {
+    /// Describes an array whose rows have stamps.
+    pub(crate) fn new(format: Format, columns: usize, stamps: &[Stamp]) -> Self {
+        let rows = stamps.iter().map(|stamp| Row::new(*stamp)).collect();
+        let now = stamps.len();
+        Self { format, columns, first: 0, now, counts: BTreeSet::from([now]), rows }
+    }
+
+    pub(crate) fn row_bytes(&self) -> u64 {
+        self.columns as u64 * 4
+    }
+
+    pub(crate) fn row(&mut self, index: usize) -> &mut Row {
+        &mut self.rows[index - self.first]
+    }
+
+    /// Notes that a row may be written at any time from now on.
+    pub(crate) fn store(&mut self, index: usize, stamp: Stamp) {
+        let row = self.row(index);
+        row.now = stamp;
+        row.allowed.insert(stamp);
+    }
+
+    /// Notes that the array may have another number of rows from now on; new ones have stamps.
+    pub(crate) fn resize(&mut self, count: usize, stamp: Stamp) {
+        for index in self.now..count {
+            if self.rows.len() <= index - self.first {
+                self.rows.push(Row::new(0));
+            }
+            let row = self.row(index);
+            row.now = stamp;
+            row.allowed.extend([0, stamp]);
+        }
+        if self.format == Format::Raw {
+            // The file grows and shrinks byte by byte.
+            self.counts.extend(self.now.min(count)..=self.now.max(count));
+        }
+        self.counts.insert(count);
+        self.now = count;
+    }
+
+    fn sync(&mut self) {
+        self.counts = BTreeSet::from([self.now]);
+        self.rows.truncate(self.now - self.first);
+        self.rows.iter_mut().for_each(Row::sync);
+    }
+}

@@ -1,0 +1,421 @@
+//! Runs calls of the crate, and notes what each promises at the moment when it returns.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use ndarray::{Array2, Axis, s};
+use ndarray_memmap::{Draft, MapOptions, MmapArray2, Mode, Result, SyncToDisk, npy};
+
+use crate::disk::Disk;
+use crate::element::{Cell, with_descr};
+use crate::file_system::Mounted;
+use crate::model::{FileModel, Files, Format, Stamp, Version, element};
+use crate::random::Random;
+use crate::system;
+
+/// What is expected of the files if the power fails after so many requests to the disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Mark {
+    pub(crate) at: usize,
+    pub(crate) label: String,
+    pub(crate) files: Files,
+}
+
+/// An array under test, and the changes that are private to it.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    pub(crate) array: MmapArray2<Cell>,
+    name: String,
+    private: Vec<(usize, Stamp)>,
+}
+
+/// Calls the crate and writes down promises.
+#[derive(Debug)]
+pub(crate) struct Recorder<'d> {
+    pub(crate) files: Files,
+    pub(crate) marks: Vec<Mark>,
+    pub(crate) random: Random,
+    disk: &'d Disk,
+    mounted: &'d Mounted,
+    stamp: Stamp,
+    end: Option<usize>,
+}
+
+/// Returns rows whose elements have a stamp.
+pub(crate) fn rows(stamp: Stamp, range: Range<usize>, columns: usize) -> Array2<Cell> {
+    let start = range.start;
+    Array2::from_shape_fn((range.len(), columns), |(row, column)| {
+        Cell(element(stamp, start + row, column))
+    })
+}
+
+impl<'d> Recorder<'d> {
+    /// Starts with files that are durable.
+    pub(crate) fn new(
+        disk: &'d Disk,
+        mounted: &'d Mounted,
+        files: Files,
+        random: Random,
+    ) -> Self {
+        let stamp = 100;
+        let mut recorder =
+            Self { files, marks: Vec::new(), random, disk, mounted, stamp, end: None };
+        recorder.mark("start");
+        recorder
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.mounted.root().join(name)
+    }
+
+    pub(crate) fn new_stamp(&mut self) -> Stamp {
+        self.stamp += 1;
+        self.stamp
+    }
+
+    /// Notes what is expected from here on.
+    pub(crate) fn mark(&mut self, label: &str) {
+        let at = self.disk.requests().expect("the log has a length");
+        let (label, files) = (label.to_owned(), self.files.clone());
+        self.marks.push(Mark { at, label, files });
+    }
+
+    pub(crate) fn model(&mut self, name: &str) -> &mut FileModel {
+        self.files.get_mut(name).expect("a file that is known")
+    }
+
+    /// Makes a call that changes a file, between what it may do and what it has promised.
+    ///
+    /// What it may do is expected already while it runs, what it promises once it has returned.
+    pub(crate) fn call<T>(
+        &mut self,
+        label: &str,
+        name: &str,
+        may_do: impl FnOnce(&mut FileModel),
+        call: impl FnOnce() -> Result<T>,
+        has_done: impl FnOnce(&mut FileModel),
+    ) -> T {
+        may_do(self.files.entry(name.to_owned()).or_default());
+        self.mark(&format!("{label} of `{name}` begins"));
+        let result = call();
+        let value = result.unwrap_or_else(|e| panic!("{label} of `{name}`: {e} ({e:?})"));
+        has_done(self.model(name));
+        self.mark(&format!("{label} of `{name}` has returned"));
+        self.write_back(name);
+        value
+    }
+
+    /// Has the kernel write some pages of a file, as it may at any time, or commit its journal.
+    pub(crate) fn write_back(&mut self, name: &str) {
+        let file = File::options().write(true).open(self.mounted.below(name));
+        let len = file.as_ref().ok().and_then(|f| f.metadata().ok()).map_or(0, data_len);
+        let page = 4096;
+        let range = match self.random.below(10) {
+            0..=2 => None,
+            3..=4 => Some(0..page),
+            5..=6 => Some(page..len.max(page)),
+            7 => Some(0..len),
+            _ => {
+                let pages = usize::try_from(len / page).unwrap_or(0) + 1;
+                let start = self.random.below(pages) as u64 * page;
+                Some(start..start + page * (1 + self.random.below(4) as u64))
+            }
+        };
+        if let (Ok(file), Some(range)) = (file, range.filter(|range| !range.is_empty())) {
+            system::write_back(&file, range).expect("pages can be written back");
+        }
+        if self.random.chance(40) {
+            self.mounted.commit().expect("a journal can be committed");
+        }
+    }
+
+    /// Lets the kernel write everything, and ends the log.
+    pub(crate) fn settle(&mut self) {
+        if self.end.is_some() {
+            return;
+        }
+        let names: Vec<_> = self.files.keys().cloned().collect();
+        for name in names {
+            self.write_back(&name);
+        }
+        self.mounted.sync().expect("the file system can be synced");
+        self.end = Some(self.disk.requests().expect("the log has a length"));
+    }
+
+    /// Returns how many requests belong to the log.
+    pub(crate) fn end(&mut self) -> usize {
+        self.settle();
+        self.end.unwrap_or(0)
+    }
+
+    pub(crate) fn handle(&self, name: &str, array: MmapArray2<Cell>) -> Handle {
+        Handle { array, name: name.to_owned(), private: Vec::new() }
+    }
+
+    /// Creates an array of zeros.
+    #[expect(unsafe_code, reason = "the file is mapped")]
+    pub(crate) fn create(
+        &mut self,
+        name: &str,
+        format: Format,
+        shape: (usize, usize),
+        options: &npy::Options,
+    ) -> Handle {
+        let path = self.path(name);
+        let version = Version::new(format.clone(), shape.1, &vec![0; shape.0]);
+        let create = || match &format {
+            // SAFETY: no other program knows the file.
+            Format::Npy { descr } => unsafe {
+                with_descr(descr, || options.create::<Cell, _>(&path, shape))
+            },
+            // SAFETY: no other program knows the file.
+            Format::Raw => unsafe { MapOptions::new(Mode::Create).shape(shape).open(&path) },
+        };
+        let created = |model: &mut FileModel| {
+            let is_new = model.versions.is_empty();
+            let may_be_missing = is_new || model.may_be_missing;
+            *model = FileModel { may_be_missing, ..FileModel::created(version) };
+        };
+        let array = self.call("create", name, created, create, |_| ());
+        self.handle(name, array)
+    }
+
+    /// Opens an array, with the number of rows that the program knows.
+    #[expect(unsafe_code, reason = "the file is mapped")]
+    pub(crate) fn open(&mut self, name: &str, mode: Mode) -> Handle {
+        let path = self.path(name);
+        let Version { format, columns, now, .. } = self.model(name).last().clone();
+        let open = || match &format {
+            // SAFETY: no other program knows the file.
+            Format::Npy { descr } => unsafe {
+                let options = npy::Options::new(mode).header_cap(1 << 16);
+                with_descr(descr, || options.open::<Cell, _>(&path))
+            },
+            // SAFETY: no other program knows the file.
+            Format::Raw => unsafe {
+                MapOptions::new(mode).shape((now, columns)).open::<Cell>(&path)
+            },
+        };
+        let array = self.call("open", name, |_| (), open, |_| ());
+        self.handle(name, array)
+    }
+
+    /// Opens a raw file with more rows than it has.
+    #[expect(unsafe_code, reason = "the file is mapped")]
+    pub(crate) fn open_to_grow(&mut self, name: &str, rows: usize) -> Handle {
+        let path = self.path(name);
+        let columns = self.model(name).last().columns;
+        let options = MapOptions::new(Mode::ReadWrite).shape((rows, columns)).grow(true);
+        let grows = |model: &mut FileModel| model.last().resize(rows, 0);
+        // SAFETY: no other program knows the file.
+        let open = || unsafe { options.open::<Cell>(&path) };
+        let array = self.call("open with grow(true)", name, grows, open, |_| ());
+        self.handle(name, array)
+    }
+
+    pub(crate) fn sync(&mut self, handle: &Handle) {
+        self.call("sync", &handle.name, |_| (), || handle.array.sync(), FileModel::sync);
+    }
+
+    pub(crate) fn close(&mut self, handle: Handle) {
+        let Handle { array, name, .. } = handle;
+        self.call("close", &name, |_| (), || array.close(), FileModel::sync);
+    }
+
+    /// Drops an array, which promises nothing.
+    pub(crate) fn drop(&mut self, handle: Handle) {
+        let Handle { array, name, .. } = handle;
+        let drop = || {
+            drop(array);
+            Ok(())
+        };
+        self.call("drop", &name, |_| (), drop, |_| ());
+    }
+
+    /// Syncs the pages of some rows.
+    pub(crate) fn sync_rows(&mut self, handle: &Handle, rows: Range<usize>) {
+        let sync = || handle.array.region(s![rows.clone(), ..]).sync();
+        let label = format!("sync of rows {rows:?}");
+        self.call(&label, &handle.name, |_| (), sync, |model| model.sync_rows(rows.clone()));
+    }
+
+    /// Stores rows through the mapping.
+    pub(crate) fn store(&mut self, handle: &mut Handle, range: Range<usize>) {
+        let stamp = self.new_stamp();
+        let columns = handle.array.ncols();
+        if handle.array.mode() == Mode::CopyOnWrite {
+            let mut view = handle.array.view_mut().expect("a private copy can be changed");
+            view.slice_mut(s![range.clone(), ..]).assign(&rows(stamp, range.clone(), columns));
+            handle.private.extend(range.map(|row| (row, stamp)));
+            return;
+        }
+        let stores =
+            |model: &mut FileModel| range.clone().for_each(|r| model.last().store(r, stamp));
+        let store = || {
+            let mut view = handle.array.view_mut()?;
+            view.slice_mut(s![range.clone(), ..]).assign(&rows(stamp, range.clone(), columns));
+            Ok(())
+        };
+        self.call("store", &handle.name, stores, store, |_| ());
+    }
+
+    /// Writes rows by `scatter`.
+    pub(crate) fn scatter(&mut self, handle: &mut Handle, indices: &[usize]) {
+        let stamp = self.new_stamp();
+        let columns = handle.array.ncols();
+        let new = Array2::from_shape_fn((indices.len(), columns), |(row, column)| {
+            Cell(element(stamp, indices[row], column))
+        });
+        let stores =
+            |model: &mut FileModel| indices.iter().for_each(|r| model.last().store(*r, stamp));
+        let scatter = || handle.array.scatter(Axis(0), indices, &new);
+        self.call("scatter", &handle.name, stores, scatter, |_| ());
+    }
+
+    /// Fills the whole array block by block.
+    pub(crate) fn sweep(&mut self, handle: &mut Handle, bytes: usize) {
+        let stamp = self.new_stamp();
+        let (count, columns) = handle.array.dim();
+        let stores =
+            |model: &mut FileModel| (0..count).for_each(|r| model.last().store(r, stamp));
+        let sweep = || {
+            let mut done = 0;
+            for mut block in handle.array.sweep_mut(Axis(0), bytes)? {
+                let end = done + block.nrows();
+                block.assign(&rows(stamp, done..end, columns));
+                done = end;
+            }
+            Ok(())
+        };
+        self.call("sweep_mut", &handle.name, stores, sweep, |_| ());
+    }
+
+    /// Adds rows: one by `push`, more by `append`.
+    pub(crate) fn append(&mut self, handle: &mut Handle, added: usize) {
+        let stamp = self.new_stamp();
+        let (count, columns) = handle.array.dim();
+        let new = rows(stamp, count..count + added, columns);
+        let grows = |model: &mut FileModel| model.last().resize(count + added, stamp);
+        let append = || match added {
+            1 => handle.array.push(Axis(0), &new.row(0)),
+            _ => handle.array.append(Axis(0), &new),
+        };
+        let label = format!("append from {count} to {} rows", count + added);
+        self.call(&label, &handle.name, grows, append, |_| ());
+    }
+
+    pub(crate) fn resize(&mut self, handle: &mut Handle, count: usize) {
+        let resizes = |model: &mut FileModel| model.last().resize(count, 0);
+        let label = format!("resize from {} to {count} rows", handle.array.nrows());
+        let resize = || handle.array.resize(Axis(0), count);
+        self.call(&label, &handle.name, resizes, resize, |_| ());
+    }
+
+    /// Commits private changes.
+    pub(crate) fn commit(&mut self, handle: &mut Handle) {
+        let private = std::mem::take(&mut handle.private);
+        let writes = |model: &mut FileModel| {
+            private.iter().for_each(|(row, stamp)| model.last().store(*row, *stamp));
+        };
+        let has_written = |model: &mut FileModel| {
+            private.iter().for_each(|(row, _)| model.last().row(*row).sync());
+        };
+        let commit = || handle.array.commit();
+        self.call("commit", &handle.name, writes, commit, has_written);
+    }
+
+    /// Gives private changes up.
+    pub(crate) fn rollback(&mut self, handle: &mut Handle) {
+        handle.private.clear();
+        handle.array.rollback().expect("private changes can be given up");
+    }
+
+    /// Fills a draft and publishes it.
+    pub(crate) fn publish(&mut self, name: &str, format: Format, shape: (usize, usize)) {
+        let stamp = self.new_stamp();
+        let path = self.path(name);
+        let draft: Result<Draft<Cell, _>> = match &format {
+            Format::Npy { descr } => with_descr(descr, || npy::draft(&path, shape)),
+            Format::Raw => MapOptions::new(Mode::Create).shape(shape).draft(&path),
+        };
+        let mut draft = draft.expect("a draft can be made");
+        let mut view = draft.view_mut().expect("a draft can be changed");
+        view.assign(&rows(stamp, 0..shape.0, shape.1));
+        if self.random.chance(50) {
+            self.mounted.commit().expect("a journal can be committed");
+        }
+        let version = Version::new(format, shape.1, &vec![stamp; shape.0]);
+        let may_do = |model: &mut FileModel| {
+            model.may_be_missing |= model.versions.is_empty();
+            model.versions.push(version);
+        };
+        self.call("publish", name, may_do, || draft.publish(), FileModel::sync);
+    }
+
+    /// Gives a `.npy` file a header that can count any number of rows.
+    pub(crate) fn make_growable(&mut self, name: &str) {
+        let path = self.path(name);
+        self.call("make_growable", name, |_| (), || npy::make_growable(&path), |_| ());
+    }
+}
+
+/// Returns how much of a file may hold data: what follows is a hole of up to a GiB.
+fn data_len(metadata: Metadata) -> u64 {
+    metadata.len().min(4 << 20)
+}
+
+/// Prepares files that are durable when the log begins.
+#[derive(Debug)]
+pub(crate) struct Preparation<'p> {
+    pub(crate) root: &'p std::path::Path,
+    pub(crate) files: Files,
+}
+
+impl Preparation<'_> {
+    /// Writes a file whose rows have stamp 1, behind the header that NumPy writes or another.
+    pub(crate) fn npy(
+        &mut self,
+        name: &str,
+        descr: &str,
+        shape: (usize, usize),
+        header: Option<Vec<u8>>,
+    ) -> io::Result<()> {
+        let format = Format::Npy { descr: descr.to_owned() };
+        let header = match header {
+            Some(header) => header,
+            None => numpy_header(descr, shape)?,
+        };
+        self.write(name, format, shape, header)
+    }
+
+    /// Writes a file of nothing but rows.
+    pub(crate) fn raw(&mut self, name: &str, shape: (usize, usize)) -> io::Result<()> {
+        self.write(name, Format::Raw, shape, Vec::new())
+    }
+
+    fn write(
+        &mut self,
+        name: &str,
+        format: Format,
+        shape: (usize, usize),
+        mut bytes: Vec<u8>,
+    ) -> io::Result<()> {
+        let rows = rows(1, 0..shape.0, shape.1);
+        bytes.extend(rows.iter().flat_map(|cell| cell.0.to_ne_bytes()));
+        std::fs::write(self.root.join(name), bytes)?;
+        let version = Version::new(format, shape.1, &vec![1; shape.0]);
+        self.files.insert(name.to_owned(), FileModel::durable(version));
+        Ok(())
+    }
+}
+
+/// Returns the header that NumPy writes.
+pub(crate) fn numpy_header(descr: &str, shape: (usize, usize)) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let dtype = descr.parse().map_err(io::Error::other)?;
+    let header = npy::Header::new(dtype, &[shape.0, shape.1], false);
+    header.and_then(|header| header.write(&mut bytes)).map_err(io::Error::other)?;
+    Ok(bytes)
+}
