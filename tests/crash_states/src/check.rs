@@ -91,12 +91,14 @@ fn check_npy(path: &Path, version: &Version) -> Result<(), String> {
 fn check_raw(path: &Path, version: &Version) -> Result<(), String> {
     let file = File::open(path).map_err(|e| e.to_string())?;
     let len = file.metadata().map_err(|e| e.to_string())?.len();
-    let bytes = |count: Option<&usize>| count.map_or(0, |n| *n as u64 * version.row_bytes());
+    let bytes =
+        |count: Option<&usize>| count.map_or(0, |n| *n as u64 * version.row_bytes());
     let (least, most) = (bytes(version.counts.first()), bytes(version.counts.last()));
     if len < least || len > most {
         return Err(format!("it has {len} bytes, expected {least} to {most}"));
     }
-    let rows = (len / version.row_bytes().max(1)) as usize;
+    let rows =
+        usize::try_from(len / version.row_bytes().max(1)).map_err(|e| e.to_string())?;
     for index in version.first..rows {
         let row = read_row(&file, index as u64 * version.row_bytes(), version.columns)?;
         check_row(version, index, &row)?;
@@ -126,7 +128,9 @@ fn check_row(version: &Version, index: usize, found: &[u32]) -> Result<(), Strin
 
 /// Appends a row to what is left of a `.npy` file, and looks whether it is there.
 fn grow_on(path: &Path, version: &Version) -> Result<(), String> {
-    let Format::Npy { descr } = &version.format else { return grow_raw_on(path, version) };
+    let Format::Npy { descr } = &version.format else {
+        return grow_raw_on(path, version);
+    };
     with_descr(descr, || {
         let mut array = open_npy(path, Mode::ReadWrite)?;
         let (count, offset) = (array.nrows(), array.offset());
@@ -151,7 +155,8 @@ fn grow_on(path: &Path, version: &Version) -> Result<(), String> {
 #[expect(unsafe_code, reason = "the file is mapped")]
 fn grow_raw_on(path: &Path, version: &Version) -> Result<(), String> {
     let rows = version.counts.last().copied().unwrap_or(0);
-    let options = MapOptions::new(Mode::ReadWrite).shape((rows, version.columns)).grow(true);
+    let options =
+        MapOptions::new(Mode::ReadWrite).shape((rows, version.columns)).grow(true);
     // SAFETY: no other program knows the file.
     let array = unsafe { options.open::<Cell>(path) };
     let array = array.map_err(|e| format!("it does not open to grow: {e} ({e:?})"))?;

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use fuser::{
     Config, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation,
-    INodeNo, LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyEmpty, ReplyEntry, ReplyOpen,
-    ReplyWrite, Request, WriteFlags,
+    INodeNo, LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyEmpty, ReplyEntry,
+    ReplyOpen, ReplyWrite, Request, WriteFlags,
 };
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::{Signal, set_parent_process_death_signal};
@@ -64,7 +64,9 @@ impl Disk {
         let file = dir.join("fuse/disk");
         let start = Instant::now();
         while !file.exists() {
-            if start.elapsed() > Duration::from_secs(10) || disk.server.try_wait()?.is_some() {
+            if start.elapsed() > Duration::from_secs(10)
+                || disk.server.try_wait()?.is_some()
+            {
                 return Err(io::Error::other("the FUSE file system was not mounted"));
             }
             std::thread::sleep(Duration::from_millis(1));
@@ -136,7 +138,8 @@ impl Served {
 
     /// Adds to the log; one request is served at a time, so that its order is that of the disk.
     fn log(&self, add: impl FnOnce(&mut LogWriter) -> io::Result<()>) -> io::Result<()> {
-        let mut log = self.log.lock().map_err(|_| io::Error::from(io::ErrorKind::Other))?;
+        let mut log =
+            self.log.lock().map_err(|_| io::Error::from(io::ErrorKind::Other))?;
         add(&mut log)
     }
 
@@ -155,12 +158,20 @@ impl Served {
 impl Filesystem for Served {
     fn lookup(&self, _: &Request, _: INodeNo, name: &OsStr, reply: ReplyEntry) {
         match self.attributes(FILE) {
-            Ok(attributes) if name == "disk" => reply.entry(&TTL, &attributes, Generation(0)),
+            Ok(attributes) if name == "disk" => {
+                reply.entry(&TTL, &attributes, Generation(0))
+            }
             _ => reply.error(Errno::ENOENT),
         }
     }
 
-    fn getattr(&self, _: &Request, inode: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+    fn getattr(
+        &self,
+        _: &Request,
+        inode: INodeNo,
+        _: Option<FileHandle>,
+        reply: ReplyAttr,
+    ) {
         match self.attributes(inode) {
             Ok(attributes) => reply.attr(&TTL, &attributes),
             Err(e) => reply.error(e.into()),
@@ -235,7 +246,14 @@ impl Filesystem for Served {
         }
     }
 
-    fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
+    fn flush(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        _: FileHandle,
+        _: LockOwner,
+        reply: ReplyEmpty,
+    ) {
         // A descriptor was closed: that makes nothing durable.
         reply.ok();
     }

@@ -24,7 +24,15 @@ pub(crate) struct FileSystem {
 }
 
 const EXT4: &[&str] = &[
-    "mkfs.ext4", "-q", "-m", "0", "-N", "256", "-J", "size=4", "-E",
+    "mkfs.ext4",
+    "-q",
+    "-m",
+    "0",
+    "-N",
+    "256",
+    "-J",
+    "size=4",
+    "-E",
     "lazy_itable_init=0,lazy_journal_init=0",
 ];
 
@@ -40,6 +48,10 @@ pub(crate) const ALL: &[FileSystem] = &[
         options: "nouuid", sector: 512, is_overlay: false },
     FileSystem { name: "btrfs", kind: "btrfs", mebibytes: 128,
         make: &["mkfs.btrfs", "-q", "-d", "single", "-m", "single"],
+        options: "", sector: 4096, is_overlay: false },
+    // As mkfs.btrfs made it before 5.15.
+    FileSystem { name: "btrfs-holes", kind: "btrfs", mebibytes: 128,
+        make: &["mkfs.btrfs", "-q", "-O", "^no-holes", "-d", "single", "-m", "single"],
         options: "", sector: 4096, is_overlay: false },
     FileSystem { name: "overlay", kind: "ext4", mebibytes: 40, make: EXT4,
         options: "data=ordered", sector: 512, is_overlay: true },
@@ -90,7 +102,8 @@ pub(crate) struct Mounted {
 impl Mounted {
     /// Mounts an overlay whose layers are all on the disk.
     fn mount_overlay(&mut self, dir: &Path) -> io::Result<()> {
-        let [lower, upper, work] = ["lower", "upper", "work"].map(|name| self.disk.join(name));
+        let [lower, upper, work] =
+            ["lower", "upper", "work"].map(|name| self.disk.join(name));
         for layer in [&lower, &upper, &work] {
             fs::create_dir_all(layer)?;
         }

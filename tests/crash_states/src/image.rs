@@ -55,14 +55,18 @@ impl Image {
 
     pub(crate) fn zero(&mut self, offset: u64, len: u64) {
         let whole = offset.div_ceil(PAGE as u64)..(offset + len) / PAGE as u64;
-        let is_there: Vec<u64> = self.pages.range(offset / PAGE as u64..).map(|(k, _)| *k).collect();
-        for index in is_there.into_iter().take_while(|i| i * (PAGE as u64) < offset + len) {
+        let is_there: Vec<u64> =
+            self.pages.range(offset / PAGE as u64..).map(|(k, _)| *k).collect();
+        for index in is_there.into_iter().take_while(|i| i * (PAGE as u64) < offset + len)
+        {
             if whole.contains(&index) {
                 self.replace(index, None);
             } else {
                 let start = offset.max(index * PAGE as u64);
                 let end = (offset + len).min((index + 1) * PAGE as u64);
-                self.each_page(start, end - start, |page, within, _| page[within].fill(0));
+                self.each_page(start, end - start, |page, within, _| {
+                    page[within].fill(0)
+                });
             }
         }
     }
@@ -79,7 +83,8 @@ impl Image {
     /// Writes the disk to a new file.
     pub(crate) fn save(&self, path: &Path) -> io::Result<File> {
         let mut options = File::options();
-        let file = options.read(true).write(true).create(true).truncate(true).open(path)?;
+        let file =
+            options.read(true).write(true).create(true).truncate(true).open(path)?;
         file.set_len(self.len)?;
         for (index, page) in &self.pages {
             file.write_all_at(page.as_slice(), index * PAGE as u64)?;

@@ -73,7 +73,8 @@ impl Log {
     pub(crate) fn read(dir: &Path, len: usize) -> io::Result<Self> {
         let index = fs::read(dir.join("index"))?;
         let (words, _) = index.as_chunks::<8>();
-        let words: Vec<u64> = words.iter().map(|word| u64::from_ne_bytes(*word)).collect();
+        let words: Vec<u64> =
+            words.iter().map(|word| u64::from_ne_bytes(*word)).collect();
         let (records, _) = words.as_chunks::<3>();
         let mut at = 0;
         let entry = |&[kind, offset, len]: &[u64; 3]| match kind {

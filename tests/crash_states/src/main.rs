@@ -33,13 +33,17 @@ fn main() -> ExitCode {
                 .map(|()| true)
         }
         ["wiring"] => self_test::run(),
-        ["job", system, scenario, seed, prefixes, states, loses_flushes] => runner::run_job(
-            [system, scenario],
-            [seed, prefixes, states],
-            *loses_flushes == "true",
-        ),
+        ["job", system, scenario, seed, prefixes, states, loses_flushes] => {
+            runner::run_job(
+                [system, scenario],
+                [seed, prefixes, states],
+                *loses_flushes == "true",
+            )
+        }
         [] => runner::run_all(),
-        _ => Err(std::io::Error::other("run without arguments; see `.ci/steps/crash-states`")),
+        _ => Err(std::io::Error::other(
+            "run without arguments; see `.ci/steps/crash-states`",
+        )),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

@@ -14,7 +14,8 @@ pub(crate) fn element(stamp: Stamp, row: usize, column: usize) -> u32 {
         return 0;
     }
     let (row, column) = (row as u64, column as u64);
-    let mixed = (u64::from(stamp) << 40 | row << 16 | column).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed =
+        (u64::from(stamp) << 40 | row << 16 | column).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     // Never 0: that means that the row was not written.
     (mixed >> 32) as u32 | 1
 }
@@ -139,6 +140,10 @@ impl Version {
             let row = self.row(index);
             row.now = stamp;
             row.allowed.extend([0, stamp]);
+        }
+        for index in count..self.now {
+            // A file system may clear the rest of the last block before it cuts the file.
+            self.row(index).allowed.insert(0);
         }
         if self.format == Format::Raw {
             // The file grows and shrinks byte by byte.

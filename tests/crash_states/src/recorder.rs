@@ -112,11 +112,11 @@ impl<'d> Recorder<'d> {
         let file = File::options().write(true).open(self.mounted.below(name));
         let len = file.as_ref().ok().and_then(|f| f.metadata().ok()).map_or(0, data_len);
         let page = 4096;
-        let range = match self.random.below(10) {
+        let range = match self.random.below(12) {
             0..=2 => None,
-            3..=4 => Some(0..page),
-            5..=6 => Some(page..len.max(page)),
-            7 => Some(0..len),
+            3..=6 => Some(0..page),
+            7..=8 => Some(page..len.max(page)),
+            9 => Some(0..len),
             _ => {
                 let pages = usize::try_from(len / page).unwrap_or(0) + 1;
                 let start = self.random.below(pages) as u64 * page;
@@ -126,7 +126,7 @@ impl<'d> Recorder<'d> {
         if let (Ok(file), Some(range)) = (file, range.filter(|range| !range.is_empty())) {
             system::write_back(&file, range).expect("pages can be written back");
         }
-        if self.random.chance(40) {
+        if self.random.chance(50) {
             self.mounted.commit().expect("a journal can be committed");
         }
     }
@@ -171,7 +171,9 @@ impl<'d> Recorder<'d> {
                 with_descr(descr, || options.create::<Cell, _>(&path, shape))
             },
             // SAFETY: no other program knows the file.
-            Format::Raw => unsafe { MapOptions::new(Mode::Create).shape(shape).open(&path) },
+            Format::Raw => unsafe {
+                MapOptions::new(Mode::Create).shape(shape).open(&path)
+            },
         };
         let created = |model: &mut FileModel| {
             let is_new = model.versions.is_empty();
@@ -238,7 +240,13 @@ impl<'d> Recorder<'d> {
     pub(crate) fn sync_rows(&mut self, handle: &Handle, rows: Range<usize>) {
         let sync = || handle.array.region(s![rows.clone(), ..]).sync();
         let label = format!("sync of rows {rows:?}");
-        self.call(&label, &handle.name, |_| (), sync, |model| model.sync_rows(rows.clone()));
+        self.call(
+            &label,
+            &handle.name,
+            |_| (),
+            sync,
+            |model| model.sync_rows(rows.clone()),
+        );
     }
 
     /// Stores rows through the mapping.
@@ -246,16 +254,26 @@ impl<'d> Recorder<'d> {
         let stamp = self.new_stamp();
         let columns = handle.array.ncols();
         if handle.array.mode() == Mode::CopyOnWrite {
-            let mut view = handle.array.view_mut().expect("a private copy can be changed");
-            view.slice_mut(s![range.clone(), ..]).assign(&rows(stamp, range.clone(), columns));
+            let mut view =
+                handle.array.view_mut().expect("a private copy can be changed");
+            view.slice_mut(s![range.clone(), ..]).assign(&rows(
+                stamp,
+                range.clone(),
+                columns,
+            ));
             handle.private.extend(range.map(|row| (row, stamp)));
             return;
         }
-        let stores =
-            |model: &mut FileModel| range.clone().for_each(|r| model.last().store(r, stamp));
+        let stores = |model: &mut FileModel| {
+            range.clone().for_each(|r| model.last().store(r, stamp))
+        };
         let store = || {
             let mut view = handle.array.view_mut()?;
-            view.slice_mut(s![range.clone(), ..]).assign(&rows(stamp, range.clone(), columns));
+            view.slice_mut(s![range.clone(), ..]).assign(&rows(
+                stamp,
+                range.clone(),
+                columns,
+            ));
             Ok(())
         };
         self.call("store", &handle.name, stores, store, |_| ());
@@ -268,8 +286,9 @@ impl<'d> Recorder<'d> {
         let new = Array2::from_shape_fn((indices.len(), columns), |(row, column)| {
             Cell(element(stamp, indices[row], column))
         });
-        let stores =
-            |model: &mut FileModel| indices.iter().for_each(|r| model.last().store(*r, stamp));
+        let stores = |model: &mut FileModel| {
+            indices.iter().for_each(|r| model.last().store(*r, stamp))
+        };
         let scatter = || handle.array.scatter(Axis(0), indices, &new);
         self.call("scatter", &handle.name, stores, scatter, |_| ());
     }

@@ -23,7 +23,9 @@ struct Block([u8; BLOCK]);
 pub(crate) fn run() -> io::Result<bool> {
     let folder = WorkFolder::new("wiring")?;
     let mut is_right = true;
-    for (is_cached, is_direct) in [(false, false), (false, true), (true, false), (true, true)] {
+    for (is_cached, is_direct) in
+        [(false, false), (false, true), (true, false), (true, true)]
+    {
         for loses_flushes in [false, true] {
             let wiring = Wiring { is_cached, is_direct, loses_flushes };
             let found = try_wiring(folder.path(), wiring)?;
@@ -44,7 +46,8 @@ fn try_wiring(dir: &Path, wiring: Wiring) -> io::Result<Result<(), String>> {
     let disk = Disk::start(dir, wiring)?;
     let path = disk.device.as_ref().map(|device| device.path.clone()).unwrap_or_default();
     let mut options = File::options();
-    let device = options.read(true).write(true).custom_flags(libc::O_DIRECT).open(path)?;
+    let device =
+        options.read(true).write(true).custom_flags(libc::O_DIRECT).open(path)?;
     // The loop device has flushed its file to begin with.
     let start = disk.requests()?;
     let mut random = Random::new(1, "wiring");
@@ -72,7 +75,8 @@ fn try_wiring(dir: &Path, wiring: Wiring) -> io::Result<Result<(), String>> {
             }
         }
         if late.is_none() && disk.requests()? < start + expected.len() {
-            late = Some(format!("request {round} is not in the log when its call returns"));
+            late =
+                Some(format!("request {round} is not in the log when its call returns"));
         }
     }
     drop(device);
@@ -84,7 +88,11 @@ fn try_wiring(dir: &Path, wiring: Wiring) -> io::Result<Result<(), String>> {
 }
 
 /// Compares a log with the offset and the byte of each request; flushes have none.
-fn compare(log: &Log, start: usize, expected: &[(u64, Option<u8>)]) -> Result<(), String> {
+fn compare(
+    log: &Log,
+    start: usize,
+    expected: &[(u64, Option<u8>)],
+) -> Result<(), String> {
     let found: Vec<_> = log.entries[start..]
         .iter()
         .map(|entry| match entry {
@@ -93,13 +101,17 @@ fn compare(log: &Log, start: usize, expected: &[(u64, Option<u8>)]) -> Result<()
             Entry::Flush => (0, None),
         })
         .collect();
-    let flushes = |list: &[(u64, Option<u8>)]| list.iter().filter(|e| e.1.is_none()).count();
+    let flushes =
+        |list: &[(u64, Option<u8>)]| list.iter().filter(|e| e.1.is_none()).count();
     if flushes(&found) < flushes(expected) {
         return Err(format!("{} of {} flushes", flushes(&found), flushes(expected)));
     }
     // Closing the device may flush it once more.
-    if !found.starts_with(expected) || found[expected.len()..].iter().any(|e| e.1.is_some()) {
-        let at = found.iter().zip(expected).position(|(found, expected)| found != expected);
+    if !found.starts_with(expected)
+        || found[expected.len()..].iter().any(|e| e.1.is_some())
+    {
+        let at =
+            found.iter().zip(expected).position(|(found, expected)| found != expected);
         let at = at.unwrap_or(expected.len().min(found.len()));
         let [found, expected] = [found.get(at), expected.get(at)];
         return Err(format!("request {at} is {found:?} and should be {expected:?}"));

@@ -16,6 +16,8 @@ pub(crate) struct State {
     /// How many requests had arrived when the power failed.
     pub(crate) at: usize,
     pub(crate) image: Image,
+    /// Whether a write is there in part.
+    pub(crate) is_torn: bool,
     pub(crate) story: String,
 }
 
@@ -118,13 +120,16 @@ impl<'l> States<'l> {
         if !self.seen.insert((image.hash(), promises)) {
             return None;
         }
+        let is_torn = torn.is_some();
         let torn = torn.map(|index| format!(", {index} in part")).unwrap_or_default();
         let story = if kept.len() == pending.len() && torn.is_empty() {
             format!("the first {end} requests")
         } else {
-            format!("the first {end} requests, of those since {start} only {kept:?}{torn}")
+            format!(
+                "the first {end} requests, of those since {start} only {kept:?}{torn}"
+            )
         };
-        Some(State { at: end, image, story })
+        Some(State { at: end, image, is_torn, story })
     }
 
     fn choose(&mut self, pending: Range<usize>, fate: Fate) -> Vec<usize> {
@@ -134,7 +139,9 @@ impl<'l> States<'l> {
         let one = pending.start + self.random.below(pending.len());
         match fate {
             Fate::Whole => pending.collect(),
-            Fate::Some(percent) => pending.filter(|_| self.random.chance(percent)).collect(),
+            Fate::Some(percent) => {
+                pending.filter(|_| self.random.chance(percent)).collect()
+            }
             Fate::AllButOne => pending.filter(|index| *index != one).collect(),
             Fate::One => vec![one],
             Fate::Last => (one..pending.end).collect(),
@@ -144,7 +151,9 @@ impl<'l> States<'l> {
     /// Applies some sectors of a write.
     fn tear(&mut self, image: &mut Image, index: usize) {
         let entry = self.log.entries[index];
-        let Entry::Write { offset, .. } = entry else { return image.apply(self.log, entry) };
+        let Entry::Write { offset, .. } = entry else {
+            return image.apply(self.log, entry);
+        };
         let sectors = self.log.bytes(entry).chunks(self.sector);
         let end = self.random.below(sectors.len() + 1);
         let is_prefix = self.random.chance(50);

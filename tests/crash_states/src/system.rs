@@ -45,7 +45,9 @@ impl LoopDevice {
             let number = unsafe { libc::ioctl(control.as_raw_fd(), LOOP_CTL_GET_FREE) };
             let path = PathBuf::from(format!("/dev/loop{}", checked(number)?));
             let opened = File::options().read(true).write(true).open(&path);
-            match opened.and_then(|file| configure(&file, image, is_direct).map(|()| file)) {
+            match opened
+                .and_then(|file| configure(&file, image, is_direct).map(|()| file))
+            {
                 Ok(file) => return Ok(Self { path, _file: file }),
                 Err(e) => last = Some(e),
             }

@@ -52,7 +52,12 @@ fn create_and_sync_rows_behind_a_page(recorder: &mut Recorder<'_>) {
     create_and_sync_rows(recorder, "x.npy", plain(), 4096);
 }
 
-fn create_and_sync_rows(recorder: &mut Recorder<'_>, name: &str, format: Format, align: u64) {
+fn create_and_sync_rows(
+    recorder: &mut Recorder<'_>,
+    name: &str,
+    format: Format,
+    align: u64,
+) {
     let options = create_options().data_align(align);
     let mut handle = recorder.create(name, format, (100, 100), &options);
     recorder.store(&mut handle, 0..100);

@@ -50,15 +50,16 @@ fn prepare_at(files: &mut Preparation<'_>, at: usize) -> io::Result<()> {
 }
 
 const NAMES: [&str; 16] = [
-    "00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13", "14",
-    "15",
+    "00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13",
+    "14", "15",
 ];
 
 /// Makes files whose header has room for one more digit, and not for a whole word.
 fn prepare_tight_at(files: &mut Preparation<'_>, at: usize) -> io::Result<()> {
     for (index, name) in NAMES.iter().enumerate() {
         let descr = record(at - 70 - 20 + index);
-        let text = format!("{{'descr': {descr}, 'fortran_order': False, 'shape': (99, 10), }}");
+        let text =
+            format!("{{'descr': {descr}, 'fortran_order': False, 'shape': (99, 10), }}");
         let len = (10 + text.len() + 3).next_multiple_of(4) - 10;
         let text = format!("{text:len$}");
         let text = format!("{}\n", &text[..len - 1]);

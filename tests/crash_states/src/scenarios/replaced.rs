@@ -36,8 +36,13 @@ fn publish_over_files(recorder: &mut Recorder<'_>) {
 /// Headers without room for another digit, at an odd place.
 fn prepare_tight(files: &mut Preparation<'_>) -> std::io::Result<()> {
     for (name, descr) in [("x.npy", PLAIN.to_owned()), ("y.npy", record(470))] {
-        let quoted = if descr.starts_with('[') { descr.clone() } else { format!("'{descr}'") };
-        let text = format!("{{'descr': {quoted}, 'fortran_order': False, 'shape': (40, 100), }}\n");
+        let quoted =
+            if descr.starts_with('[') { descr.clone() } else { format!("'{descr}'") };
+        let text = format!(
+            "{{'descr': {quoted}, 'fortran_order': False, 'shape': (40, 100), }}"
+        );
+        let spaces = (10 + text.len() + 1).next_multiple_of(4) - 11 - text.len();
+        let text = format!("{text}{:spaces$}\n", "");
         let len = u16::try_from(text.len()).map_err(std::io::Error::other)?.to_le_bytes();
         let header = [b"\x93NUMPY\x01\x00".as_slice(), &len, text.as_bytes()].concat();
         files.npy(name, &descr, (40, 100), Some(header))?;
