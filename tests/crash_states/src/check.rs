@@ -75,8 +75,8 @@ fn check_npy(path: &Path, version: &Version) -> Result<(), String> {
     let file = File::open(path).map_err(|e| e.to_string())?;
     let len = file.metadata().map_err(|e| e.to_string())?.len();
     let end = array.offset() + array.nrows() as u64 * version.row_bytes();
-    if len < end {
-        return Err(format!("the header counts {end} bytes, the file has {len}"));
+    if len < end || version.is_exact && len > end {
+        return Err(format!("the array ends at byte {end}, the file at byte {len}"));
     }
     for index in version.first..array.nrows() {
         let at = array.offset() + index as u64 * version.row_bytes();

@@ -53,6 +53,8 @@ pub(crate) struct Version {
     pub(crate) counts: BTreeSet<usize>,
     /// From `first` on.
     pub(crate) rows: Vec<Row>,
+    /// Whether the file ends with the last row: a file that grows may be longer until a sync.
+    pub(crate) is_exact: bool,
 }
 
 /// What a row may contain: each element is as one of the stamps says.
@@ -113,7 +115,8 @@ impl Version {
     pub(crate) fn new(format: Format, columns: usize, stamps: &[Stamp]) -> Self {
         let rows = stamps.iter().map(|stamp| Row::new(*stamp)).collect();
         let now = stamps.len();
-        Self { format, columns, first: 0, now, counts: BTreeSet::from([now]), rows }
+        let counts = BTreeSet::from([now]);
+        Self { format, columns, first: 0, now, counts, rows, is_exact: true }
     }
 
     pub(crate) fn row_bytes(&self) -> u64 {
@@ -150,10 +153,12 @@ impl Version {
             self.counts.extend(self.now.min(count)..=self.now.max(count));
         }
         self.counts.insert(count);
+        self.is_exact = false;
         self.now = count;
     }
 
     fn sync(&mut self) {
+        self.is_exact = true;
         self.counts = BTreeSet::from([self.now]);
         self.rows.truncate(self.now - self.first);
         self.rows.iter_mut().for_each(Row::sync);

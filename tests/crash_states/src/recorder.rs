@@ -6,7 +6,9 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use ndarray::{Array2, Axis, s};
-use ndarray_memmap::{Draft, MapOptions, MmapArray2, Mode, Result, SyncToDisk, npy};
+use ndarray_memmap::{
+    Draft, Error, MapOptions, MmapArray2, Mode, NpyError, Result, SyncToDisk, npy,
+};
 
 use crate::disk::Disk;
 use crate::element::{Cell, with_descr};
@@ -371,6 +373,34 @@ impl<'d> Recorder<'d> {
             model.versions.push(version);
         };
         self.call("publish", name, may_do, || draft.publish(), FileModel::sync);
+    }
+
+    /// Opens a `.npy` file so that it can grow, by another file in its place if need be.
+    ///
+    /// A header that cannot change in one step has no room, as one without spaces.
+    pub(crate) fn open_growable(&mut self, name: &str) -> Handle {
+        let mut handle = self.open(name, Mode::ReadWrite);
+        let count = handle.array.nrows();
+        let stamp = self.new_stamp();
+        let row = rows(stamp, count..count + 1, handle.array.ncols());
+        let mut has_room = true;
+        let grows = |model: &mut FileModel| model.last().resize(count + 1, stamp);
+        let push = || match handle.array.push(Axis(0), &row.row(0)) {
+            Err(Error::Npy(NpyError::NoRoom { .. })) => {
+                has_room = false;
+                Ok(())
+            }
+            pushed => pushed,
+        };
+        let before = self.model(name).clone();
+        self.call("push", name, grows, push, |_| ());
+        if !has_room {
+            *self.model(name) = before;
+            self.mark(&format!("push to `{name}` was refused"));
+            self.make_growable(name);
+            handle = self.open(name, Mode::ReadWrite);
+        }
+        handle
     }
 
     /// Gives a `.npy` file a header that can count any number of rows.

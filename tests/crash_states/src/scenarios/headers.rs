@@ -72,7 +72,7 @@ fn prepare_tight_at(files: &mut Preparation<'_>, at: usize) -> io::Result<()> {
 
 fn push_to_all(recorder: &mut Recorder<'_>) {
     let mut arrays: Vec<_> =
-        NAMES.iter().map(|name| recorder.open(name, Mode::ReadWrite)).collect();
+        NAMES.iter().map(|name| recorder.open_growable(name)).collect();
     for array in &mut arrays {
         recorder.append(array, 1);
     }
