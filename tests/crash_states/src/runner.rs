@@ -116,6 +116,12 @@ impl Report {
     fn is_right(&self) -> bool {
         self.numbers.is_some_and(|[.., violations]| (violations > 0) == self.is_broken)
     }
+
+    /// Prints the first `lines` of what the process has printed.
+    fn print(&self, lines: usize) {
+        let text: String = self.text.split_inclusive('\n').take(lines).collect();
+        println!("--- {}/{}\n{text}", self.system, self.scenario);
+    }
 }
 
 /// Runs all jobs, as many at a time as there are processors.
@@ -141,10 +147,7 @@ pub(crate) fn run_all() -> io::Result<bool> {
                 while let Some(job) = jobs.lock().ok().and_then(|mut jobs| jobs.pop()) {
                     let report = run_process(&plan, job);
                     if !report.is_right() {
-                        println!(
-                            "--- {}/{}\n{}",
-                            report.system, report.scenario, report.text
-                        );
+                        report.print(if plan.only.is_empty() { 12 } else { usize::MAX });
                     }
                     reports.lock().map(|mut reports| reports.push(report)).unwrap_or(());
                 }

@@ -106,12 +106,9 @@ impl<'l> States<'l> {
         let (start, mut image) = self.durable[at].clone();
         let pending = start..end;
         let kept = self.choose(pending.clone(), fate);
-        let torn = match kept.len() {
-            count if is_torn && count > 0 => Some(kept[self.random.below(count)]),
-            _ => None,
-        };
+        let torn = if is_torn { self.choose_torn(&kept) } else { Vec::new() };
         for index in &kept {
-            match torn == Some(*index) {
+            match torn.contains(index) {
                 true => self.tear(&mut image, *index),
                 false => image.apply(self.log, self.log.entries[*index]),
             }
@@ -120,16 +117,28 @@ impl<'l> States<'l> {
         if !self.seen.insert((image.hash(), promises)) {
             return None;
         }
-        let is_torn = torn.is_some();
-        let torn = torn.map(|index| format!(", {index} in part")).unwrap_or_default();
-        let story = if kept.len() == pending.len() && torn.is_empty() {
-            format!("the first {end} requests")
-        } else {
-            format!(
-                "the first {end} requests, of those since {start} only {kept:?}{torn}"
-            )
+        let is_torn = !torn.is_empty();
+        let story = match (kept.len() == pending.len(), is_torn) {
+            (true, false) => format!("the first {end} requests"),
+            (_, false) => {
+                format!("the first {end} requests, of those since {start} {kept:?}")
+            }
+            _ => format!(
+                "the first {end} requests, of those since {start} {kept:?}, {torn:?} in part"
+            ),
         };
         Some(State { at: end, image, is_torn, story })
+    }
+
+    /// Chooses one of some requests, or some.
+    fn choose_torn(&mut self, kept: &[usize]) -> Vec<usize> {
+        if kept.is_empty() {
+            return Vec::new();
+        }
+        match self.random.chance(50) {
+            true => vec![kept[self.random.below(kept.len())]],
+            false => kept.iter().copied().filter(|_| self.random.chance(40)).collect(),
+        }
     }
 
     fn choose(&mut self, pending: Range<usize>, fate: Fate) -> Vec<usize> {

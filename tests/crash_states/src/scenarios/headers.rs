@@ -43,7 +43,7 @@ fn digits(recorder: &mut Recorder<'_>) {
 fn prepare_at(files: &mut Preparation<'_>, at: usize) -> io::Result<()> {
     for (index, name) in NAMES.iter().enumerate() {
         // From so far before the boundary that all of the shape is before it, to behind it.
-        let descr = record(at - 70 - 32 + 4 * index);
+        let descr = record(at - 70 - 28 + 2 * index);
         files.npy(name, &descr, (99, 10), None)?;
     }
     Ok(())
