@@ -145,7 +145,7 @@
 //!
 //! | claim | test |
 //! |---|---|
-//! | what was synced, published, committed or grown and synced survives a power cut | `power_cut::what_was_synced_and_published_is_there` (step `power-cut`) |
+//! | what was synced, published, committed or grown and synced survives a power cut | all scenarios of `tests/crash_states` (step `crash-states`) |
 //! | so does the header of a `.npy` file that grows, synced or not | the same |
 //! | a process that is killed loses nothing that was stored | `growth_processes::a_process_that_is_killed_leaves_a_file_that_opens_with_all_synced_rows` |
 //! | a failed sync is an error, and so are all later ones | `failures::a_failed_sync_poisons_the_handle_and_no_other` |

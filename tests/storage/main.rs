@@ -1,4 +1,4 @@
-//! What reaches the disk: sync, commit, drafts, space, full disks and power cuts.
+//! What reaches the disk: sync, commit, drafts, space and full disks.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
@@ -16,7 +16,6 @@ mod forks;
 mod lock_races;
 #[cfg(target_os = "linux")]
 mod mounted;
-mod power_cut;
 mod refused_calls;
 mod scatter_faults;
 mod space;
