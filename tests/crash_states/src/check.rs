@@ -7,7 +7,7 @@ use std::path::Path;
 
 use ndarray::{Array1, Axis, Ix2};
 use ndarray_memmap::npy;
-use ndarray_memmap::{MapOptions, MmapArray2, Mode, SyncToDisk};
+use ndarray_memmap::{Error, MapOptions, MmapArray2, Mode, NpyError, SyncToDisk};
 
 use crate::element::{Cell, with_descr};
 use crate::model::{FileModel, Files, Format, Version, element};
@@ -133,10 +133,19 @@ fn grow_on(path: &Path, version: &Version) -> Result<(), String> {
     };
     with_descr(descr, || {
         let mut array = open_npy(path, Mode::ReadWrite)?;
-        let (count, offset) = (array.nrows(), array.offset());
         let row = Array1::from_elem(version.columns, Cell(7));
-        let pushed = array.push(Axis(0), &row).and_then(|()| array.sync());
+        let mut pushed = array.push(Axis(0), &row);
+        if matches!(pushed, Err(Error::Npy(NpyError::NoRoom { .. }))) {
+            // Its header cannot change in one step.
+            drop(array);
+            npy::make_growable(path)
+                .map_err(|e| format!("it has no room: {e} ({e:?})"))?;
+            array = open_npy(path, Mode::ReadWrite)?;
+            pushed = array.push(Axis(0), &row);
+        }
+        let pushed = pushed.and_then(|()| array.sync());
         pushed.map_err(|e| format!("it does not grow on: {e} ({e:?})"))?;
+        let (count, offset) = (array.nrows() - 1, array.offset());
         drop(array);
         let array = open_npy(path, Mode::ReadOnly)?;
         let len = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
