@@ -1,9 +1,13 @@
 //! The element of all arrays: four bytes, of whatever type the file at hand has.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use bytemuck::{Pod, Zeroable};
+use ndarray::Array2;
 use ndarray_memmap::npy::{DType, NpyElement};
+
+use crate::model::{Stamp, element};
 
 thread_local! {
     static DESCR: RefCell<String> = RefCell::new(PLAIN.to_owned());
@@ -36,4 +40,12 @@ pub(crate) fn with_descr<T>(descr: &str, run: impl FnOnce() -> T) -> T {
 /// Returns the type of a record with one field, whose name has `len` letters.
 pub(crate) fn record(len: usize) -> String {
     format!("[('{}', '<u4')]", "n".repeat(len))
+}
+
+/// Returns rows whose elements have a stamp.
+pub(crate) fn rows(stamp: Stamp, range: Range<usize>, columns: usize) -> Array2<Cell> {
+    let start = range.start;
+    Array2::from_shape_fn((range.len(), columns), |(row, column)| {
+        Cell(element(stamp, start + row, column))
+    })
 }

@@ -10,14 +10,15 @@ use crate::disk::{Disk, Wiring};
 use crate::file_system::FileSystem;
 use crate::image::Image;
 use crate::log::Log;
-use crate::model::Files;
+use crate::model::{Files, Mark};
+use crate::preparation::Preparation;
 use crate::random::Random;
-use crate::recorder::{Mark, Preparation, Recorder};
+use crate::recorder::Recorder;
 use crate::scenarios::Scenario;
 use crate::states::{State, States};
 use crate::system::LoopDevice;
 
-/// How many states are made: `prefixes` of the log at most, and so many in all.
+/// How many states are made: at most `prefixes` of the log, and `states` in all.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     pub(crate) prefixes: usize,

@@ -13,6 +13,7 @@ mod image;
 mod job;
 mod log;
 mod model;
+mod preparation;
 mod random;
 mod recorder;
 mod runner;

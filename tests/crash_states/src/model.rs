@@ -20,6 +20,14 @@ pub(crate) fn element(stamp: Stamp, row: usize, column: usize) -> u32 {
     (mixed >> 32) as u32 | 1
 }
 
+/// What is expected of the files if the power fails after `at` requests to the disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Mark {
+    pub(crate) at: usize,
+    pub(crate) label: String,
+    pub(crate) files: Files,
+}
+
 /// What a file is expected to be.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FileModel {

@@ -1,7 +1,6 @@
 //! Runs calls of the crate, and notes what each promises at the moment when it returns.
 
 use std::fs::{File, Metadata};
-use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -11,19 +10,11 @@ use ndarray_memmap::{
 };
 
 use crate::disk::Disk;
-use crate::element::{Cell, with_descr};
+use crate::element::{Cell, rows, with_descr};
 use crate::file_system::Mounted;
-use crate::model::{FileModel, Files, Format, Stamp, Version, element};
+use crate::model::{FileModel, Files, Format, Mark, Stamp, Version, element};
 use crate::random::Random;
 use crate::system;
-
-/// What is expected of the files if the power fails after so many requests to the disk.
-#[derive(Clone, Debug)]
-pub(crate) struct Mark {
-    pub(crate) at: usize,
-    pub(crate) label: String,
-    pub(crate) files: Files,
-}
 
 /// An array under test, and the changes that are private to it.
 #[derive(Debug)]
@@ -43,14 +34,6 @@ pub(crate) struct Recorder<'d> {
     mounted: &'d Mounted,
     stamp: Stamp,
     end: Option<usize>,
-}
-
-/// Returns rows whose elements have a stamp.
-pub(crate) fn rows(stamp: Stamp, range: Range<usize>, columns: usize) -> Array2<Cell> {
-    let start = range.start;
-    Array2::from_shape_fn((range.len(), columns), |(row, column)| {
-        Cell(element(stamp, start + row, column))
-    })
 }
 
 impl<'d> Recorder<'d> {
@@ -413,58 +396,4 @@ impl<'d> Recorder<'d> {
 /// Returns how much of a file may hold data: what follows is a hole of up to a GiB.
 fn data_len(metadata: Metadata) -> u64 {
     metadata.len().min(4 << 20)
-}
-
-/// Prepares files that are durable when the log begins.
-#[derive(Debug)]
-pub(crate) struct Preparation<'p> {
-    pub(crate) root: &'p std::path::Path,
-    pub(crate) files: Files,
-}
-
-impl Preparation<'_> {
-    /// Writes a file whose rows have stamp 1, behind the header that NumPy writes or another.
-    pub(crate) fn npy(
-        &mut self,
-        name: &str,
-        descr: &str,
-        shape: (usize, usize),
-        header: Option<Vec<u8>>,
-    ) -> io::Result<()> {
-        let format = Format::Npy { descr: descr.to_owned() };
-        let header = match header {
-            Some(header) => header,
-            None => numpy_header(descr, shape)?,
-        };
-        self.write(name, format, shape, header)
-    }
-
-    /// Writes a file of nothing but rows.
-    pub(crate) fn raw(&mut self, name: &str, shape: (usize, usize)) -> io::Result<()> {
-        self.write(name, Format::Raw, shape, Vec::new())
-    }
-
-    fn write(
-        &mut self,
-        name: &str,
-        format: Format,
-        shape: (usize, usize),
-        mut bytes: Vec<u8>,
-    ) -> io::Result<()> {
-        let rows = rows(1, 0..shape.0, shape.1);
-        bytes.extend(rows.iter().flat_map(|cell| cell.0.to_ne_bytes()));
-        std::fs::write(self.root.join(name), bytes)?;
-        let version = Version::new(format, shape.1, &vec![1; shape.0]);
-        self.files.insert(name.to_owned(), FileModel::durable(version));
-        Ok(())
-    }
-}
-
-/// Returns the header that NumPy writes.
-pub(crate) fn numpy_header(descr: &str, shape: (usize, usize)) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let dtype = descr.parse().map_err(io::Error::other)?;
-    let header = npy::Header::new(dtype, &[shape.0, shape.1], false);
-    header.and_then(|header| header.write(&mut bytes)).map_err(io::Error::other)?;
-    Ok(bytes)
 }

@@ -4,9 +4,10 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use super::{Scenario, plain};
-use crate::element::PLAIN;
+use crate::element::{PLAIN, rows};
 use crate::model::{FileModel, Version};
-use crate::recorder::{Preparation, Recorder, numpy_header, rows};
+use crate::preparation::{Preparation, numpy_header};
+use crate::recorder::Recorder;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::prepared("broken-order", prepare, wrong_order).broken(),

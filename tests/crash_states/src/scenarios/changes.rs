@@ -4,7 +4,8 @@ use ndarray_memmap::Mode;
 
 use super::Scenario;
 use crate::element::PLAIN;
-use crate::recorder::{Preparation, Recorder};
+use crate::preparation::Preparation;
+use crate::recorder::Recorder;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::prepared("store", prepare, store_and_sync),

@@ -7,7 +7,8 @@ use ndarray_memmap::Mode;
 use super::Scenario;
 use crate::element::{PLAIN, record};
 use crate::model::{FileModel, Format, Version};
-use crate::recorder::{Preparation, Recorder, numpy_header};
+use crate::preparation::{Preparation, numpy_header};
+use crate::recorder::Recorder;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::prepared("digits", prepare_plain, digits),

@@ -15,7 +15,8 @@ use ndarray_memmap::npy;
 
 use crate::element::PLAIN;
 use crate::model::Format;
-use crate::recorder::{Preparation, Recorder};
+use crate::preparation::Preparation;
+use crate::recorder::Recorder;
 
 /// Calls of the crate, on files that were prepared.
 #[derive(Debug)]

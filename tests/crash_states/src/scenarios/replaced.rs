@@ -5,7 +5,8 @@ use ndarray_memmap::Mode;
 use super::{Scenario, plain};
 use crate::element::{PLAIN, record};
 use crate::model::Format;
-use crate::recorder::{Preparation, Recorder};
+use crate::preparation::Preparation;
+use crate::recorder::Recorder;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("publish-new", publish_new_files),
