@@ -31,8 +31,10 @@ impl<'f> Claim<'f> {
         let own = needs_own.then(|| description::reopen(caller, mode.writes_file()).ok());
         let mut claim =
             Self { caller, own: own.flatten(), lock: None, is_to_unlock: false };
-        if locks {
-            claim.lock(mode, path)?;
+        let locked = if locks { claim.lock(mode, path) } else { Ok(()) };
+        if let Err(error) = locked {
+            claim.undo();
+            return Err(error);
         }
         Ok(claim)
     }

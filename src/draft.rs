@@ -132,13 +132,19 @@ impl<A: Element, D: Dimension> Draft<A, D> {
     /// The old file is intact then, and of the draft nothing is left. Only if the disk fails
     /// with the name, the new file is in its place, and may not be after a power cut.
     pub fn publish(self) -> Result<()> {
+        self.publish_over(None)
+    }
+
+    /// Publishes the draft; replaces a file that the caller has locked, if there is one, and no
+    /// other.
+    pub(crate) fn publish_over(self, over: Option<&File>) -> Result<()> {
         let Self { array, hidden, locks } = self;
         let replaces = array.mode() == Mode::Create;
         let end = array.layout().end();
         array.sync()?;
         let path = array.path().map(Path::to_owned).unwrap_or_default();
         drop(array);
-        hidden.publish(&path, replaces, locks, end)
+        hidden.publish(&path, replaces, locks, over, end)
     }
 }
 

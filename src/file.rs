@@ -50,21 +50,42 @@ const TRIES: usize = 100;
 /// Between opening and locking, another process may rename a file to the path, or remove it:
 /// then the lock is on a file that has lost its name, and the path is opened again.
 pub(crate) fn open_locked(path: &Path, mode: Mode, locks: bool) -> Result<Opened> {
+    if locks {
+        return open_and(path, mode, |file| lock(file, mode, path));
+    }
+    let opened = open(path, mode)?;
+    match regular(&opened.file, path) {
+        Ok(_) => Ok(opened),
+        Err(error) => {
+            opened.undo();
+            Err(error)
+        }
+    }
+}
+
+/// Opens a path for reading, with the lock of a writer, so that the file can be replaced.
+pub(crate) fn open_to_replace(path: &Path) -> Result<File> {
+    let lock = |file: &File| file.try_lock().map_err(|e| refused_lock(e, path));
+    open_and(path, Mode::ReadOnly, lock).map(|opened| opened.file)
+}
+
+fn open_and(
+    path: &Path,
+    mode: Mode,
+    lock: impl Fn(&File) -> Result<()>,
+) -> Result<Opened> {
     for _ in 0..TRIES {
         let opened = open(path, mode)?;
-        if !locks {
-            return Ok(opened);
-        }
-        regular(&opened.file, path)?;
-        let locked = lock(&opened.file, mode, path);
-        match locked {
-            Ok(()) if leads_to(path, &opened.file) => return Ok(opened),
-            Err(Error::Locked { path: locked }) if leads_to(path, &opened.file) => {
-                // A file that this call has created is that of the holder of the lock.
-                return Err(Error::Locked { path: locked });
+        let locked = regular(&opened.file, path).and_then(|_| lock(&opened.file));
+        let leads = leads_to(path, &opened.file).map_err(Error::io("inspect", path));
+        match (locked, leads) {
+            (Ok(()), Ok(true)) => return Ok(opened),
+            // A file that this call has created is that of the holder of the lock.
+            (Err(Error::Locked { path }), Ok(true)) => {
+                return Err(Error::Locked { path });
             }
-            Ok(()) | Err(Error::Locked { .. }) => {}
-            Err(error) => {
+            (Ok(()) | Err(Error::Locked { .. }), Ok(false)) => {}
+            (Err(error), _) | (_, Err(error)) => {
                 opened.undo();
                 return Err(error);
             }
@@ -222,10 +243,14 @@ pub(crate) fn open_again(path: &Path, identity: Option<Identity>) -> Option<File
 pub(crate) fn lock(file: &File, mode: Mode, path: &Path) -> Result<()> {
     let locked =
         if mode.writes_file() { file.try_lock() } else { file.try_lock_shared() };
-    locked.map_err(|e| match e {
+    locked.map_err(|e| refused_lock(e, path))
+}
+
+fn refused_lock(error: TryLockError, path: &Path) -> Error {
+    match error {
         TryLockError::WouldBlock => Error::Locked { path: path.to_owned() },
         TryLockError::Error(e) => Error::io("lock", path)(e),
-    })
+    }
 }
 
 /// Returns which bytes of a file a range of an array is that begins at its byte `offset`.
@@ -270,9 +295,11 @@ pub(crate) fn read_pieces(
     };
     let pieces: io::Result<Vec<(usize, bool)>> = {
         #[cfg(feature = "rayon")]
-        {
+        if buffer.len() > PIECE && has_threads() {
             use rayon::prelude::*;
             buffer.par_chunks_mut(PIECE).enumerate().map(read).collect()
+        } else {
+            buffer.chunks_mut(PIECE).enumerate().map(read).collect()
         }
         #[cfg(not(feature = "rayon"))]
         buffer.chunks_mut(PIECE).enumerate().map(read).collect()
@@ -285,6 +312,19 @@ pub(crate) fn read_pieces(
         }
     }
     Ok(total)
+}
+
+/// Returns whether rayon's threads could be started, without which its iterators panic.
+#[cfg(feature = "rayon")]
+fn has_threads() -> bool {
+    use std::error::Error as _;
+    use std::sync::OnceLock;
+
+    static STARTED: OnceLock<bool> = OnceLock::new();
+
+    // If the application has started them before, the error has no cause.
+    let start = || rayon::ThreadPoolBuilder::new().build_global();
+    *STARTED.get_or_init(|| start().err().is_none_or(|e| e.source().is_none()))
 }
 
 #[cfg(unix)]
@@ -312,12 +352,13 @@ fn set_flags(options: &mut OpenOptions, wait: bool) {
 fn set_flags(_: &mut OpenOptions, _: bool) {}
 
 /// Returns whether a path leads to an open file, perhaps by links.
-pub(crate) fn leads_to(path: &Path, file: &File) -> bool {
-    match (fs::metadata(path), file.metadata()) {
-        // Where files have no identity, one that is open keeps its name.
-        (Ok(named), Ok(open)) => Identity::of(&named) == Identity::of(&open),
-        _ => false,
-    }
+pub(crate) fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
+    let named = match fs::metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+        named => named?,
+    };
+    // Where files have no identity, one that is open keeps its name.
+    Ok(Identity::of(&named) == Identity::of(&file.metadata()?))
 }
 
 /// Tells whether a path names an open file.

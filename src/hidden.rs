@@ -63,12 +63,14 @@ impl Hidden {
     /// A file of that name is replaced in one step, unless it is locked, or left if it is not to
     /// be. With `locks`, also one that is locked for reading only is not replaced.
     ///
-    /// Errors name the path by which the caller knows the file.
+    /// Errors name the path by which the caller knows the file. If the caller has a file open and
+    /// locked, that one is replaced and no other.
     pub(crate) fn publish(
         mut self,
         path: &Path,
         replaces: bool,
         locks: bool,
+        over: Option<&File>,
         len: u64,
     ) -> Result<()> {
         self.prepare(replaces).map_err(space::refusal("publish", len, path))?;
@@ -77,10 +79,14 @@ impl Hidden {
         let folder = folder.map_err(Error::io("publish", path))?;
         for _ in 0..TRIES {
             // The lock lasts until the file is replaced.
-            let old = if replaces {
-                lock_old(&self.target, path, locks)?
-            } else {
-                Old::Missing
+            let old = match over {
+                Some(file) => match file::leads_to(&self.target, file) {
+                    Ok(true) => Old::There { _lock: None },
+                    Ok(false) => return Err(Error::Replaced { path: path.to_owned() }),
+                    Err(e) => return Err(Error::io("inspect", path)(e)),
+                },
+                None if replaces => lock_old(&self.target, path, locks)?,
+                None => Old::Missing,
             };
             match self.name(old.is_there()) {
                 // A file of that name was made just now.
@@ -97,7 +103,11 @@ impl Hidden {
 
     /// Makes sure that the name can be given, and brings the file to disk.
     fn prepare(&self, replaces: bool) -> io::Result<()> {
-        let old = fs::metadata(&self.target).ok();
+        let old = match fs::metadata(&self.target) {
+            // Its permissions are not known then, and the new file might have more.
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            found => found.ok(),
+        };
         if old.as_ref().is_some_and(|old| !replaces || !old.is_file()) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -180,7 +190,7 @@ fn lock_old(target: &Path, path: &Path, locks: bool) -> Result<Old> {
             Err(error) => return Err(error),
         };
         let locked = lock(&old);
-        if !file::leads_to(target, &old) {
+        if !file::leads_to(target, &old).map_err(Error::io("inspect", path))? {
             continue;
         }
         return match locked {

@@ -1,13 +1,12 @@
 //! Files whose header has no room: the same array behind one that has.
 
 use std::cmp::Ordering;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use super::count::HeaderCount;
 use super::header::{self, Header};
-use crate::file::Identity;
 use crate::source::Count;
 use crate::{Error, MapOptions, Mode, Result, file, space};
 
@@ -29,7 +28,7 @@ const PIECE: usize = 8 << 20;
 ///   [`Options::make_growable`](crate::npy::Options::make_growable) for such a header.
 /// - [`Error::FileTooShort`] if it ends before its array does.
 /// - [`Error::TrailingBytes`] if it goes on beyond its array.
-/// - [`Error::Locked`] if somebody has locked it to change it.
+/// - [`Error::Locked`] if another handle has locked it, be it for reading.
 /// - [`Error::Replaced`] if the path names another file now, or header or length have changed.
 /// - [`Error::NoSpace`] and [`Error::Io`] if the file cannot be read, or not written anew.
 ///
@@ -55,8 +54,7 @@ pub fn make_growable(path: impl AsRef<Path>) -> Result<()> {
 
 /// Reads headers of at most `cap` bytes.
 pub(super) fn make_growable_capped(path: &Path, cap: u64) -> Result<()> {
-    let file = file::open_locked(path, Mode::ReadOnly, true)?.file;
-    confirm_named(path, &file)?;
+    let file = file::open_to_replace(path)?;
     let old = header::read(&file, path, cap)?;
     // Only now: a file that grows has its rows before they are counted.
     let found = file::regular_len(&file, path)?;
@@ -84,21 +82,10 @@ pub(super) fn make_growable_capped(path: &Path, cap: u64) -> Result<()> {
     let options = MapOptions::new(Mode::Create).shape(whole);
     let draft = options.draft_then::<u8>(path, copy)?;
     count.confirm(&file, path)?;
-    confirm_named(path, &file)?;
     if file::regular_len(&file, path)? != found {
         return Err(Error::Replaced { path: path.to_owned() });
     }
-    draft.publish()
-}
-
-/// Makes sure that a path still names an open file.
-fn confirm_named(path: &Path, file: &File) -> Result<()> {
-    let named = fs::metadata(path).map_err(Error::io("inspect", path))?;
-    let open = file::regular(file, path)?;
-    if Identity::of(&named) == Identity::of(&open) {
-        return Ok(());
-    }
-    Err(Error::Replaced { path: path.to_owned() })
+    draft.publish_over(Some(&file))
 }
 
 /// Copies bytes from a place of one file to a place of another.
