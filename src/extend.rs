@@ -62,7 +62,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             self.reserve(layout.len(), None)?;
         }
         let (pages, _, path) = self.parts_mut();
-        let is_ahead = counts && pages.reach_ahead(from, end, path).is_ok();
+        let is_ahead = counts && pages.could_reach(|p| p.reach_ahead(from, end, path))?;
         // If there is no room for more than these rows, there may be for them.
         let is_reserved = is_ahead && pages.reserve_ahead(end).is_ok();
         let stores = is_small && is_reserved;
@@ -119,7 +119,9 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             self.reserve(layout.len(), None)?;
         }
         let (pages, _, path) = self.parts_mut();
-        let is_ahead = counts && pages.reach_exactly(old.end(), end, path).is_ok();
+        let from = old.end();
+        let is_ahead =
+            counts && pages.could_reach(|p| p.reach_exactly(from, end, path))?;
         let len = pages.tail.reach().unwrap_or(old.end());
         let stretched =
             Room::make(&file, len, old.end(), end, false, path).and_then(|room| {
@@ -136,7 +138,11 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
                 Ok(())
             });
         match stretched {
-            Ok(()) => self.trim(),
+            Ok(()) => {
+                // A file that could not be truncated keeps its mark, and is truncated later.
+                let _ = self.trim();
+                Ok(())
+            }
             Err(e) => {
                 // What was added without a mark has been undone.
                 let end = old.end();
@@ -159,7 +165,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         if counts {
             // So that rows that are no longer counted are known to be left over. There may be no
             // room for that on a full disk, on which nothing is to keep it from becoming shorter.
-            let _ = pages.reach_exactly(from, from, path);
+            pages.could_reach(|pages| pages.reach_exactly(from, from, path))?;
         }
         self.count(count, false)?;
         let Place { pages, path, .. } = self.place();
@@ -223,11 +229,11 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
 
     /// Writes the number of rows, where a header has it.
     fn count(&mut self, count: usize, stores: bool) -> Result<()> {
-        let end = self.layout().end();
+        let (start, end) = (self.offset(), self.layout().end());
         match self.parts_mut() {
             (pages, Source::Header(header), path) => {
+                pages.tail.note_header_change(start);
                 let Some(file) = pages.file() else { return Ok(()) };
-                pages.tail.note_header_change();
                 // Nothing would repair a bus error in the header's own mapping.
                 let stores = stores && !pages.is_guarded();
                 let written = header.write(file, count, stores);

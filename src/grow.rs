@@ -8,7 +8,7 @@ use crate::file;
 use crate::region::Place;
 use crate::source::{Count, Source};
 use crate::swept::check_axis;
-use crate::{Element, Error, MmapArray, Mode, Result, tail};
+use crate::{Element, Error, MmapArray, Mode, Result, mark};
 
 /// Rows of fewer bytes are stored into pages, rows of more are written by the system.
 ///
@@ -39,7 +39,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// # What lies behind an array
     ///
     /// In a raw file nothing may. In a `.npy` file growth overwrites what an array that grew has
-    /// left over, if its process was killed: the file then ends with a mark of 48 bytes that says
+    /// left over, if its process was killed: the file then ends with a mark of 53 bytes that says
     /// so, or with a hole at a length that is 0x9a3c7 modulo 1 MiB. It overwrites a hole that nothing was ever written to. All other bytes belong to the
     /// user (a second array, a pickle, the output of `tofile`), and growth of any kind is
     /// [`Error::TrailingBytes`]. To go on without them, truncate the file to the
@@ -226,7 +226,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
                 header.confirm(file, path)?;
                 found > end
                     && (self.is_part_of_row(header.as_ref(), found)
-                        || tail::is_left_over(file, end, found)
+                        || mark::is_left_over(file, end, found)
                             .map_err(Error::io("read", path))?)
             }
             _ => false,

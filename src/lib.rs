@@ -207,6 +207,7 @@ pub mod guard;
 mod guarded;
 mod hidden;
 mod layout;
+mod mark;
 mod mode;
 pub mod npy;
 mod npy_error;

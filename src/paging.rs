@@ -4,7 +4,6 @@
 //! here, since neither memmap2 nor the kernel knows where the array ends.
 #![expect(unsafe_code, reason = "to drop, lock and read pages is unsafe")]
 
-#[cfg(target_os = "linux")]
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -243,7 +242,24 @@ fn drop_pages(_: &MmapRaw, _: &Range<usize>) -> io::Result<()> {
     Ok(())
 }
 
-/// Calls `sync_file_range`, which begins or waits for what a sync would do anyway.
+/// Writes the first `len` bytes of a file to its device and waits for that.
+///
+/// What is written to the file later reaches the disk later: the journal of a file system flushes
+/// the cache of the drive first. Returns `false` where the call is refused or does nothing.
+pub(crate) fn write_start(file: &File, len: u64) -> io::Result<bool> {
+    #[cfg(target_os = "linux")]
+    if FileSystem::of(file).reports_residency {
+        let flags = libc::SYNC_FILE_RANGE_WAIT_BEFORE
+            | libc::SYNC_FILE_RANGE_WRITE
+            | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+        let len = usize::try_from(len).map_err(io::Error::other)?;
+        return sync_file_range(file, &(0..len), 0, flags);
+    }
+    let _ = (file, len);
+    Ok(false)
+}
+
+/// Begins or waits for what a sync would do anyway.
 ///
 /// A sandbox that refuses the call has lost nothing.
 #[cfg(target_os = "linux")]
@@ -253,11 +269,22 @@ fn write_back(
     offset: u64,
     flags: libc::c_uint,
 ) -> io::Result<()> {
+    sync_file_range(to, range, offset, flags).map(drop)
+}
+
+/// Makes the system call; returns `false` if it is refused.
+#[cfg(target_os = "linux")]
+fn sync_file_range(
+    to: &File,
+    range: &Range<usize>,
+    offset: u64,
+    flags: libc::c_uint,
+) -> io::Result<bool> {
     use std::os::fd::AsRawFd;
 
     if range.is_empty() {
         // To the kernel, no length means to the end of the file.
-        return Ok(());
+        return Ok(true);
     }
     let start =
         i64::try_from(file::bytes_of(range, offset).start).map_err(io::Error::other)?;
@@ -267,9 +294,9 @@ fn write_back(
         let failed = unsafe { libc::sync_file_range(to.as_raw_fd(), start, len, flags) };
         let error = io::Error::last_os_error();
         return match error.kind() {
-            _ if failed == 0 => Ok(()),
+            _ if failed == 0 => Ok(true),
             io::ErrorKind::Interrupted => continue,
-            io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported => Ok(()),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported => Ok(false),
             _ => Err(error),
         };
     }

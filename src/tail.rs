@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::address::{self, FOLIO};
+use crate::mark::{LAST_HOLE, MARK_LEN, clear_mark, mark, marked_length};
 use crate::pages::Pages;
 use crate::sys::file_system::FileSystem;
 use crate::sys::process::generation;
 use crate::sys::reach::Reach;
-use crate::sys::zeros::is_hole;
-use crate::{Error, Result, file, space};
+use crate::{Error, Result, paging, space};
 
 /// How much space is reserved ahead at least.
 const LEAST_RESERVED: u64 = 1 << 20;
@@ -33,17 +33,6 @@ const REACHES_AHEAD: bool = cfg!(unix);
 /// set to test on small pages what is done on large ones.
 const SMALL_PAGE: usize = if cfg!(large_pages) { 0 } else { 4096 };
 
-/// How a file ends that was made longer for rows to come; the length of the file follows.
-const MARK: &[u8; 40] = b"\nspace that ndarray-memmap preallocates\n";
-/// The bytes of the mark and of the length.
-pub(crate) const MARK_LEN: u64 = 48;
-
-/// Lengths that say the same where the file ends with a hole: these are `MARKED` modulo `MODULUS`.
-const MODULUS: u64 = 1 << 20;
-const MARKED: u64 = 0x9_a3c7;
-/// How long that hole is, which no row fills.
-const LAST_HOLE: u64 = 1 << 16;
-
 /// What a file has beyond the array that grows in it.
 #[derive(Debug, Default)]
 pub(crate) struct Tail {
@@ -59,6 +48,8 @@ pub(crate) struct Tail {
     owner: u64,
     /// Whether the header before the array has changed since the whole file was synced.
     header_changed: AtomicBool,
+    /// Where that header ends.
+    header_end: u64,
     /// What the file system guarantees, once it has been asked.
     system: Option<&'static FileSystem>,
 }
@@ -86,9 +77,10 @@ impl Tail {
         self.owner = generation();
     }
 
-    /// Notes that the header has changed.
-    pub(crate) fn note_header_change(&self) {
-        self.header_changed.store(true, Ordering::Relaxed);
+    /// Notes that the header, which ends at a byte, has changed.
+    pub(crate) fn note_header_change(&mut self, header_end: u64) {
+        self.header_end = header_end;
+        *self.header_changed.get_mut() = true;
     }
 
     /// Tells whether even a sync of a part of the array has to be one of the whole file.
@@ -104,13 +96,24 @@ impl Tail {
     }
 
     /// Makes the file end with the array again.
+    ///
+    /// The header reaches the disk before that: a power cut must not leave a file that ends with
+    /// rows that its header does not count, without the mark that says whose they are.
     pub(crate) fn trim(&self, file: &File) -> io::Result<()> {
-        if self.reach().is_none() || self.owner != generation() {
+        let Some(reach) = self.reach().filter(|_| self.owner == generation()) else {
             return Ok(());
+        };
+        // What another process has put there is not truncated.
+        if file.metadata()?.len() == reach {
+            if self.header_changed.load(Ordering::Relaxed)
+                && !paging::write_start(file, self.header_end)?
+            {
+                file.sync_data()?;
+            }
+            file.set_len(self.end)?;
         }
-        let reach = self.reach.take();
-        // What another process has put there is not cut off.
-        if file.metadata()?.len() == reach { file.set_len(self.end) } else { Ok(()) }
+        self.reach.take();
+        Ok(())
     }
 }
 
@@ -145,6 +148,18 @@ impl Pages {
             }
         }
         refused
+    }
+
+    /// Returns whether the file could be made longer; an error if it could not be synced, which
+    /// is final.
+    pub(crate) fn could_reach(
+        &mut self,
+        reach: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<bool> {
+        match reach(self) {
+            Err(error) if self.has_failed() => Err(error),
+            reached => Ok(reached.is_ok()),
+        }
     }
 
     /// Makes the file longer by no more than the mark, so that the array can end at `end`.
@@ -259,65 +274,13 @@ impl Pages {
     }
 }
 
-/// Returns the next length that is marked by itself.
-fn marked_length(len: u64) -> u64 {
-    let into = len.checked_rem(MODULUS).unwrap_or(0);
-    let further = if into > MARKED { MODULUS } else { 0 };
-    len.saturating_sub(into).saturating_add(MARKED).saturating_add(further)
-}
-
-/// Gives a file a length that is known to be of this crate; returns whether it took the mark.
-///
-/// The mark takes a block of the disk, which has to be written before rows are counted.
-fn mark(file: &File, reach: u64) -> io::Result<bool> {
-    if reach.checked_rem(MODULUS) == Some(MARKED) && reach > file.metadata()?.len() {
-        file.set_len(reach)?;
-        if is_hole(file, reach.saturating_sub(LAST_HOLE)..reach)? {
-            return Ok(false);
-        }
-    }
-    space::write_all_at(file, &mark_of(reach), reach.saturating_sub(MARK_LEN))?;
-    Ok(true)
-}
-
-/// Returns the last bytes of a file of `reach` bytes that has a mark.
-fn mark_of(reach: u64) -> Vec<u8> {
-    [&MARK[..], &reach.to_le_bytes()].concat()
-}
-
-/// Overwrites the mark of a file that had `reach` bytes, as far as it lies before `end`.
-fn clear_mark(file: &File, reach: u64, end: u64) -> io::Result<()> {
-    let start = reach.saturating_sub(MARK_LEN);
-    let len = reach.min(end).saturating_sub(start);
-    let zeros = [0; MARK.len() + size_of::<u64>()];
-    let len = usize::try_from(len).map_err(io::Error::other)?;
-    space::write_all_at(file, zeros.get(..len).unwrap_or_default(), start)
-}
-
-/// Tells whether what a file has beyond its array was left by an array that grew.
-///
-/// That is so if the file of `found` bytes ends with the mark, or with a hole at a marked length,
-/// or if all of it from the array's end on is a hole, which was never written to. Everything else
-/// belongs to the user.
-pub(crate) fn is_left_over(file: &File, end: u64, found: u64) -> io::Result<bool> {
-    if found >= end.saturating_add(MARK_LEN) {
-        let expected = mark_of(found);
-        let mut last = vec![0; expected.len()];
-        let at = found.saturating_sub(MARK_LEN);
-        if file::read_at_most(file, &mut last, at)? == last.len() && last == expected {
-            return Ok(true);
-        }
-    }
-    let hole = found.saturating_sub(LAST_HOLE);
-    let is_marked = found.checked_rem(MODULUS) == Some(MARKED) && hole >= end;
-    Ok(is_marked && is_hole(file, hole..found)? || is_hole(file, end..found)?)
-}
-
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
     use crate::Advice;
+    use crate::file;
     use crate::file::Stamp;
+    use crate::mark::is_left_over;
 
     #[test]
     fn the_file_is_as_long_as_was_made_known_until_it_is_cut() {
@@ -342,9 +305,9 @@ mod tests {
         assert!(reaches.len() > 2, "{reaches:?}");
         // Marks that were passed are zeros again.
         for reach in reaches.iter().rev().skip(1) {
-            let mut old = [1; 48];
+            let mut old = vec![1; usize::try_from(MARK_LEN).unwrap()];
             file::read_at_most(&file, &mut old, reach.saturating_sub(MARK_LEN)).unwrap();
-            assert_eq!(old, [0; 48], "{reach}");
+            assert!(old.iter().all(|byte| *byte == 0), "{reach}");
         }
         pages.trim().unwrap();
         assert_eq!((len(), pages.tail.reach()), (from, None));
@@ -355,32 +318,5 @@ mod tests {
         assert!(is_left_over(&file, from + 9, len()).unwrap(), "marks overlap");
         drop(pages);
         assert_eq!(len(), from + 1, "also when dropped");
-    }
-
-    #[test]
-    fn what_was_written_behind_an_array_is_not_left_over() {
-        let file = tempfile::tempfile().unwrap();
-        for (bytes, at) in [(&[0_u8; 80][..], 100), (&[0; 80], 9000), (&[7], 100)] {
-            file.set_len(0).unwrap();
-            space::write_all_at(&file, &[1; 100], 0).unwrap();
-            space::write_all_at(&file, bytes, at).unwrap();
-            let found = file.metadata().unwrap().len();
-            assert!(!is_left_over(&file, 100, found).unwrap(), "{at}");
-        }
-        for reach in [(1 << 20) + 5, marked_length(1 << 20)] {
-            file.set_len(100).unwrap();
-            space::write_all_at(&file, &[7; 5000], 100).unwrap();
-            mark(&file, reach).unwrap();
-            assert!(is_left_over(&file, 100, reach).unwrap());
-            // Whatever follows is the user's.
-            space::write_all_at(&file, b"x", reach).unwrap();
-            assert!(!is_left_over(&file, 100, reach + 1).unwrap());
-        }
-        // A file of such a length that was written to its end.
-        let len = marked_length(0);
-        file.set_len(100).unwrap();
-        let zeros = vec![0; usize::try_from(len).unwrap() - 100];
-        space::write_all_at(&file, &zeros, 100).unwrap();
-        assert!(!is_left_over(&file, 100, len).unwrap());
     }
 }

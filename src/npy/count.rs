@@ -6,8 +6,9 @@ use std::path::Path;
 
 use super::header::{self, Header};
 use crate::source::Count;
+use crate::sys::whole_write;
 use crate::word::{self, WORD, Word};
-use crate::{Error, NpyError, Result, file, space};
+use crate::{Error, NpyError, Result, file};
 
 /// Counts that differ by less than this, in all but these digits, differ in one word.
 const PER_WORD: usize = 100_000_000;
@@ -136,13 +137,15 @@ fn overwrite(file: &File, bytes: &[u8]) -> io::Result<()> {
     let end = old.iter().zip(bytes).rposition(differs).unwrap_or(start);
     let changed = bytes.get(start..=end).unwrap_or_default();
     let at = u64::try_from(start).map_err(io::Error::other)?;
-    space::write_all_at(file, changed, at)?;
+    // Half a header reads as no header.
+    whole_write::write_or_restore(file, changed, at).map_err(|failed| failed.error)?;
     word::show(file, at, changed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::space;
 
     /// Writes counts one after the other into the header of a file, and reads each again.
     fn assert_counts(descr: &str, shape: &[usize], fortran: bool, counts: &[usize]) {

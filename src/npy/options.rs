@@ -181,7 +181,8 @@ impl Options {
         // SAFETY: the caller vouches for the file.
         let array = unsafe { options.open_then(path.as_ref(), write_header(&bytes)) };
         let mut array = array?;
-        array.pages_mut().tail.note_header_change();
+        let start = array.offset();
+        array.pages_mut().tail.note_header_change(start);
         array.set_source(self.source(header));
         Ok(array)
     }

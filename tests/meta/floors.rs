@@ -10,7 +10,7 @@ const FLOORS: [&[&str]; 8] = [
     &["layout", "options", "span"],
     &[
         "address", "cached", "claim", "guard", "pages", "pagemap", "paging", "private",
-        "file", "hidden", "space", "sys", "tail", "view", "word",
+        "file", "hidden", "mark", "space", "sys", "tail", "view", "word",
     ],
     &["array", "region", "source", "traits"],
     &["open", "safe"],

@@ -1,0 +1,112 @@
+//! The mark at the end of a file that was made longer for rows to come: whose bytes they are.
+
+use std::fs::File;
+use std::io;
+
+use crate::sys::zeros::{is_hole, is_zero};
+use crate::{file, space};
+
+/// How a file ends that was made longer for rows to come; the length of the file follows.
+const MARK: &[u8; 45] = b"\nspace that ndarray-memmap has preallocated.\n";
+/// The bytes of the mark and of the length: as many as hardly any array has, see [`is_left_over`].
+pub(crate) const MARK_LEN: u64 = 53;
+
+/// Lengths that say the same where the file ends with a hole: these are `MARKED` modulo `MODULUS`.
+const MODULUS: u64 = 1 << 20;
+const MARKED: u64 = 0x9_a3c7;
+/// How long that hole is, which no row fills.
+pub(crate) const LAST_HOLE: u64 = 1 << 16;
+
+/// Returns the next length that is marked by itself.
+pub(crate) fn marked_length(len: u64) -> u64 {
+    let into = len.checked_rem(MODULUS).unwrap_or(0);
+    let further = if into > MARKED { MODULUS } else { 0 };
+    len.saturating_sub(into).saturating_add(MARKED).saturating_add(further)
+}
+
+/// Gives a file a length that is known to be of this crate; returns whether it took the mark.
+///
+/// The mark takes a block of the disk, which has to be written before rows are counted.
+pub(crate) fn mark(file: &File, reach: u64) -> io::Result<bool> {
+    if reach.checked_rem(MODULUS) == Some(MARKED) && reach > file.metadata()?.len() {
+        file.set_len(reach)?;
+        if is_hole(file, reach.saturating_sub(LAST_HOLE)..reach)? {
+            return Ok(false);
+        }
+    }
+    space::write_all_at(file, &mark_of(reach), reach.saturating_sub(MARK_LEN))?;
+    Ok(true)
+}
+
+/// Returns the last bytes of a file of `reach` bytes that has a mark.
+fn mark_of(reach: u64) -> Vec<u8> {
+    [&MARK[..], &reach.to_le_bytes()].concat()
+}
+
+/// Overwrites the mark of a file that had `reach` bytes, as far as it lies before `end`.
+pub(crate) fn clear_mark(file: &File, reach: u64, end: u64) -> io::Result<()> {
+    let start = reach.saturating_sub(MARK_LEN);
+    let len = reach.min(end).saturating_sub(start);
+    let zeros = [0; MARK.len() + size_of::<u64>()];
+    let len = usize::try_from(len).map_err(io::Error::other)?;
+    space::write_all_at(file, zeros.get(..len).unwrap_or_default(), start)
+}
+
+/// Tells whether what a file has beyond its array was left by an array that grew.
+///
+/// That is so if the file of `found` bytes ends with the mark, or with a hole at a marked length,
+/// or if all of it from the array's end on is a hole, which was never written to. So is it if
+/// there are as many zeros as the mark has bytes: a power cut may take the mark and not the length
+/// of a file that is being truncated. Everything else belongs to the user.
+pub(crate) fn is_left_over(file: &File, end: u64, found: u64) -> io::Result<bool> {
+    if found >= end.saturating_add(MARK_LEN) {
+        let expected = mark_of(found);
+        let mut last = vec![0; expected.len()];
+        let at = found.saturating_sub(MARK_LEN);
+        if file::read_at_most(file, &mut last, at)? == last.len() && last == expected {
+            return Ok(true);
+        }
+    }
+    if found.checked_sub(end) == Some(MARK_LEN) && is_zero(file, end..found)? {
+        return Ok(true);
+    }
+    let hole = found.saturating_sub(LAST_HOLE);
+    let is_marked = found.checked_rem(MODULUS) == Some(MARKED) && hole >= end;
+    Ok(is_marked && is_hole(file, hole..found)? || is_hole(file, end..found)?)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_behind_an_array_is_not_left_over() {
+        let file = tempfile::tempfile().unwrap();
+        for (bytes, at) in [(&[0_u8; 80][..], 100), (&[0; 80], 9000), (&[7], 100)] {
+            file.set_len(0).unwrap();
+            space::write_all_at(&file, &[1; 100], 0).unwrap();
+            space::write_all_at(&file, bytes, at).unwrap();
+            let found = file.metadata().unwrap().len();
+            assert!(!is_left_over(&file, 100, found).unwrap(), "{at}");
+        }
+        file.set_len(0).unwrap();
+        space::write_all_at(&file, &[1; 100], 0).unwrap();
+        space::write_all_at(&file, &[0; MARK.len() + 8], 100).unwrap();
+        assert!(is_left_over(&file, 100, 153).unwrap(), "a mark that was lost");
+        for reach in [(1 << 20) + 5, marked_length(1 << 20)] {
+            file.set_len(100).unwrap();
+            space::write_all_at(&file, &[7; 5000], 100).unwrap();
+            mark(&file, reach).unwrap();
+            assert!(is_left_over(&file, 100, reach).unwrap());
+            // Whatever follows is the user's.
+            space::write_all_at(&file, b"x", reach).unwrap();
+            assert!(!is_left_over(&file, 100, reach + 1).unwrap());
+        }
+        // A file of such a length that was written to its end.
+        let len = marked_length(0);
+        file.set_len(100).unwrap();
+        let zeros = vec![0; usize::try_from(len).unwrap() - 100];
+        space::write_all_at(&file, &zeros, 100).unwrap();
+        assert!(!is_left_over(&file, 100, len).unwrap());
+    }
+}
