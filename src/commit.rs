@@ -193,7 +193,12 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let unsupported =
             || Error::io("commit", &path)(io::ErrorKind::Unsupported.into());
         let is_copy = self.place().pages.mapping().is_none() && !self.is_empty();
-        if is_copy || conflict == Conflict::Overwrite && self.is_memory_locked() {
+        let is_locked = match conflict {
+            Conflict::Overwrite => self.is_memory_locked(),
+            Conflict::Refuse => Ok(false),
+        };
+        let is_locked = is_locked.map_err(Error::io("inspect pages of", &path))?;
+        if is_copy || is_locked {
             return Err(unsupported());
         }
         if conflict == Conflict::Refuse && self.file_changed()? {
@@ -209,7 +214,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let target = Target { file: &file, path: &path, conflict, is_coherent };
         self.check_target(&target)?;
         let written = self.write_to(&target);
-        let found = file.metadata();
+        // Tried again, since without it the next commit would find a change.
+        let found = file.metadata().or_else(|_| file.metadata());
         drop((lock, file));
         // What was written here, also before an error, is no change by another process. The
         // path may name another file by now.
@@ -218,10 +224,10 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             self.pages_mut().set_stamp(Stamp::of(&found));
         }
         written?;
-        match fs::metadata(&path).ok().and_then(|found| Identity::of(&found)) {
-            named if named == self.place().pages.stamp().identity() => Ok(()),
-            _ => Err(Error::Replaced { path }),
+        if named_file(&path)? != self.place().pages.stamp().identity() {
+            return Err(Error::Replaced { path });
         }
+        Ok(())
     }
 
     /// Makes sure that the file is still the one opened, and what it was then.
@@ -230,7 +236,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let metadata = file::regular(file, path)?;
         let (then, now) = (self.place().pages.stamp(), Stamp::of(&metadata));
         let is_same = then == now || !is_coherent && then.has_same_contents(now);
-        let named = fs::metadata(path).ok().and_then(|found| Identity::of(&found));
+        let named = named_file(path)?;
         if then.identity() != now.identity()
             || named != now.identity()
             || conflict == Conflict::Refuse && !is_same
@@ -254,16 +260,23 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     }
 
     /// Returns whether pages may be copies because they were locked in memory.
-    fn is_memory_locked(&self) -> bool {
+    fn is_memory_locked(&self) -> io::Result<bool> {
         let pages = self.place().pages;
         if pages.is_locked() {
-            return true;
+            return Ok(true);
         }
         #[cfg(target_os = "linux")]
         if let Ok(addresses) = pages.addresses(&(0..pages.len())) {
-            // If the kernel does not tell, they may be.
-            return crate::sys::memory_lock::is_locked(&addresses).unwrap_or(true);
+            return crate::sys::memory_lock::is_locked(&addresses);
         }
-        false
+        Ok(false)
+    }
+}
+
+/// Returns which file a path names, if any.
+fn named_file(path: &Path) -> Result<Option<Identity>> {
+    match fs::metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => Ok(Identity::of(&found.map_err(Error::io("inspect", path))?)),
     }
 }

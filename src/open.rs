@@ -16,6 +16,7 @@ use crate::options::{Extent, SMALLEST_PAGE};
 use crate::pages::{self, Pages};
 use crate::source::Source;
 use crate::space::{self, Room};
+use crate::sys::write_state::WriteState;
 use crate::view::check;
 use crate::{Element, Error, Layout, MapOptions, MmapArray, Mode, Result};
 
@@ -70,9 +71,9 @@ impl<D: Dimension> MapOptions<D> {
                     space::refusal("write", array.layout().end(), path)(e)
                 });
                 finished?;
-                if self.mode.creates() {
-                    let metadata = file::regular(&opened.file, path)?;
-                    array.pages_mut().set_stamp(Stamp::of(&metadata));
+                let found = self.mode.creates().then(|| opened.file.metadata());
+                if let Some(Ok(found)) = found {
+                    array.pages_mut().set_stamp(Stamp::of(&found));
                 }
                 Ok(array)
             });
@@ -162,6 +163,9 @@ impl<D: Dimension> MapOptions<D> {
             pages::check_shared(file).map_err(Error::io("map", path))?;
         }
 
+        let writes = self.mode.is_mutable().then(WriteState::new).transpose();
+        let writes = writes.map_err(Error::io("map", path))?;
+
         let end = layout.end();
         let from = if self.mode.creates() { 0 } else { len };
         let mut room = self
@@ -198,15 +202,15 @@ impl<D: Dimension> MapOptions<D> {
                 populated.map_err(Error::io("read", path))?;
             }
         }
-        // What was done to it here is no change by somebody else.
-        let metadata = if room.is_some() || self.mode.creates() {
-            file::regular(file, path)?
-        } else {
-            metadata
-        };
+        // What was done to it here is no change by another process. Nothing may fail now: the old
+        // contents are lost. If the file cannot be inspected, it counts as changed.
+        let changed = room.is_some() || self.mode.creates();
+        let metadata =
+            changed.then(|| file.metadata()).and_then(io::Result::ok).unwrap_or(metadata);
         let stamp = Stamp::of(&metadata);
         let mut pages = self.pages(mapped, kept, layout.offset(), stamp, path)?;
         pages.set_len(layout.len());
+        pages.note_failures(writes);
         // The elements of a new file are zeros, which are valid.
         if !layout.is_empty() && !self.mode.creates() {
             // SAFETY: the pages have `len` bytes and live for longer than the reference; the
@@ -275,9 +279,6 @@ impl<D: Dimension> MapOptions<D> {
     ) -> Result<Pages> {
         let mut pages = Pages::new(map, kept, self.advice, stamp);
         pages.holds_lock = self.lock;
-        if self.mode.is_mutable() {
-            pages.note_failures().map_err(Error::io("map", path))?;
-        }
         #[cfg(target_os = "linux")]
         if self.mode == Mode::CopyOnWrite {
             pages.note_locked_process();

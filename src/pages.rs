@@ -17,7 +17,7 @@ use crate::guard::Registration;
 use crate::sys::file_system::FileSystem;
 use crate::sys::write_state::WriteState;
 use crate::tail::Tail;
-use crate::{Advice, Error, Mode, Result, address};
+use crate::{Advice, Mode, Result, address};
 
 /// Where the bytes of an array are.
 #[derive(Debug)]
@@ -200,7 +200,7 @@ impl Pages {
     pub(crate) fn intact(&self) -> Result<()> {
         #[cfg(feature = "sigbus-guard")]
         if let Some(fault) = self.fault() {
-            return Err(Error::Faulted { offset: fault.offset });
+            return Err(crate::Error::Faulted { offset: fault.offset });
         }
         Ok(())
     }

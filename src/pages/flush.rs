@@ -13,9 +13,8 @@ use crate::{Error, Result};
 
 impl Pages {
     /// Has failures of writes noted, in this process and those that it forks.
-    pub(crate) fn note_failures(&mut self) -> io::Result<()> {
-        self.state.writes = Some(WriteState::new()?);
-        Ok(())
+    pub(crate) fn note_failures(&mut self, writes: Option<WriteState>) {
+        self.state.writes = writes;
     }
 
     /// Brings changes in some ranges, and the length of the file, to disk.
@@ -29,9 +28,8 @@ impl Pages {
         offset: u64,
         path: &Path,
     ) -> Result<()> {
-        let flush = |map: &MmapRaw| {
-            ranges.iter().try_for_each(|range| map.flush_range(range.start, range.len()))
-        };
+        let flush =
+            |map: &MmapRaw| ranges.iter().try_for_each(|range| flush_range(map, range));
         let len = ranges.iter().map(Range::len).fold(0, usize::saturating_add);
         let is_part = len < self.len && !self.tail.needs_whole_sync();
         // Of a part, Linux has written what it takes to find it when `msync` returns.
@@ -57,6 +55,11 @@ impl Pages {
             return Err(Error::Faulted { offset: found });
         }
         if found < needed { Err(Error::FileTooShort { needed, found }) } else { Ok(()) }
+    }
+
+    /// Returns whether a write has failed, so that no other is made.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.write("sync", Path::new(""), || Ok(())).is_err()
     }
 
     /// Brings the contents of the file, and its length, to disk as they are.
@@ -115,6 +118,16 @@ impl Pages {
         match &self.state.writes {
             Some(writes) => writes.between(call),
             None => call(),
+        }
+    }
+}
+
+/// Writes changed pages to disk, again if a signal interrupts that, which loses nothing.
+fn flush_range(map: &MmapRaw, range: &Range<usize>) -> io::Result<()> {
+    loop {
+        match map.flush_range(range.start, range.len()) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            flushed => return flushed,
         }
     }
 }

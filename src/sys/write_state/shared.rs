@@ -251,8 +251,10 @@ mod tests {
     fn a_process_that_dies_in_a_write_leaves_a_failure_and_no_lock() {
         let state = WriteState::new().unwrap();
         let dies = || {
+            // SAFETY: nothing is asked.
+            let child = unsafe { libc::getpid() };
             // SAFETY: a signal to this process, the child.
-            let killed = unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+            let killed = unsafe { libc::kill(child, libc::SIGKILL) };
             if killed == 0 { Ok(()) } else { Err(()) }
         };
         assert_eq!(in_child(|| state.attempt(dies).is_ok()), libc::SIGKILL);
