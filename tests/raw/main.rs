@@ -15,6 +15,8 @@ mod files;
 mod handle;
 mod layout_oracle;
 mod layouts;
+#[cfg(target_os = "linux")]
+mod lock_races;
 mod locks;
 mod modes;
 mod threads;

@@ -13,7 +13,6 @@ mod drafts;
 mod each_file_system;
 mod file_systems;
 mod forks;
-mod lock_races;
 #[cfg(target_os = "linux")]
 mod mounted;
 mod refused_calls;
