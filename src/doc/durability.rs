@@ -28,7 +28,7 @@
 //! | `commit` | some changed pages | some changed pages |
 //! | `publish` | the old contents or the new, whole | the same |
 //! | `append`, `push`, raw | may end with part of the `append` | also before the next `sync`: what was synced; may end with part of a row |
-//! | `append`, `push`, `.npy` | the old length or the new | also before the next `sync`: what was synced; later rows may be zeros (ext2 to ext4, XFS) |
+//! | `append`, `push`, `.npy` | the old length or the new | also before the next `sync`: what was synced; later rows may be zeros |
 //!
 //! The tests are in [`soundness`](super::soundness#durability), the faults one by one in
 //! [`faults`](super::faults).
@@ -95,6 +95,24 @@
 //! A `sync` also compares the length of the file with the end of the array: what was stored beyond
 //! the end of a file that another process has truncated is lost, which is
 //! [`Error::FileTooShort`] ([`Error::Faulted`] for guarded arrays) and final in the same way.
+//!
+//! # What works on which file system
+//!
+//! The crate asks the kernel for the file system of each file. One that it does not know gets the
+//! column "other".
+//!
+//! | | ext2, ext3, ext4, XFS, tmpfs | btrfs, F2FS, ZFS, NFS | overlayfs, FUSE, 9p, other |
+//! |---|---|---|---|
+//! | small rows of a `.npy` file that grows | stored into reserved pages (4 KiB pages; not ext2) | written | written |
+//! | `append` to a raw file | written | written | written; stored into the mapping too if it shows something else |
+//! | `commit`, `rollback`, `refresh` | the mapping shows the file | the mapping shows the file | the file is mapped again and compared |
+//! | `scatter` | written | written | stored into the mapping |
+//! | `lock` | lasts as long as the array | the same; NFS as its server does | the same |
+//! | page cache of a sweep | left as it was found | the same; ZFS by `mincore` | overlayfs and other by `mincore`; FUSE not evicted |
+//! | `sync`, `close`, drafts, the guard | as above | as above | as above; shared mappings may be refused, see below |
+//!
+//! A FUSE file system with direct I/O refuses shared mappings that are written: the modes `r+`,
+//! `w+` and `x+` are [`Error::Io`] there (`ENODEV`) before anything is changed.
 //!
 //! # What file systems and drives add
 //!

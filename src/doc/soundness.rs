@@ -36,8 +36,8 @@
 //! | a mapping lies within its file, whatever shape, strides and offset are asked for | `layout_oracle::every_element_lies_where_the_oracle_says`, `layouts::numbers_without_a_sum_or_product_are_too_large_and_never_a_panic` |
 //! | elements lie at addresses that their type allows | `views::bytes_at_an_odd_address_are_refused_for_types_that_cannot_lie_there`, `layouts::elements_are_aligned_up_to_a_page_and_refused_beyond` |
 //! | elements are values of their type | `views::invalid_elements_are_refused_by_their_index`, `elements::the_first_and_the_last_element_are_checked_in_both_orders` |
-//! | a guarded array has no half elements that are invalid | `s_guard::elements_that_a_lost_page_would_cut_to_an_invalid_half_are_not_guarded` |
-//! | a page of `scratch` or a draft that could not be written shows no old block of the disk | `s_file_systems::elements_that_are_checked_have_their_blocks_on_the_disk` (step `file-systems`) |
+//! | a guarded array has no half elements that are invalid | `halves::elements_that_a_lost_page_would_cut_to_an_invalid_half_are_not_guarded` |
+//! | a page of `scratch` or a draft that could not be written shows no old block of the disk | `each_file_system::elements_that_are_checked_have_their_blocks_on_the_disk` (step `file-systems`) |
 //! | also those that a follower gets | `growth::a_follower_stays_as_it_was_if_it_cannot_refresh` |
 //! | no two indices of what can be written name one element | `layouts::overlapping_strides_can_be_read_and_never_written` |
 //! | no header of a `.npy` file is a panic or takes long | `npy_headers::brackets_nest_no_deeper_than_sense_allows`, `npy_headers::no_more_is_read_than_the_file_has_whatever_its_header_says`, and the fuzz targets |
@@ -109,11 +109,11 @@
 //! | claim | test |
 //! |---|---|
 //! | readers share, a writer is alone, nobody waits | `locks::readers_share_a_file_and_a_writer_has_it_alone` |
-//! | the file that is locked is the one that the path names | `s_locks::a_path_that_is_replaced_before_it_is_locked_is_opened_again`, `s_locks::a_path_that_is_removed_before_it_is_locked_is_missing_or_created_again`, `s_locks::all_that_locks_looks_at_the_path_again` |
-//! | a draft replaces no file that another handle has locked to write | `s_locks::a_draft_does_not_replace_a_file_that_is_locked_to_write`, `s_locks::a_draft_replaces_a_file_that_is_read_unless_it_locks_too`, `s_locks::the_holder_of_a_lock_has_the_file_that_drafts_replace` |
-//! | a lock that the caller holds through a file stays, whatever becomes of `map` | `s_locks::a_lock_that_the_caller_holds_stays_as_it_is`, `s_locks::a_failed_map_gives_its_own_lock_up_and_another_handle_keeps_its_own` |
-//! | no lock outlives its array, also if a sweep is leaked | `s_locks::a_leaked_sweep_keeps_no_lock` |
-//! | all that is so on overlayfs, FUSE, ext2 to ext4, XFS, btrfs and tmpfs | `s_file_systems::a_lock_lasts_as_long_as_its_array` (step `file-systems`) |
+//! | the file that is locked is the one that the path names | `lock_races::a_path_that_is_replaced_before_it_is_locked_is_opened_again`, `lock_races::a_path_that_is_removed_before_it_is_locked_is_missing_or_created_again`, `lock_races::all_that_locks_looks_at_the_path_again` |
+//! | a draft replaces no file that another handle has locked to write | `lock_races::a_draft_does_not_replace_a_file_that_is_locked_to_write`, `lock_races::a_draft_replaces_a_file_that_is_read_unless_it_locks_too`, `lock_races::the_holder_of_a_lock_has_the_file_that_drafts_replace` |
+//! | a lock that the caller holds through a file stays, whatever becomes of `map` | `lock_races::a_lock_that_the_caller_holds_stays_as_it_is`, `lock_races::a_failed_map_gives_its_own_lock_up_and_another_handle_keeps_its_own` |
+//! | no lock outlives its array, also if a sweep is leaked | `lock_races::a_leaked_sweep_keeps_no_lock` |
+//! | all that is so on overlayfs, FUSE, ext2 to ext4, XFS, btrfs and tmpfs | `each_file_system::a_lock_lasts_as_long_as_its_array` (step `file-systems`) |
 //! | the lock lasts as long as the array | `locks::a_new_file_is_locked_until_its_array_is_dropped`, `locks::closing_the_mapped_file_does_not_end_the_lock`, `growth::a_follower_keeps_its_lock` |
 //! | whoever is refused has changed nothing | `locks::growing_a_locked_file_leaves_it_as_short_as_it_was` |
 //!
@@ -127,10 +127,10 @@
 //!
 //! | claim | test |
 //! |---|---|
-//! | a child waits for no thread of its parent that it has not got | `s_fork::a_child_syncs_and_closes_while_a_thread_of_its_parent_syncs`, `s_fork::a_child_goes_on_with_the_sweep_of_its_parent`, `s_guard::a_child_registers_while_threads_of_its_parent_do` |
-//! | also if it has the id of its parent | `s_fork::a_child_with_the_process_id_of_its_parent_is_another_process` (step `file-systems`) |
-//! | what one of them was told of a failed write, the other knows (Linux) | `s_fork::what_one_process_was_told_of_a_failed_sync_the_other_knows`, `s_sync_errors::each_array_of_one_file_is_told_of_a_failed_write` (step `file-systems`) |
-//! | a draft with a name is its creator's to remove | `s_fork::a_child_that_drops_a_draft_leaves_its_file_to_the_parent` |
+//! | a child waits for no thread of its parent that it has not got | `forks::a_child_syncs_and_closes_while_a_thread_of_its_parent_syncs`, `forks::a_child_goes_on_with_the_sweep_of_its_parent`, `halves::a_child_registers_while_threads_of_its_parent_do` |
+//! | also if it has the id of its parent | `forks::a_child_with_the_process_id_of_its_parent_is_another_process` (step `file-systems`) |
+//! | what one of them was told of a failed write, the other knows (Linux) | `forks::what_one_process_was_told_of_a_failed_sync_the_other_knows`, `sync_errors::each_array_of_one_file_is_told_of_a_failed_write` (step `file-systems`) |
+//! | a draft with a name is its creator's to remove | `forks::a_child_that_drops_a_draft_leaves_its_file_to_the_parent` |
 //!
 //! # Windows
 //!
@@ -149,8 +149,8 @@
 //! | so does the header of a `.npy` file that grows, synced or not | the same |
 //! | a process that is killed loses nothing that was stored | `growth_processes::a_process_that_is_killed_leaves_a_file_that_opens_with_all_synced_rows` |
 //! | a failed sync is an error, and so are all later ones | `failures::a_failed_sync_poisons_the_handle_and_no_other` |
-//! | each array of one `File` is told (Linux) | `s_sync_errors::each_array_of_one_file_is_told_of_a_failed_write` (step `file-systems`) |
-//! | a file that was truncated is an error of the next sync, and of all later ones | `s_sync_errors::a_file_that_was_cut_is_an_error_of_sync_and_of_close`, `s_sync_errors::a_guarded_array_says_what_was_lost` |
+//! | each array of one `File` is told (Linux) | `sync_errors::each_array_of_one_file_is_told_of_a_failed_write` (step `file-systems`) |
+//! | a file that was truncated is an error of the next sync, and of all later ones | `sync_errors::a_file_that_was_cut_is_an_error_of_sync_and_of_close`, `sync_errors::a_guarded_array_says_what_was_lost` |
 //! | also if a sweep has begun the write that failed | `sweeps::what_a_sweep_could_not_write_the_next_sync_reports` |
 //! | a full disk is an error and changes nothing | `space::a_full_disk_is_an_error_and_leaves_everything_as_it_was`, `file_systems::a_full_disk_ends_growth_and_changes_nothing` (step `file-systems`) |
 //!
