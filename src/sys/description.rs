@@ -22,7 +22,8 @@ pub(crate) enum Held {
 /// Opens the file of a descriptor again, for reading and perhaps for writing.
 ///
 /// The description is a new one, without a lock, and with the flags of the other one that
-/// determine how it is written. Works for files without a name. An error if the descriptor itself
+/// determine how it is written, but for `O_APPEND`: FUSE writes the pages of a mapping back through
+/// one of the descriptions, and would append them. Works for files without a name. An error if the descriptor itself
 /// does not permit as much, and if there is no `/proc`.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn reopen(file: &File, is_written: bool) -> io::Result<File> {
@@ -35,11 +36,8 @@ pub(crate) fn reopen(file: &File, is_written: bool) -> io::Result<File> {
     if access != OFlags::RDWR && (is_written || access != OFlags::RDONLY) {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
-    let kept = OFlags::APPEND
-        .union(OFlags::DIRECT)
-        .union(OFlags::DSYNC)
-        .union(OFlags::SYNC)
-        .union(OFlags::NOATIME);
+    let kept =
+        OFlags::DIRECT.union(OFlags::DSYNC).union(OFlags::SYNC).union(OFlags::NOATIME);
     // Opening does not wait for the holder of a lease.
     let kept = flags.intersection(kept).union(OFlags::NONBLOCK);
     let mut options = File::options();
@@ -138,7 +136,7 @@ mod tests {
         let mut again = reopen(&appending, true).unwrap();
         file.as_file().write_all(b"abc").unwrap();
         again.write_all(b"d").unwrap();
-        assert_eq!(std::fs::read(file.path()).unwrap(), b"abcd");
+        assert_eq!(std::fs::read(file.path()).unwrap(), b"dbc");
     }
 
     #[test]
