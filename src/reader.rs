@@ -56,6 +56,8 @@ struct Array {
     /// Whether what the kernel counts of the file are the pages of the mapping.
     #[cfg(target_os = "linux")]
     counts: bool,
+    /// Whether advice for some of the pages leaves no more mappings behind.
+    advises: bool,
     /// Whether the kernel tells this process which pages are in memory.
     is_told: bool,
 }
@@ -181,13 +183,14 @@ impl Array {
         };
         let address = u64::try_from(pages.as_mut_ptr().addr()).unwrap_or(0);
         let counts = file.as_ref().is_some_and(|f| FileSystem::of(f).reports_residency);
+        let advises = FileSystem::of_path(place.path).merges_mappings();
         let file = file.map(|file| (file, place.offset.wrapping_sub(address)));
-        Self { twin, file, counts, is_told: is_told(place) }
+        Self { twin, file, counts, advises, is_told: is_told(place) }
     }
 
     #[cfg(not(target_os = "linux"))]
     fn new(_: &Place<'_>) -> Self {
-        Self { twin: None, is_told: false }
+        Self { twin: None, advises: false, is_told: false }
     }
 
     /// Finds the pages that are not in memory; elsewhere than on Linux all may not be.
@@ -250,7 +253,7 @@ impl Array {
         // All pages are in memory or on their way: to read ahead of them would be to read
         // what nobody has asked about yet.
         let is_known = cfg!(target_os = "linux") && cache != PageCache::Keep;
-        let is_known = is_known && (self.is_told || !missing.is_empty());
+        let is_known = is_known && self.advises && (self.is_told || !missing.is_empty());
         for range in pages {
             if is_known && lies_together {
                 let _ = address::advise(range, Advice::Random);

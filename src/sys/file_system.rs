@@ -96,8 +96,17 @@ impl FileSystem {
     /// Returns whether the page cache of a file stays when the file is opened once more.
     ///
     /// A FUSE server says at each opening whether it does, and by default it does not.
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn opens_without_loss(&self) -> bool {
+        !matches!(self.name, "fuse" | "9p" | "other")
+    }
+
+    /// Returns whether the kernel merges two mappings that it has split for advice.
+    ///
+    /// Where a file system wants to know of each mapping that ends, the kernel does not, and each
+    /// piece counts towards the limit of the process.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn merges_mappings(&self) -> bool {
         !matches!(self.name, "fuse" | "9p" | "other")
     }
 
