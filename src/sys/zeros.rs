@@ -45,14 +45,14 @@ pub(crate) fn is_zero(file: &File, bytes: Range<u64>) -> io::Result<bool> {
 
 /// Reads a range that the file has, and tells whether it is zeros.
 fn has_zeros(file: &File, bytes: Range<u64>) -> io::Result<bool> {
-    let mut buffer = vec![0; 1 << 16];
+    let (zeros, mut buffer) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     let mut at = bytes.start;
     while at < bytes.end {
         let rest = usize::try_from(bytes.end.saturating_sub(at)).unwrap_or(usize::MAX);
         let len = rest.min(buffer.len());
         let piece = buffer.get_mut(..len).unwrap_or_default();
         let count = file::read_at_most(file, piece, at)?;
-        if piece.iter().take(count).any(|byte| *byte != 0) {
+        if piece.get(..count) != zeros.get(..count) {
             return Ok(false);
         }
         if count < len {
@@ -72,6 +72,12 @@ fn next_data(file: &File, at: u64) -> Option<Option<u64>> {
     use rustix::fs::{SeekFrom, seek};
     use rustix::io::Errno;
 
+    use super::file_system::FileSystem;
+
+    // FUSE drops the page cache at each opening.
+    if !FileSystem::of(file).opens_without_loss() {
+        return None;
+    }
     // To ask moves the position, which the caller of the crate may use: not that of this file.
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     let file = File::open(path).ok()?;
