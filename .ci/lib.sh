@@ -30,7 +30,7 @@ mount_privately() {
   ((EUID == 0)) || skip "only root can mount disks"
   if [[ ${1:-} == mounted-privately ]]; then return; fi
   unshare --mount true || skip "this machine allows no private mounts"
-  exec unshare --mount --propagation private bash "$0" mounted-privately
+  exec unshare --mount --propagation private bash "$0" mounted-privately "$@"
 }
 
 # Installs Debian packages.

@@ -19,7 +19,7 @@ use ndarray_memmap::{Error, MapOptions, MmapArray1, Mode, SyncToDisk, npy};
 
 use crate::{child, open};
 use test_support::kernel::numbers;
-use test_support::{Place, npy_common};
+use test_support::{Place, npy_common, sampled};
 
 const THREADS: usize = 8;
 const ROUNDS: usize = 60;
@@ -77,7 +77,7 @@ fn assert_faulted<T>(result: Result<T, Error>) {
 fn a_file_that_another_process_cuts_under_eight_readers_is_an_error() {
     if let Some((_, file)) = child::part() {
         install();
-        for round in 0..ROUNDS {
+        for round in 0..sampled(ROUNDS) {
             fs::write(&file, elements()).unwrap();
             let options = MapOptions::new(ReadOnly).guarded(true);
             let a: MmapArray1<u64> = open(&options, &file).unwrap();
@@ -115,6 +115,8 @@ fn a_file_that_another_process_cuts_under_eight_readers_is_an_error() {
                 }
                 cut_elsewhere(&file, cut);
             });
+            // The length of the file may have told all threads before one of them met the loss.
+            assert_eq!(a[LEN - 1], 0);
             assert_past_end(&a, cut);
             assert_faulted(a.guarded(|view| view.len()));
             assert!(a.file_changed().unwrap());
@@ -132,7 +134,7 @@ fn a_file_that_another_process_cuts_under_eight_readers_is_an_error() {
 fn a_file_that_another_process_cuts_under_eight_writers_is_an_error() {
     if let Some((_, file)) = child::part() {
         install();
-        for round in 0..ROUNDS {
+        for round in 0..sampled(ROUNDS) {
             fs::write(&file, elements()).unwrap();
             let options = MapOptions::new(ReadWrite).guarded(true);
             let mut a: MmapArray1<u64> = open(&options, &file).unwrap();

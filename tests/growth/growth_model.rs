@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::FileFailurePersistence;
 use test_support::history::{Care, Kind, Step, Trial, Way};
+use test_support::sampled;
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let indices = || vec(any::<usize>(), 0..6);
@@ -59,7 +60,7 @@ fn way() -> impl Strategy<Value = Way> {
 
 #[test]
 fn random_histories_agree_with_a_vec_of_rows() {
-    let mut config = ProptestConfig::with_cases(128);
+    let mut config = ProptestConfig::with_cases(u32::try_from(sampled(128)).unwrap());
     config.failure_persistence = Some(Box::new(FileFailurePersistence::Off));
     let kind =
         (any::<bool>(), any::<bool>(), 1_usize..40, select(vec![0_u64, 2052, 4104]));

@@ -84,7 +84,7 @@ fn dtypes() -> impl Strategy<Value = DType> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(u32::try_from(test_support::sampled(1000)).unwrap()))]
 
     #[test]
     fn what_is_written_is_what_is_read(

@@ -103,7 +103,9 @@ fn scratch_in_a_folder_leaves_nothing_there() {
     a.view_mut().unwrap()[[2, 3, 4]] = 9;
     assert_eq!((a.sum(), a.shape()), (9, &[3, 4, 5][..]));
     if cfg!(unix) {
-        assert_eq!(names(&place), [""; 0]);
+        // FUSE gives a file without a name one of its own while it is open.
+        let is_ours = |name: &String| !name.starts_with(".fuse_hidden");
+        assert!(!names(&place).iter().any(is_ours));
     }
     let b = MapOptions::scratch_in::<u64, _>(dir, Ix0()).unwrap();
     let c = MapOptions::scratch_in::<bool, _>(dir, (0, 3)).unwrap();

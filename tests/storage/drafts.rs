@@ -27,6 +27,16 @@ fn names(place: &Place) -> Vec<String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
+/// Returns whether a file is a draft where the file system has no files without a name.
+fn is_named_draft(place: &Place, name: &str) -> bool {
+    #[cfg(target_os = "linux")]
+    if test_support::file_system(place.folder()) == "fuse" {
+        return name.starts_with(".draft-");
+    }
+    let _ = (place, name);
+    false
+}
+
 #[test]
 fn a_published_draft_replaces_the_file_whole() {
     for mode in [Create, CreateNew] {
@@ -35,7 +45,10 @@ fn a_published_draft_replaces_the_file_whole() {
         assert_eq!((draft.len(), draft.sum_of_all()), (6000, 42_000));
         assert!(format!("{draft:?}").starts_with("Draft { array: MmapArray {"));
         if cfg!(target_os = "linux") {
-            assert_eq!(names(&place), [""; 0], "{mode}");
+            assert!(
+                !names(&place).iter().any(|name| !is_named_draft(&place, name)),
+                "{mode}"
+            );
         }
         assert_eq!(place.bytes(), None);
         draft.publish().unwrap();
@@ -50,6 +63,7 @@ fn a_published_draft_replaces_the_file_whole() {
     new.publish().unwrap();
     place.assert_holds(&NEW);
     assert_eq!(old.as_slice(), Some(OLD), "who has the old file keeps it");
+    drop(old);
     assert_eq!(names(&place), ["array.bin"]);
 }
 
@@ -98,7 +112,9 @@ fn a_draft_whose_process_is_killed_leaves_the_old_file_and_nothing_else() {
     child.kill().unwrap();
     child.wait().unwrap();
     place.assert_holds(OLD);
-    assert_eq!(names(&place), ["array.bin"]);
+    let mut left = names(&place);
+    left.retain(|name| !is_named_draft(&place, name));
+    assert_eq!(left, ["array.bin"]);
 }
 
 #[test]
@@ -283,9 +299,12 @@ fn a_draft_that_cannot_be_published_leaves_the_old_file() {
     use rustix::io::Errno;
 
     let place = Place::of(OLD);
-    for (call, errno) in
-        [(kernel::call::MSYNC, Errno::IO), (kernel::call::LINKAT, Errno::NOSPC)]
-    {
+    // A draft with a name is renamed.
+    let publish = match test_support::file_system(place.folder()) {
+        "fuse" => kernel::call::RENAMEAT,
+        _ => kernel::call::LINKAT,
+    };
+    for (call, errno) in [(kernel::call::MSYNC, Errno::IO), (publish, Errno::NOSPC)] {
         let draft = draft(Create, &place);
         let error = kernel::refusing(call, &[], errno, || draft.publish().unwrap_err());
         match errno {

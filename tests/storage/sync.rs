@@ -5,6 +5,8 @@ use std::thread;
 use ndarray::{Axis, ShapeBuilder, s};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::{Error, MapOptions, Mode, SyncToDisk};
+#[cfg(target_os = "linux")]
+use test_support::file_system;
 use test_support::{Place, open};
 
 fn sync(array: &impl SyncToDisk) -> Result<(), Error> {
@@ -177,9 +179,11 @@ fn sync_of_a_part_writes_no_more_than_it() {
     let is_left = (1..20).any(|number| {
         a.view_mut().unwrap().fill(number);
         a.region(s![7, ..]).sync().unwrap();
+        assert!(dirty() <= (16 << 10) - 4, "one page is written");
         dirty() >= 8 << 10
     });
-    assert!(is_left);
+    // btrfs writes all that is dirty and contiguous in the file.
+    assert!(is_left || file_system(&place) == "btrfs");
     a.sync().unwrap();
     assert_eq!(dirty(), 0);
 }

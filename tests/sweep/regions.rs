@@ -153,6 +153,10 @@ fn start_sync_begins_to_write_the_region_and_nothing_else() {
     let all = (ROWS * page_size()) as u64 / 1024;
     assert_eq!(dirty(), all);
     a.region(s![..16, ..]).start_sync().unwrap();
+    if test_support::file_system(&place) == "overlay" {
+        assert_eq!(dirty(), all, "the kernel leaves the pages to the next sync");
+        return;
+    }
     // The system itself waits for 30 s before it writes.
     let mut waits = 0..500;
     while dirty() > all / 4 * 3 && waits.next().is_some() {

@@ -18,6 +18,7 @@ pub mod call {
     pub const PREAD: i64 = 17;
     pub const PWRITE: i64 = 18;
     pub const LINKAT: i64 = 265;
+    pub const RENAMEAT: i64 = 264;
     pub const MSYNC: i64 = 26;
     pub const MADVISE: i64 = 28;
     pub const FCNTL: i64 = 72;
@@ -34,6 +35,7 @@ pub mod call {
     pub const PREAD: i64 = 67;
     pub const PWRITE: i64 = 68;
     pub const LINKAT: i64 = 37;
+    pub const RENAMEAT: i64 = 38;
     pub const MSYNC: i64 = 227;
     pub const MADVISE: i64 = 233;
     pub const FCNTL: i64 = 25;

@@ -16,6 +16,8 @@
 )]
 
 mod child;
+#[cfg(target_os = "linux")]
+mod file_system;
 pub mod generate;
 pub mod history;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -28,7 +30,21 @@ pub mod twelve;
 #[cfg(unix)]
 mod user;
 
+/// Returns how many of `count` rounds a test makes: all, or one in `TEST_SAMPLE` of them.
+///
+/// Steps of `.ci` that run the same tests once more, elsewhere or more slowly, set the variable.
+pub fn sampled(count: usize) -> usize {
+    let every =
+        std::env::var("TEST_SAMPLE").map_or(1, |text| text.parse().expect("a number"));
+    count.div_ceil(every)
+}
+
 pub use child::{command, in_own_process};
+#[cfg(target_os = "linux")]
+pub use file_system::{
+    allocates, assert_unmappable, file_system, keep_mappable, maps_for_writing,
+    wait_for_tick,
+};
 pub use place::{Place, map, open};
 #[cfg(unix)]
 pub use user::become_nobody;

@@ -128,26 +128,23 @@ impl AsRef<Path> for Place {
     }
 }
 
-/// A folder for temporary files that is on a disk.
+/// Returns a folder for temporary files whose page cache a test can watch.
 ///
-/// Where `TMPDIR` does not name one, that of the build: the usual folder may be in memory.
+/// The folder of `TMPDIR`, else that of the build, else a usual one: files of tmpfs never leave
+/// the page cache, those of FUSE leave it whenever one is opened.
 #[cfg(target_os = "linux")]
 fn on_disk() -> PathBuf {
-    let named = std::env::var_os("TMPDIR").map(PathBuf::from);
-    let is_on_disk = |folder: &PathBuf| {
-        let system = rustix::fs::statfs(folder).expect("the folder of TMPDIR");
-        // The magic number of tmpfs.
-        system.f_type != 0x0102_1994
-    };
-    named.filter(is_on_disk).unwrap_or_else(|| {
-        let program = std::env::current_exe().expect("the path of the test");
-        let folders = program.ancestors().map(|folder| folder.join("tmp"));
-        // cargo makes this one beside the folders of the profiles.
-        folders
-            .into_iter()
-            .find(|folder| folder.is_dir())
-            .expect("the folder of the build")
-    })
+    let program = std::env::current_exe().expect("the path of the test");
+    // cargo makes this one beside the folders of the profiles.
+    let build = program.ancestors().map(|folder| folder.join("tmp"));
+    let usual = ["/var/tmp", "/tmp"].map(PathBuf::from);
+    std::env::var_os("TMPDIR")
+        .map(PathBuf::from)
+        .into_iter()
+        .chain(build.filter(|folder| folder.is_dir()))
+        .chain(usual)
+        .find(|folder| !matches!(crate::file_system(folder), "tmpfs" | "fuse"))
+        .expect("a folder that is neither in memory nor on FUSE")
 }
 
 /// Opens a file of a test.
