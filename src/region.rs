@@ -96,7 +96,8 @@ impl<'a> Region<'a> {
 
     /// Begins to write changes to the file, and returns at once.
     ///
-    /// Makes a later [`sync`](SyncToDisk::sync) short; alone it makes nothing durable.
+    /// Makes a later [`sync`](SyncToDisk::sync) short; alone it makes nothing durable. On overlayfs the
+    /// kernel begins nothing: the next `sync` writes all.
     ///
     /// # Errors
     ///

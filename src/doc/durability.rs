@@ -1,51 +1,109 @@
-//! What is there afterwards: after a crash, a power cut, a full disk and a failing one.
+//! What a file contains after a crash, a power cut, a full disk and a failing disk.
 //!
-//! A store into a view goes to the page cache, which is the kernel's: all processes see it, and
-//! it outlives the program. The kernel writes it to disk when it likes, page by page, in any
-//! order; [`sync`], [`close`], [`publish`] and [`commit`] return when it is there.
+//! A store into a view changes the page cache of the kernel. All processes see the change, and the
+//! change outlives the program. The kernel writes changed pages to disk in any order and at any
+//! time. [`sync`], [`close`], [`publish`] and [`commit`] return when the data are on disk.
 //!
-//! # What each call promises once it has returned
+//! # What each call promises
 //!
-//! | call | program killed | power cut | full disk | failing disk |
+//! The numbers lead to the tests, with the file systems that they run on.
+//!
+//! | call that has returned | the process is killed | the power is cut | the disk is full | the disk fails |
 //! |---|---|---|---|---|
-//! | a store, by [`view_mut`] or a [`Window`](crate::partition::Window) | kept | some pages kept, some not | no error where space is reserved; in a hole, `SIGBUS` | an error of the next `sync` |
-//! | [`scatter`] | kept | as a store | [`Error::Io`], earlier rows are written | as a store |
-//! | [`sync`] | kept | kept, and the file's length | [`Error::Io`], then [`Error::Poisoned`] | the same |
-//! | `sync` of a [`region`](MmapArray::region) | kept | that part kept, the rest as a store | as `sync` | as `sync`, for the whole array |
-//! | [`start_sync`](crate::Region::start_sync), [`sweep_mut`](MmapArray::sweep_mut) | kept | as a store | as a store | an error of the next `sync` |
-//! | [`close`] | kept | as `sync` | as `sync`; unmapped either way | as `sync`; unmapped either way |
-//! | drop | kept | as a store | nobody hears | nobody hears |
-//! | a store in mode `c`, without [`commit`] | lost | lost | none needed | none needed |
-//! | [`commit`] | kept | kept | [`Error::NoSpace`], nothing written | [`Error::Io`], some pages may be |
-//! | [`publish`] | kept | kept, and the name | [`Error::NoSpace`], the old file as before | [`Error::Io`], the old file as before (but see there) |
-//! | [`append`], [`push`](MmapArray::push), [`resize`](MmapArray::resize) | kept | as a store; see below | [`Error::NoSpace`], array and file as before | [`Error::Io`], or an error of the next `sync` |
+//! | a store, by [`view_mut`] or a [`Window`](crate::partition::Window) | kept [^killed] | some pages are kept, others not [^cut-store] | no error where space is reserved [^full-reserved]; `SIGBUS` in a hole [^full-hole] | an error of the next `sync` [^failed-sync] |
+//! | [`scatter`] | kept [^killed-scatter] | as a store [^cut-scatter] | [`Error::Io`], earlier rows are written [^full-scatter] | as a store [^failed-scatter] |
+//! | [`sync`] | kept [^killed] | kept, and the length of the file [^cut-store] | [`Error::Io`], then [`Error::Poisoned`] [^full-sync] | the same [^failed-sync] |
+//! | `sync` of a [`region`](MmapArray::region) | kept [^killed] | that part is kept, the rest as a store [^cut-region] | as `sync` [^full-sync] | as `sync`, for the whole array [^failed-region] |
+//! | [`start_sync`](crate::Region::start_sync), [`sweep_mut`](MmapArray::sweep_mut) | kept [^killed] | as a store [^cut-sweep] | an error of the next `sync` [^failed-sweep] | an error of the next `sync` [^failed-sweep] |
+//! | [`close`] | kept [^killed] | as `sync` [^cut-close] | as `sync`; the array is unmapped [^full-sync] | as `sync`; the array is unmapped [^failed-close] |
+//! | drop | kept [^killed] | as a store [^cut-drop] | no report [^failed-drop] | no report [^failed-drop] |
+//! | a store in mode `c` | lost [^private] | lost [^private] | needs no space [^private] | changes no file [^private] |
+//! | [`commit`] | kept [^killed-commit] | kept [^cut-commit] | [`Error::NoSpace`], nothing is written [^full-commit] | [`Error::Io`], some pages may be written [^failed-commit] |
+//! | [`publish`] | kept [^killed-publish] | kept, and the name [^cut-publish] | [`Error::NoSpace`], the old file as before [^full-publish] | [`Error::Io`], the old file as before, with the exception that `publish` names [^failed-publish] |
+//! | [`append`], [`push`](MmapArray::push), [`resize`](MmapArray::resize) of a `.npy` file | kept [^killed-npy] | synced rows are kept, later rows may be missing or zeros [^cut-npy] | [`Error::NoSpace`], array and file as before [^full-append] | [`Error::Io`], or an error of the next `sync` [^failed-append] |
+//! | the same of a raw file | kept [^killed-raw] | synced rows are kept; the file may end with part of a row [^cut-raw] | [`Error::NoSpace`], array and file as before [^full-append] | [`Error::Io`], or an error of the next `sync` [^failed-append] |
 //!
-//! If it has not returned, the file has afterwards:
-//!
-//! | call | program killed | power cut |
+//! | call that has not returned | the process is killed | the power is cut |
 //! |---|---|---|
-//! | `sync`, `close` | what was stored | of what was stored since the last `sync`, some pages |
-//! | `commit` | some changed pages | some changed pages |
-//! | `publish` | the old contents or the new, whole | the same |
-//! | `append`, `push`, raw | may end with part of the `append` | also before the next `sync`: what was synced; may end with part of a row |
-//! | `append`, `push`, `.npy` | the old length or the new | also before the next `sync`: what was synced; later rows may be zeros |
+//! | `sync`, `close` | all stores are kept [^killed] | as a store [^cut-store] |
+//! | `commit` | some changed pages are written [^killed-commit] | the same [^cut-commit] |
+//! | `publish` | the old file or the new file, complete [^killed-publish] | the same [^cut-publish] |
+//! | `append`, `push`, `resize` of a `.npy` file | the old length or the new [^killed-npy] | the same; the file always opens [^cut-npy] |
+//! | the same of a raw file | the file may end with part of the new rows [^killed-raw] | the same [^cut-raw] |
 //!
-//! The tests are in [`soundness`](super::soundness#durability), the faults one by one in
-//! [`faults`](super::faults).
+//! [^killed]: `processes::what_was_stored_before_a_kill_is_in_the_file` (every file system)
+//! [^cut-store]: crash states `store`, `create-sync` and `mixed-raw`
+//! [^full-reserved]: `file_systems::a_new_file_has_its_blocks_before_the_disk_fills_up`,
+//!     `file_systems::a_grown_file_has_its_blocks_before_the_disk_fills_up` (tmpfs, ext4, XFS;
+//!     btrfs needs space for each overwrite)
+//! [^full-hole]: `disks::a_store_into_a_hole_of_a_full_disk_kills_the_process` (ext4); with the
+//!     guard `guarded_disks::a_store_into_a_hole_of_a_full_disk_is_an_error`
+//! [^failed-sync]: `syncs::a_disk_that_does_not_take_its_cache_poisons_the_array`,
+//!     `sync_errors::each_array_of_one_file_is_told_of_a_failed_write` (ext4)
+//! [^killed-scatter]: `gathers::scatter_replaces_rows_in_the_array_and_in_the_file` (every file
+//!     system)
+//! [^cut-scatter]: crash state `scatter`
+//! [^full-scatter]: `scatter_faults::a_file_with_holes_on_a_full_disk_has_no_invalid_element` (ext4)
+//! [^failed-scatter]: refusal `scatter and sync`
+//! [^full-sync]: `syncs::a_disk_that_has_less_space_than_it_says_poisons_the_array` (ext4)
+//! [^cut-region]: crash states `create-region-raw`, `create-region-npy` and `append-region`
+//! [^failed-region]: `regions::a_failed_sync_of_a_region_poisons_the_array` (every file system)
+//! [^cut-sweep]: crash state `sweep`
+//! [^failed-sweep]: `sweeps::what_a_sweep_could_not_write_the_next_sync_reports` (every file system)
+//! [^cut-close]: crash state `create-close`
+//! [^failed-close]: `sync_errors::a_file_that_was_cut_is_an_error_of_sync_and_of_close` (every file
+//!     system); refusal `close r+`
+//! [^cut-drop]: crash states `reopen` and `mixed-npy`
+//! [^failed-drop]: refusal `drop r+`
+//! [^private]: `modes::copy_on_write_keeps_its_changes_to_itself` (every file system)
+//! [^killed-commit]: `commits::the_file_has_the_changes_and_the_array_goes_on_without_them` (every
+//!     file system), `storm::six_processes_lose_nothing_that_was_acknowledged` (ext4)
+//! [^cut-commit]: crash state `commit`
+//! [^full-commit]: `commit_faults::a_commit_without_room_gives_its_space_back` (ext4, ext2, XFS,
+//!     btrfs), `file_systems::changes_that_have_no_room_are_not_committed`
+//! [^failed-commit]: `commits::a_failed_commit_keeps_the_changes`,
+//!     `commits::a_commit_that_the_disk_did_not_take_never_succeeds_later` (every file system)
+//! [^killed-publish]: `drafts::a_draft_whose_process_is_killed_leaves_the_old_file_and_nothing_else`,
+//!     `drafts::whoever_opens_the_path_finds_a_whole_file` (every file system)
+//! [^cut-publish]: crash states `publish-new` and `publish-over`
+//! [^full-publish]: `file_systems::a_draft_larger_than_its_disk_leaves_the_old_file_and_nothing_else`
+//!     (tmpfs, ext4, XFS, btrfs)
+//! [^failed-publish]: `drafts::a_draft_that_cannot_be_published_leaves_the_old_file` (every file
+//!     system)
+//! [^killed-npy]: `growth_processes::a_process_that_is_killed_leaves_a_file_that_opens_with_all_synced_rows`,
+//!     `order::a_writer_that_was_killed_leaves_a_file_that_grows_on` (every file system)
+//! [^killed-raw]: `growth::a_raw_file_has_each_row_when_it_is_pushed_and_nothing_else` (every file
+//!     system), `storm::six_processes_lose_nothing_that_was_acknowledged` (ext4)
+//! [^cut-npy]: crash states `append-synced`, `append-unsynced`, `push`, `digits`, `resize-npy` and
+//!     `make-growable`
+//! [^cut-raw]: crash states `append-raw` and `resize-raw`
+//! [^full-append]: `file_systems::a_full_disk_ends_growth_and_changes_nothing`,
+//!     `mounts::what_has_no_space_leaves_the_disk_as_free_as_it_was` (tmpfs, ext4, XFS, btrfs)
+//! [^failed-append]: `order::a_refused_append_leaves_the_file_as_it_was` (every file system)
 //!
-//! # Choosing
+//! - *Every file system* is ext4, ext4 with blocks of 1 KiB, ext2, XFS, btrfs, tmpfs, overlayfs and
+//!   FUSE: the step `every-file-system` of `.ci` runs the whole test suite on each.
+//! - *Crash states* are scenarios of the step `crash-states`. It records what a file system writes
+//!   and flushes, and mounts what a power cut can leave: all that was flushed, and any part of the
+//!   sectors written since. The file systems are ext4, ext4 with blocks of 1 KiB, XFS, btrfs and
+//!   overlayfs on ext4.
+//! - *Refusals* are operations of the step `refusals`. It makes each system call of an operation
+//!   fail in turn, with each error that the call can return.
+//! - Tests with another list run in the steps `file-systems`, `faults` and `races`.
+//!
+//! # Which call to use
 //!
 //! | after a crash, | use |
 //! |---|---|
-//! | the file is the old one or the new one, whole | a [`Draft`](crate::Draft) |
-//! | each change is there once the program has said so | mode `r+` and `sync` |
-//! | rows that were acknowledged are there | `append`, then `sync` |
-//! | small edits, which may be given up until the end | mode `c` and `commit` |
-//! | the result is computed again | nothing: drop |
+//! | the file is the old one or the new one, complete | a [`Draft`](crate::Draft) |
+//! | each change is there once the program has reported it | mode `r+` and `sync` |
+//! | acknowledged rows are there | `append`, then `sync` |
+//! | small edits can be discarded until the end | mode `c` and `commit` |
+//! | the result is computed again | no call: drop the array |
 //!
-//! Mode `r+`, `commit` and `append` change a file in place; only a draft needs the space of two
-//! files, and only it leaves the old one to those who have it open. What is changed in place has
-//! no order on disk: to have one thing there before another, `sync` between them.
+//! Mode `r+`, `commit` and `append` change a file in place. Only a draft needs the space of two
+//! files, and only a draft leaves the old file to processes that have it open. Changes in place
+//! reach the disk in any order. Call `sync` between two changes to order them:
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -55,79 +113,95 @@
 //! use ndarray::Ix1;
 //! use ndarray_memmap::{Mode, SyncToDisk, npy};
 //!
-//! // SAFETY: nobody else touches the file while `a` lives.
+//! // SAFETY: no other code uses the file while `a` lives.
 //! let mut a = unsafe { npy::open::<u64, Ix1>(&path, Mode::ReadWrite)? };
 //! a.view_mut()?[0] = 17; // the work
 //! a.sync()?;
-//! a.view_mut()?[1] = 1; // the mark that it is complete, on disk after the work
+//! a.view_mut()?[1] = 1; // the flag "complete", on disk after the work
 //! a.sync()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # How often
+//! # How often to sync
 //!
-//! As seldom as the program can bear to lose what came between: a sync waits for the disk, and
-//! writes whole folios of the page cache for single elements, which [`scatter`] avoids. A `.npy`
-//! file that grows waits for the disk once more at the first growth after each sync, so sync by
-//! batches. `start_sync`, and `sweep_mut` by itself, spread the writing over the time between.
-//! To be seen by other processes nothing need be synced.
+//! Call `sync` as rarely as the program can afford to lose the changes in between. A sync waits for
+//! the disk. It writes whole folios of the page cache for single elements, which [`scatter`] avoids.
+//! A growing `.npy` file waits for the disk once more at the first growth after each sync: sync by
+//! batches. `start_sync`, and `sweep_mut` by itself, begin to write earlier. Other processes see
+//! changes without a sync.
 //!
 //! # What errors mean
 //!
-//! | error | on disk is | what to do |
+//! | error | the disk has | what to do |
 //! |---|---|---|
-//! | [`Error::Io`] of `sync` or `close` | anything between the last `sync` and now | save the array elsewhere, at once |
-//! | [`Error::Poisoned`] | the same, as said before | open the file again, look at what is there, write again |
-//! | [`Error::Io`] of `commit`, [`Error::NoSpace`] too if the disk has less than it says | some changed pages, perhaps | save the array elsewhere; if the disk did not take what was written, a second `commit` is [`Error::Poisoned`] |
+//! | [`Error::Io`] of `sync` or `close` | any state between the last `sync` and now | save the array to another disk at once |
+//! | [`Error::Poisoned`] | the same; an earlier call returned the error | open the file again, compare, write again |
+//! | [`Error::Io`] of `commit`, and [`Error::NoSpace`] if space could not be reserved | perhaps some changed pages | save the array to another disk; if the disk did not take the data, a second `commit` is [`Error::Poisoned`] |
 //! | [`Error::Io`] of `publish` | the old file | make the draft again |
-//! | [`Error::NoSpace`] otherwise | what was there before | make room and call again |
-//! | [`Error::Conflict`] | what others have written | open the file again, or [`commit_anyway`](MmapArray::commit_anyway) |
-//! | [`Error::PrivateChanges`] | nothing of mode `c` | `commit` |
+//! | any other [`Error::NoSpace`] | the state before the call | free space and call again |
+//! | [`Error::Conflict`] | the changes of another process | open the file again, or [`commit_anyway`](MmapArray::commit_anyway) |
+//! | [`Error::PrivateChanges`] | no change of mode `c` | `commit` |
 //!
-//! The kernel reports a failed write once, forgets it, and may drop the data; a second call can
-//! succeed over the loss. Therefore all later syncs of a handle that has failed fail too. Its
-//! elements can still be read; if the kernel takes their memory, they come back as the disk has
-//! them. On Linux each handle, also of one `File` that is mapped twice, is told by the kernel if it
-//! was open when the write failed (where `/proc` is mounted), and a handle that a forked child
-//! shares with its parent has failed for both when one of them was told. A sync that was killed
-//! counts as failed for the other. Elsewhere other handles know of it only if the kernel tells them.
+//! The kernel reports a failed write once, forgets it, and may drop the data. A second call can
+//! then succeed although the data are lost. Therefore every later sync of the array fails too. The
+//! elements can still be read. If the kernel evicts their pages, they show what the disk has. On
+//! Linux the kernel reports a failed write to each array that was open, also to two arrays of one
+//! `File` (where `/proc` is mounted). A forked child and its parent share the state of an array:
+//! an error of one is an error of both. A sync that was killed counts as failed for the other. On
+//! other systems another array learns of a failed write only if the kernel reports it again.
 //!
-//! A `sync` also compares the length of the file with the end of the array: what was stored beyond
-//! the end of a file that another process has truncated is lost, which is
-//! [`Error::FileTooShort`] ([`Error::Faulted`] for guarded arrays) and final in the same way.
+//! `sync` also compares the length of the file with the end of the array. Stores beyond the end of
+//! a file that another process has truncated are lost. The error is [`Error::FileTooShort`], or
+//! [`Error::Faulted`] for guarded arrays, and is final in the same way.
 //!
 //! # What works on which file system
 //!
-//! The crate asks the kernel for the file system of each file. One that it does not know gets the
-//! column "other".
+//! The crate asks the kernel for the file system of each file. An unknown file system gets the last
+//! column.
 //!
-//! | | ext2, ext3, ext4, XFS, tmpfs | btrfs, F2FS, ZFS, NFS | overlayfs, FUSE, 9p, other |
+//! | | ext2, ext3, ext4, XFS, tmpfs | btrfs, F2FS, ZFS, NFS, ramfs, hugetlbfs | overlayfs, FUSE, 9p, other |
 //! |---|---|---|---|
-//! | small rows of a `.npy` file that grows | stored into reserved pages (4 KiB pages; not ext2) | written | written |
-//! | `append` to a raw file | written | written | written; stored into the mapping too if it shows something else |
-//! | `commit`, `rollback`, `refresh` | the mapping shows the file | the mapping shows the file | the file is mapped again and compared |
-//! | `scatter` | written | written | stored into the mapping |
-//! | `lock` | lasts as long as the array | the same; NFS as its server does | the same |
-//! | page cache of a sweep | left as it was found | the same; ZFS by `mincore` | overlayfs and other by `mincore`; FUSE not evicted |
-//! | `sync`, `close`, drafts, the guard | as above | as above | as above; shared mappings may be refused, see below |
+//! | small rows of a growing `.npy` file | stored into reserved pages, if pages are 4 KiB; written on ext2 [^fs-grow] | written [^fs-grow] | written [^fs-grow] |
+//! | `append` to a raw file | written [^fs-grow] | written [^fs-grow] | written, and stored into the mapping if that differs [^fs-grow] |
+//! | `commit`, `rollback`, `refresh` | the mapping shows the file [^fs-commit] | the same [^fs-commit] | the array maps the file again and compares [^fs-commit] |
+//! | `scatter` | written [^fs-scatter] | written [^fs-scatter] | stored into the mapping [^fs-scatter] |
+//! | `lock` | held as long as the array lives [^fs-lock] | the same; NFS depends on its server [^fs-lock] | the same [^fs-lock] |
+//! | page cache of a sweep | left as it was found [^fs-sweep] | the same; ZFS by `mincore` [^fs-sweep] | overlayfs and other by `mincore`; pages of FUSE are not evicted [^fs-sweep] |
+//! | `start_sync` | begins to write [^fs-start] | the same [^fs-start] | nothing on overlayfs: the next sync writes [^fs-start] |
+//! | notice of a change within one tick of the clock | Linux 6.13: yes; ext2, and before: no [^fs-tick] | the same [^fs-tick] | the same [^fs-tick] |
+//! | unnamed drafts | yes [^fs-draft] | yes; NFS has a name [^fs-draft] | overlayfs yes; FUSE and other have a name [^fs-draft] |
+//! | `sync`, `close`, the guard | as above [^fs-sync] | as above [^fs-sync] | as above; shared mappings may be refused [^fs-direct] |
 //!
-//! A FUSE file system with direct I/O refuses shared mappings that are written: the modes `r+`,
-//! `w+` and `x+` are [`Error::Io`] there (`ENODEV`) before anything is changed.
+//! [^fs-grow]: `growth_model::random_histories_agree_with_a_vec_of_rows` (every file system)
+//! [^fs-commit]: `commit_faults::commits_add_up_here` (every file system),
+//!     `mounts::a_follower_shows_a_file_that_left_its_lower_layer` (overlayfs)
+//! [^fs-scatter]: `scatter_faults::array_and_file_show_what_was_scattered` (every file system),
+//!     `scatter_faults::a_limit_of_the_size_of_files_is_an_error_and_no_signal`
+//! [^fs-lock]: `each_file_system::a_lock_lasts_as_long_as_its_array` (ext2, ext4, XFS, btrfs, tmpfs,
+//!     overlayfs, FUSE)
+//! [^fs-sweep]: `each_file_system::a_sweep_leaves_in_memory_what_it_found_there` (the same)
+//! [^fs-start]: `regions::start_sync_begins_to_write_the_region_and_nothing_else` (every file
+//!     system)
+//! [^fs-tick]: `commit_faults::two_handles_notice_each_other_however_soon` (every file system)
+//! [^fs-draft]: `drafts::a_published_draft_replaces_the_file_whole` (every file system)
+//! [^fs-sync]: `sync::sync_and_close_answer_by_mode` (every file system)
+//! [^fs-direct]: `each_file_system::what_cannot_be_mapped_to_write_is_refused_and_left_alone`,
+//!     `modes::each_mode_does_as_its_row_says` (FUSE with direct I/O)
+//!
+//! F2FS, ZFS, NFS and 9p are not part of the tests. FUSE with direct I/O refuses shared mappings that
+//! are written: the modes `r+`, `w+` and `x+` return [`Error::Io`] (`ENODEV`) there before any change.
+//! A FUSE server such as bindfs holds one open file for each mapping.
 //!
 //! # What file systems and drives add
 //!
-//! - ext4, XFS, btrfs and overlayfs on ext4 are tested by mounting what a power cut can leave:
-//!   all that was flushed, and any part of the sectors since then. There `sync` brings the name
-//!   of a new file to disk too. That is no promise elsewhere: sync the folder as
-//!   well, by [`File::sync_all`](std::fs::File::sync_all) of it, or publish a draft, which on
-//!   Unix does so.
-//! - A drive may keep what it was told to write in a cache of its own. The file system orders it
-//!   to disk, if it is not mounted to do without; on Apple systems `sync` itself does. What
-//!   drives lose was not tested.
-//! - Where reserved space does not suffice, or cannot be had, says [the
-//!   crate](crate#when-things-go-wrong).
-//! - On a network, `sync` returns when the server says so, and is as good as its word.
-//! - tmpfs and `/dev/shm` are memory: a sync succeeds, and a power cut takes all.
+//! - On ext4, XFS, btrfs and overlayfs on ext4, `sync` also writes the name of a new file to disk.
+//!   On other file systems, sync the folder by [`File::sync_all`](std::fs::File::sync_all), or
+//!   publish a draft, which syncs the folder on Unix.
+//! - A drive has a cache of its own. The file system flushes this cache, unless it is mounted not
+//!   to do so; on Apple systems `sync` does. The tests do not cover what drives lose.
+//! - Reserved space does not suffice everywhere: see [the crate](crate#when-things-go-wrong).
+//! - On a network, `sync` returns when the server reports that the data are on disk.
+//! - tmpfs and `/dev/shm` are memory. A sync succeeds, and a power cut loses all.
 //!
 //! [`append`]: MmapArray::append
 //! [`close`]: MmapArray::close

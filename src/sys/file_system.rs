@@ -152,6 +152,30 @@ mod tests {
     }
 
     #[test]
+    fn the_table_for_users_has_each_file_system_in_its_column() {
+        let chapter = include_str!("../doc/durability.rs");
+        let head = chapter.lines().find(|line| line.starts_with("//! | | ext2")).unwrap();
+        let columns: Vec<_> = head.to_lowercase().split('|').map(str::to_owned).collect();
+        let names: Vec<Vec<_>> = columns
+            .iter()
+            .map(|column| column.split(',').map(|name| name.trim().to_owned()).collect())
+            .collect();
+        for (_, system) in &TABLE {
+            let column = match (system.is_coherent, system.stores_in_place) {
+                (true, true) => 2,
+                (true, false) => 3,
+                (false, _) => 4,
+            };
+            let name = match system.name {
+                "ext2/3/4" => "ext4",
+                "overlay" => "overlayfs",
+                name => name,
+            };
+            assert!(names[column].iter().any(|found| found == name), "{name}: {names:?}");
+        }
+    }
+
+    #[test]
     fn each_type_has_one_row() {
         for (number, (magic, system)) in TABLE.iter().enumerate() {
             let found = FileSystem::of_type(i128::from(*magic));
