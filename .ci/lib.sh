@@ -51,7 +51,9 @@ find_nightly() {
 find_tool() {
   export PATH=$target_dir/tools/bin:$PATH
   if ! command -v "$1" > /dev/null; then
-    cargo install "$1" --locked --quiet --root "$target_dir/tools"
+    # It runs for seconds and builds for minutes.
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=256 \
+      cargo install "$1" --locked --quiet --root "$target_dir/tools"
   fi
 }
 
