@@ -257,7 +257,7 @@ pub(crate) fn needs_file(mode: Mode, lock: bool, guarded: bool) -> bool {
 impl Drop for Pages {
     fn drop(&mut self) {
         // Nobody hears of an error here; a longer file is a file still.
-        let _ = self.file.as_ref().map(|file| self.tail.trim(file));
+        let _ = self.file.as_ref().map(|file| self.tail.trim(file, |write| write()));
     }
 }
 

@@ -98,17 +98,23 @@ impl Tail {
     /// Makes the file end with the array again.
     ///
     /// The header reaches the disk before that: a power cut must not leave a file that ends with
-    /// rows that its header does not count, without the mark that says whose they are.
-    pub(crate) fn trim(&self, file: &File) -> io::Result<()> {
+    /// rows that its header does not count, without the mark that says whose they are. The caller
+    /// notes if `flush` fails: the kernel may not report that again.
+    pub(crate) fn trim(
+        &self,
+        file: &File,
+        flush: impl FnOnce(&mut dyn FnMut() -> io::Result<()>) -> io::Result<()>,
+    ) -> io::Result<()> {
         let Some(reach) = self.reach().filter(|_| self.owner == generation()) else {
             return Ok(());
         };
         // What another process has put there is not truncated.
         if file.metadata()?.len() == reach {
-            if self.header_changed.load(Ordering::Relaxed)
-                && !paging::write_start(file, self.header_end)?
-            {
-                file.sync_data()?;
+            if self.header_changed.load(Ordering::Relaxed) {
+                flush(&mut || match paging::write_start(file, self.header_end)? {
+                    true => Ok(()),
+                    false => file.sync_data(),
+                })?;
             }
             file.set_len(self.end)?;
         }
@@ -179,7 +185,8 @@ impl Pages {
     /// Makes the file end with the array, whichever process has made it longer.
     pub(crate) fn trim(&mut self) -> io::Result<()> {
         self.tail.owner = generation();
-        self.file().map_or(Ok(()), |file| self.tail.trim(file))
+        self.file()
+            .map_or(Ok(()), |file| self.tail.trim(file, |write| self.note_loss(write)))
     }
 
     /// Gives the file a length and its mark, both also on disk.

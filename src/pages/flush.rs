@@ -37,7 +37,7 @@ impl Pages {
         self.attempt("sync", path, || {
             let written = self.mapping().map_or(Ok(()), flush).and_then(|()| {
                 let Some(file) = file else { return Ok(()) };
-                self.tail.trim(file)?;
+                self.tail.trim(file, |write| write())?;
                 file.sync_all().inspect(|()| self.tail.note_synced())
             });
             written.map_err(Error::io("sync", path))?;
@@ -94,7 +94,6 @@ impl Pages {
     }
 
     /// Makes a call that may say once that changes are lost, and keeps that for the next sync.
-    #[cfg(target_os = "linux")]
     pub(crate) fn note_loss(
         &self,
         call: impl FnOnce() -> io::Result<()>,

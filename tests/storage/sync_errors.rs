@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Axis, Ix2, arr1, s};
@@ -200,4 +201,33 @@ fn each_array_of_one_file_is_told_of_a_failed_write() {
     );
     drop((a, b, child_and_parent, file));
     let _ = fs::remove_file(path);
+}
+
+#[test]
+#[ignore = "needs a disk that fails; run by .ci/steps/file-systems"]
+fn a_failed_write_that_a_resize_meets_is_an_error_of_each_sync() {
+    for len in [600_001, 600_002, 600_000] {
+        let failing = Failing::new();
+        let path = failing.disk.join("resized.npy");
+        // SAFETY: the file lies on the test's own disk.
+        let mut a = unsafe { npy::create::<f64, _>(&path, 600_000) }.unwrap();
+        a.sync().unwrap();
+        a.push(Axis(0), &ndarray::arr0(1.0)).unwrap();
+        a.view_mut().unwrap().fill(7.0);
+        failing.fill();
+        // Written back without being asked, as the kernel does in time.
+        let other = File::open(&path).unwrap();
+        // SAFETY: the descriptor is open.
+        let _ = unsafe { libc::sync_file_range(other.as_raw_fd(), 0, 0, 7) };
+        drop((other, Failing::new()));
+        let resized = a.resize(Axis(0), len);
+        let synced = a.sync();
+        assert!(
+            matches!(synced, Err(Error::Io { action: "sync", .. } | Error::Poisoned)),
+            "{len}: {resized:?}, {synced:?}"
+        );
+        assert!(matches!(a.sync(), Err(Error::Poisoned)), "{len}");
+        assert!(a.close().is_err());
+        let _ = fs::remove_file(path);
+    }
 }

@@ -39,4 +39,9 @@ impl WriteState {
             self.has_failed.store(true, Ordering::Relaxed);
         })
     }
+
+    /// Makes each later write fail.
+    pub(crate) fn note(&self, _: &io::Error) {
+        self.has_failed.store(true, Ordering::Relaxed);
+    }
 }
