@@ -10,6 +10,7 @@ use ndarray::{ArrayRef, Axis, Dimension, Slice};
 use crate::region::Place;
 use crate::source::Source;
 use crate::space::{self, Room};
+use crate::sys::zeros::is_zero;
 use crate::{Element, Error, Layout, MmapArray, Result, pages};
 
 /// How much of an array that has another order is put in order at a time.
@@ -120,6 +121,13 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         }
         let (pages, _, path) = self.parts_mut();
         let from = old.end();
+        if let Some((file, reach)) = pages.file().zip(pages.tail.reach()) {
+            // An append that failed may have left bytes that could not be truncated.
+            let is_clean = is_zero(file, from..end.min(reach));
+            if !is_clean.map_err(Error::io("read", path))? {
+                pages.trim().map_err(Error::io("cut", path))?;
+            }
+        }
         let is_ahead =
             counts && pages.could_reach(|p| p.reach_exactly(from, end, path))?;
         let len = pages.tail.reach().unwrap_or(old.end());

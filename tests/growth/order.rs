@@ -524,3 +524,22 @@ fn rows_are_counted_only_in_a_file_that_has_their_bytes_on_disk() {
     drop(a);
     assert_rows(&place, 2);
 }
+
+/// An append that fails leaves such bytes if the kernel refuses to truncate them too.
+#[test]
+fn rows_that_a_resize_adds_are_zeros_whatever_lies_there() {
+    let place = Place::new();
+    // SAFETY: the file lies in the test's own folder.
+    let mut a = unsafe { npy::create::<f64, _>(&place.path, 10) }.unwrap();
+    a.push(Axis(0), &arr0(1.0)).unwrap();
+    let end = a.layout().end();
+    let mut file = File::options().write(true).open(&place.path).unwrap();
+    std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(end)).unwrap();
+    file.write_all(&[7; 4000]).unwrap();
+    drop(file);
+    a.resize(Axis(0), 1000).unwrap();
+    assert_eq!((a[10], a.iter().skip(11).filter(|x| **x != 0.0).count()), (1.0, 0));
+    a.close().unwrap();
+    let a = npy::load::<f64, ndarray::Ix1>(&place.path).unwrap();
+    assert_eq!((a.len(), a.sum()), (1000, 1.0));
+}
