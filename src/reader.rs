@@ -156,7 +156,7 @@ impl Array {
     fn new(place: &Place<'_>) -> Self {
         let pages = place.pages;
         let again = || {
-            let system = FileSystem::of_path(place.path);
+            let system = FileSystem::of_path(place.path)?;
             let identity = pages.stamp().identity();
             system.opens_without_loss().then(|| file::open_again(place.path, identity))?
         };
@@ -183,7 +183,9 @@ impl Array {
         };
         let address = u64::try_from(pages.as_mut_ptr().addr()).unwrap_or(0);
         let counts = file.as_ref().is_some_and(|f| FileSystem::of(f).reports_residency);
-        let advises = FileSystem::of_path(place.path).merges_mappings();
+        let system = file.as_ref().map(FileSystem::of);
+        let system = system.or_else(|| FileSystem::of_path(place.path));
+        let advises = system.is_none_or(FileSystem::merges_mappings);
         let file = file.map(|file| (file, place.offset.wrapping_sub(address)));
         Self { twin, file, counts, advises, is_told: is_told(place) }
     }

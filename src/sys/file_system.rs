@@ -86,11 +86,10 @@ impl FileSystem {
             .map_or(&Self::UNKNOWN, |found| Self::of_type(i128::from(found.f_type)))
     }
 
-    /// Returns the guarantees of the file system of the file that a path leads to.
+    /// Returns the guarantees of the file system of the file that a path leads to, if any.
     #[cfg(target_os = "linux")]
-    pub(crate) fn of_path(path: &std::path::Path) -> &'static Self {
-        rustix::fs::statfs(path)
-            .map_or(&Self::UNKNOWN, |found| Self::of_type(i128::from(found.f_type)))
+    pub(crate) fn of_path(path: &std::path::Path) -> Option<&'static Self> {
+        rustix::fs::statfs(path).ok().map(|found| Self::of_type(i128::from(found.f_type)))
     }
 
     /// Returns whether the page cache of a file stays when the file is opened once more.
@@ -107,7 +106,7 @@ impl FileSystem {
     /// piece counts towards the limit of the process.
     #[cfg(target_os = "linux")]
     pub(crate) fn merges_mappings(&self) -> bool {
-        !matches!(self.name, "fuse" | "9p" | "other")
+        !matches!(self.name, "fuse" | "9p" | "hugetlbfs")
     }
 
     /// Returns the guarantees of the file system of an open file: no other system tells.

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use ndarray::{Array2, Axis, s};
 use ndarray_memmap::Mode::{CopyOnWrite, ReadOnly, ReadWrite};
 use ndarray_memmap::{MapOptions, MmapArray2, Mode, PageCache, SyncToDisk, sweep_zip};
-use test_support::{Place, open, sampled};
+use test_support::{Place, map, open, sampled};
 
 /// No multiple of a page, nor of 2 MiB.
 const ROW: usize = 5000;
@@ -293,4 +293,30 @@ fn private_changes_take_the_memory_of_their_pages() {
         if row % 100 == 0 && column == 3 { 8 } else { 7 }
     });
     assert_eq!(a, expected);
+}
+
+#[test]
+fn of_an_open_file_and_of_one_that_was_renamed() {
+    let place = Place::cold(&bytes());
+    let moved = place.folder().join("moved");
+    for mode in [ReadOnly, ReadWrite] {
+        let options = MapOptions::new(mode).offset(OFFSET).shape((ROWS, ROW));
+        for is_renamed in [false, true] {
+            warm_some(&place);
+            let before = cached(&place);
+            let file = place.file();
+            let a: MmapArray2<u8> = match is_renamed {
+                true => open(&options, &place).unwrap(),
+                false => map(&options, &file).unwrap(),
+            };
+            if is_renamed {
+                std::fs::rename(&place, &moved).unwrap();
+            }
+            assert!(a.sweep(Axis(0), 3 << 20).map(sum).sum::<u64>() > 0);
+            if is_renamed {
+                std::fs::rename(&moved, &place).unwrap();
+            }
+            assert_as(&before, &place, &format!("{mode}, renamed: {is_renamed}"));
+        }
+    }
 }
