@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile, PersistError};
 
+#[cfg(target_os = "linux")]
+use crate::sys::description;
 use crate::sys::process::generation;
 use crate::{Error, Mode, Result, file, space};
 
@@ -279,9 +281,7 @@ fn unnamed(folder: &Path) -> io::Result<Option<File>> {
 /// Returns the path by which the kernel knows an open file.
 #[cfg(target_os = "linux")]
 fn handle(file: &File) -> PathBuf {
-    use std::os::fd::AsRawFd;
-
-    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+    PathBuf::from(description::path_of(file, "fd"))
 }
 
 /// Makes a file that others may read and write as they may any new one, or nobody.

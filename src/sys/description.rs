@@ -69,7 +69,7 @@ pub(crate) fn held(_: &File) -> io::Result<Held> {
 
 /// Returns where the kernel shows a descriptor of this thread, which may have a table of its own.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn path_of(file: &File, what: &str) -> String {
+pub(crate) fn path_of(file: &File, what: &str) -> String {
     use std::os::fd::AsRawFd;
 
     format!("/proc/thread-self/{what}/{}", file.as_raw_fd())

@@ -67,11 +67,10 @@ fn has_zeros(file: &File, bytes: Range<u64>) -> io::Result<bool> {
 /// system does not tell.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn next_data(file: &File, at: u64) -> Option<Option<u64>> {
-    use std::os::fd::AsRawFd;
-
     use rustix::fs::{SeekFrom, seek};
     use rustix::io::Errno;
 
+    use super::description;
     use super::file_system::FileSystem;
 
     // FUSE drops the page cache at each opening.
@@ -79,8 +78,7 @@ fn next_data(file: &File, at: u64) -> Option<Option<u64>> {
         return None;
     }
     // To ask moves the position, which the caller of the crate may use: not that of this file.
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let file = File::open(path).ok()?;
+    let file = description::reopen(file, false).ok()?;
     match seek(&file, SeekFrom::Data(at)) {
         Ok(data) => Some(Some(data)),
         Err(Errno::NXIO) => Some(None),

@@ -315,3 +315,30 @@ fn a_draft_that_cannot_be_published_leaves_the_old_file() {
         assert_eq!(names(&place), ["array.bin"]);
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+#[expect(unsafe_code, reason = "a thread gets a table of descriptors of its own")]
+fn a_thread_with_descriptors_of_its_own_publishes_its_own_file() {
+    let place = Place::of(OLD);
+    let other = place.folder().join("other");
+    fs::write(&other, b"other").unwrap();
+    let (path, barrier) = (place.path().to_owned(), std::sync::Barrier::new(2));
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            // SAFETY: the table is copied; no descriptor is closed.
+            assert_eq!(unsafe { libc::unshare(libc::CLONE_FILES) }, 0);
+            barrier.wait();
+            barrier.wait();
+            draft(Create, &path).publish().unwrap();
+        });
+        barrier.wait();
+        // In the table of the process, the numbers that the thread uses are these files.
+        let files: Vec<_> = (0..40).map(|_| fs::File::open(&other).unwrap()).collect();
+        barrier.wait();
+        thread.join().unwrap();
+        drop(files);
+    });
+    place.assert_holds(&NEW);
+    assert_eq!(fs::read(&other).unwrap(), b"other");
+}
