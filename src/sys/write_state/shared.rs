@@ -6,7 +6,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::panic::RefUnwindSafe;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 
@@ -19,6 +19,11 @@ use crate::sys::process::{ForkLock, generation};
 #[repr(C)]
 struct Slot {
     lock: UnsafeCell<libc::pthread_mutex_t>,
+    /// The number of arrays that have had this slot. A child may still have an earlier one, whose
+    /// failures concern it alone.
+    epoch: AtomicU32,
+    /// The epoch of the holder of the lock, while there is one.
+    holder: AtomicU32,
     /// How many failures there were, also of earlier arrays of this slot.
     failures: AtomicU32,
     /// The error number of a failure that is not reported yet; 0 if there is none.
@@ -48,9 +53,12 @@ static POOL: ForkLock<Pool> =
 /// Whether writes have failed, for this process and the children that it has forked since.
 pub(crate) struct WriteState {
     slot: &'static Slot,
+    epoch: u32,
     /// How many failures the slot had before.
     before: u32,
     owner: u64,
+    /// Whether a write has failed in a child whose parent has given the slot to another array.
+    has_failed_alone: AtomicBool,
 }
 
 impl WriteState {
@@ -72,7 +80,9 @@ impl WriteState {
         if slot.noted.swap(0, Ordering::Relaxed) != 0 {
             slot.fail();
         }
-        Ok(Self { slot, before: slot.failures.load(Ordering::Relaxed), owner })
+        let epoch = slot.epoch.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        let before = slot.failures.load(Ordering::Relaxed);
+        Ok(Self { slot, epoch, before, owner, has_failed_alone: AtomicBool::new(false) })
     }
 
     /// Writes to disk, unless an earlier write has failed; notes if this one does.
@@ -83,9 +93,15 @@ impl WriteState {
         &self,
         write: impl FnOnce() -> Result<(), E>,
     ) -> Result<(), Failure<E>> {
-        let _turn = Turn::take(self.slot);
-        if self.slot.failures.load(Ordering::Relaxed) != self.before {
+        let _turn = Turn::take(self.slot, self.epoch);
+        if self.slot.failures.load(Ordering::Relaxed) != self.before
+            || self.has_failed_alone.load(Ordering::Relaxed)
+        {
             return Err(Failure::Earlier);
+        }
+        if !self.has_slot() {
+            let failed = |_: &E| self.has_failed_alone.store(true, Ordering::Relaxed);
+            return write().inspect_err(failed).map_err(Failure::Now);
         }
         let noted = self.slot.noted.swap(0, Ordering::Relaxed);
         let written = match noted {
@@ -97,13 +113,21 @@ impl WriteState {
 
     /// Keeps what the kernel says once, that a write has failed, for the next write.
     pub(crate) fn note(&self, error: &io::Error) {
+        if !self.has_slot() {
+            return self.has_failed_alone.store(true, Ordering::Relaxed);
+        }
         let number = error.raw_os_error().unwrap_or(libc::EIO);
         self.slot.noted.store(number, Ordering::Relaxed);
     }
 
+    /// Returns whether the slot is still that of this array.
+    fn has_slot(&self) -> bool {
+        self.slot.epoch.load(Ordering::Relaxed) == self.epoch
+    }
+
     /// Makes a call while no process is in [`attempt`](Self::attempt).
     pub(crate) fn between<T>(&self, call: impl FnOnce() -> T) -> T {
-        let _turn = Turn::take(self.slot);
+        let _turn = Turn::take(self.slot, self.epoch);
         call()
     }
 }
@@ -135,17 +159,22 @@ impl Slot {
 struct Turn<'a>(&'a Slot);
 
 impl<'a> Turn<'a> {
-    fn take(slot: &'a Slot) -> Self {
+    fn take(slot: &'a Slot, epoch: u32) -> Self {
         // SAFETY: the lock was initialised when the slot was made, and is never destroyed.
         match unsafe { libc::pthread_mutex_lock(slot.lock.get()) } {
             0 => {}
             libc::EOWNERDEAD => {
-                slot.fail();
+                if slot.holder.load(Ordering::Relaxed)
+                    == slot.epoch.load(Ordering::Relaxed)
+                {
+                    slot.fail();
+                }
                 // SAFETY: this thread has the lock, whose last holder has died.
                 let _ = unsafe { libc::pthread_mutex_consistent(slot.lock.get()) };
             }
             _ => slot.fail(),
         }
+        slot.holder.store(epoch, Ordering::Relaxed);
         Self(slot)
     }
 }
@@ -236,6 +265,19 @@ mod tests {
         // The slot is used again.
         let again = WriteState::new().unwrap();
         assert!(!is_earlier(&again));
+        // A child still has the array that had the slot before.
+        let old = WriteState {
+            slot: again.slot,
+            epoch: again.epoch.wrapping_sub(1),
+            before: again.before,
+            owner: 0,
+            has_failed_alone: AtomicBool::new(false),
+        };
+        assert!(matches!(old.attempt(|| Err(7)), Err(Failure::Now(7))));
+        assert!(is_earlier(&old) && !is_earlier(&again));
+        old.has_failed_alone.store(false, Ordering::Relaxed);
+        old.note(&io::Error::from_raw_os_error(libc::EIO));
+        assert!(is_earlier(&old) && !is_earlier(&again));
         again.note(&io::Error::from_raw_os_error(libc::ENOSPC));
         assert_eq!(
             in_child(|| matches!(
