@@ -1,6 +1,7 @@
 //! A shared lock of a file that is exclusive for a time.
 
 use std::fs::{File, TryLockError};
+use std::time::Duration;
 
 /// An exclusive lock; when dropped, the shared lock that it replaced is back.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ impl LockUpgrade {
         };
         if upgraded.is_err() {
             // The kernel has given up the lock that could not be converted.
-            let _ = shared.try_lock_shared();
+            regain(shared);
         }
         upgraded.map(|writer| Self { shared: kept, writer })
     }
@@ -40,8 +41,23 @@ impl Drop for LockUpgrade {
         if let Some(writer) = &self.writer {
             let _ = writer.unlock();
         }
-        // The holder of the exclusive lock gets it. If not, the file stays locked.
-        let _ = self.shared.try_lock_shared();
+        // The kernel gives up the exclusive lock before it gives the shared one.
+        regain(&self.shared);
+    }
+}
+
+/// Takes a shared lock again, once another handle has ended what it does under an exclusive one.
+///
+/// A handle that keeps its exclusive lock for longer than a second has the file: this array is then
+/// without a lock until its next commit.
+fn regain(shared: &File) {
+    const PAUSE: Duration = Duration::from_millis(1);
+
+    for _ in 0..1000 {
+        match shared.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            _ => return,
+        }
     }
 }
 
