@@ -40,7 +40,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// In a raw file nothing may. In a `.npy` file growth overwrites what an array that grew has
     /// left over, if its process was killed: the file then ends with a mark of 53 bytes that says
-    /// so, or with a hole at a length that is 0x9a3c7 modulo 1 MiB. It overwrites a hole that nothing was ever written to. All other bytes belong to the
+    /// so, or with a hole at a length that is 0x9a3c7 modulo 1 MiB. It overwrites a hole that nothing
+    /// was ever written to, and 53 zeros at the end of the file. All other bytes belong to the
     /// user (a second array, a pickle, the output of `tofile`), and growth of any kind is
     /// [`Error::TrailingBytes`]. To go on without them, truncate the file to the
     /// [end](crate::Layout::end) of the array by [`File::set_len`](std::fs::File::set_len).

@@ -146,7 +146,8 @@
 //!   copies what is overwritten (btrfs, ZFS, snapshots and reflinks); and in mode `r+` for
 //!   holes that a file already has, such as those that NumPy's `w+` makes.
 //! - **A wrong call.** Shape, offset, type, lock and space are checked before a file is
-//!   changed; after an error it is as it was, and one that did not exist does not exist.
+//!   changed; after an error it is as it was, and one that did not exist does not exist
+//!   (mode `w+` may leave zeros if the kernel fails while it clears a file).
 //! - **A crash of the program** loses nothing that was stored, one of the machine what was not
 //!   synced. What each call promises then, and when a disk fails, is in [`doc::durability`].
 //! - **A disk or server that fails while mapped** is a `SIGBUS` at the next access to pages

@@ -37,7 +37,9 @@ impl<D: Dimension> MapOptions<D> {
     /// - [`Error::InvalidElement`] if some bytes are not a value of `A`.
     /// - [`Error::Io`] if the operating system refuses for another reason.
     ///
-    /// After an error the file is as it was, and one that did not exist does not exist.
+    /// After an error the file is as it was, and one that did not exist does not exist. The exception
+    /// is mode `w+` if the kernel fails while it clears or truncates a file that exists: this file may
+    /// be empty or zeros, as for `File::create`.
     pub unsafe fn open<A: Element>(
         &self,
         path: impl AsRef<Path>,
@@ -184,18 +186,23 @@ impl<D: Dimension> MapOptions<D> {
         if found < end {
             return Err(Error::FileTooShort { needed: end, found });
         }
-        if let Some(room) = room.take_if(|_| self.mode.creates() && len > 0) {
-            // Windows does not change the length of a file that is mapped.
-            if cfg!(windows) {
-                mapped = None;
-            }
+        let mut cleared = room.take_if(|_| self.mode.creates() && len > 0);
+        // Windows does not change the length of a file that is mapped.
+        if cfg!(windows)
+            && let Some(room) = cleared.take()
+        {
+            drop(mapped.take());
             room.clear(path)?;
-            if cfg!(windows) {
-                mapped = map()?;
-            }
+            mapped = map()?;
+        }
+        let stamp = Stamp::of(&metadata);
+        let mut pages = self.pages(mapped, kept, layout.offset(), stamp, path)?;
+        // All that can fail has been done, but for the clearing itself.
+        if let Some(room) = cleared {
+            room.clear(path)?;
         }
 
-        if let Some(map) = &mapped {
+        if let Some(map) = pages.mapping() {
             let populated = self.prepare(map, layout.offset());
             // The contents of a new file cannot fail to be read, and nothing may fail here.
             if !self.mode.creates() {
@@ -205,10 +212,10 @@ impl<D: Dimension> MapOptions<D> {
         // What was done to it here is no change by another process. Nothing may fail now: the old
         // contents are lost. If the file cannot be inspected, it counts as changed.
         let changed = room.is_some() || self.mode.creates();
-        let metadata =
-            changed.then(|| file.metadata()).and_then(io::Result::ok).unwrap_or(metadata);
-        let stamp = Stamp::of(&metadata);
-        let mut pages = self.pages(mapped, kept, layout.offset(), stamp, path)?;
+        if let Some(metadata) = changed.then(|| file.metadata()).and_then(io::Result::ok)
+        {
+            pages.set_stamp(Stamp::of(&metadata));
+        }
         pages.set_len(layout.len());
         pages.note_failures(writes);
         // The elements of a new file are zeros, which are valid.
