@@ -140,8 +140,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// - [`Error::FileTooShort`] if the file no longer reaches to the end of the array.
     /// - [`Error::Io`] if the kernel does not tell which pages are changed, and if pages are or
     ///   were locked in memory by [`Region::lock`](crate::Region::lock), `mlock` or `mlockall`.
-    ///   Locking copies pages, so that they look changed. A `mlockall` after the opening that was
-    ///   undone before this call is not noticed.
+    ///   Locking copies pages, so that they look changed. A `mlock` or `mlockall` after the opening
+    ///   that was undone before this call is not noticed.
     /// - [`Error::InvalidElement`] if the array has to map the file again, and another process
     ///   has written what is no value of `A`. The changes are in the file then, and the array
     ///   shows what it showed before.

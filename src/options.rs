@@ -144,7 +144,9 @@ impl<D: Dimension> MapOptions<D> {
 
     /// Sets whether mode `r+` extends a file that is too short, with zeros (default no).
     ///
-    /// Other modes do not heed it.
+    /// Other modes ignore it. If the opening fails after that, the file is truncated again, provided
+    /// that its length is still the new one and that it has zeros there. Another process that
+    /// appends to the file at this moment can lose what it appends; use [`lock`](Self::lock).
     pub fn grow(self, grow: bool) -> Self {
         Self { grow, ..self }
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use super::descr::read_shape;
@@ -238,6 +238,10 @@ fn read_once(file: &File, path: &Path, cap: u64) -> Result<Vec<u8>> {
             let found = file::regular_len(file, path)?;
             let needed = data_offset(version, len, found, cap)?;
             let needed = usize::try_from(needed).map_err(|_| Error::TooLarge)?;
+            let missing = needed.saturating_sub(bytes.len());
+            let reserved = bytes.try_reserve_exact(missing);
+            let no_memory = |_| io::ErrorKind::OutOfMemory.into();
+            reserved.map_err(no_memory).map_err(Error::io("find memory for", path))?;
             bytes.resize(needed, 0);
             let rest = bytes.get_mut(FIRST..).unwrap_or_default();
             let read = file::read_at_most(file, rest, 1024);

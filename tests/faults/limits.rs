@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ndarray::{Axis, s};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
-use ndarray_memmap::{MapOptions, MmapArray1, MmapArray2, SyncToDisk};
+use ndarray_memmap::{Error, MapOptions, MmapArray1, MmapArray2, SyncToDisk};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -33,6 +33,8 @@ fn what_has_no_room_in_the_address_space_is_an_error_and_leaves_the_file() {
 
     if let Some((_, file)) = child::part() {
         let large = Place::sparse(LARGE as u64);
+        let header = Place::of(b"\x93NUMPY\x02\x00\x00\x00\x00\xc0{");
+        header.file().set_len((3 << 30) + 100).unwrap();
         let grows = Place::missing();
         let created = npy_common::create(
             &ndarray_memmap::npy::Options::new(Create),
@@ -53,6 +55,13 @@ fn what_has_no_room_in_the_address_space_is_an_error_and_leaves_the_file() {
         let loaded = MapOptions::new(ReadOnly).load::<u8>(&large);
         let doing = ["find memory for"];
         assert_errno(&loaded.map(drop).unwrap_err(), &doing, Errno::NOMEM);
+        let options = ndarray_memmap::npy::Options::new(ReadOnly).header_cap(u64::MAX);
+        let opened: Result<MmapArray2<u8>, _> = npy_common::open(&options, &header);
+        let error = opened.map(drop).unwrap_err();
+        assert!(
+            matches!(error, Error::Io { action: "find memory for", .. }),
+            "{error:?}"
+        );
         for mode in [ReadWrite, Create] {
             let options = MapOptions::new(mode).grow(true).sparse(true).shape(LARGE);
             let opened = open::<u8, _>(&options, &file);
