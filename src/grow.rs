@@ -28,9 +28,9 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// growth of a header that NumPy wrote, and each 100,000,000 rows, change more than one
     /// word; this crate reads until it has one or the other, NumPy may have to read again.)
     ///
-    /// That is true also of a crash of the machine, on every file system: the file has the bytes
-    /// of a row on disk before its header can count the row there. For that, and for speed, the
-    /// file is longer than its array (by a hole; at most twice as long, or by 1 GiB; where the
+    /// After a crash of the machine the file opens too, on every file system: it is as long as its
+    /// header says. Rows that were synced are there. Rows that were not synced may be missing, or
+    /// zeros. For that, and for speed, the file is longer than its array (by a hole; at most twice as long, or by 1 GiB; where the
     /// file system has no holes, by at most 1 MiB or half) until
     /// [`sync`](crate::SyncToDisk::sync), `close` or drop. The first growth after one of these
     /// waits for the disk. Where the file cannot be longer (on Windows, at a limit of file sizes,
@@ -71,7 +71,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// - [`Error::NotInOrder`] if the array has strides of its own.
     /// - [`Error::ShapeMismatch`] if the rows have another shape than those of the array.
     /// - [`Error::TrailingBytes`] if the file goes on beyond the array; see above.
-    /// - [`Error::Replaced`] if somebody else has written the header of the `.npy` file.
+    /// - [`Error::Replaced`] if another process has written the header of the `.npy` file, and the
+    ///   array notices: it compares the header at the first growth after a sync only.
     /// - [`NpyError::NoRoom`](crate::NpyError::NoRoom) if that header has no room for the new
     ///   length, or only room that crosses a sector of the disk, of which a power cut may leave
     ///   one half; [`npy::make_growable`](crate::npy::make_growable) makes some.

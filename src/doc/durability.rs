@@ -51,8 +51,8 @@
 //! [^cut-sweep]: crash state `sweep`
 //! [^failed-sweep]: `sweeps::what_a_sweep_could_not_write_the_next_sync_reports` (every file system)
 //! [^cut-close]: crash state `create-close`
-//! [^failed-close]: `sync_errors::a_file_that_was_cut_is_an_error_of_sync_and_of_close` (every file
-//!     system); refusal `close r+`
+//! [^failed-close]: refusal `close r+`; `sync_errors::a_file_that_was_cut_is_an_error_of_sync_and_of_close`
+//!     (every file system)
 //! [^cut-drop]: crash states `reopen` and `mixed-npy`
 //! [^failed-drop]: refusal `drop r+`
 //! [^private]: `modes::copy_on_write_keeps_its_changes_to_itself` (every file system)
@@ -81,13 +81,13 @@
 //!     `mounts::what_has_no_space_leaves_the_disk_as_free_as_it_was` (tmpfs, ext4, XFS, btrfs)
 //! [^failed-append]: `order::a_refused_append_leaves_the_file_as_it_was` (every file system)
 //!
-//! - *Every file system* is ext4, ext4 with blocks of 1 KiB, ext2, XFS, btrfs, tmpfs, overlayfs and
+//! - *Every file system* means ext4, ext4 with blocks of 1 KiB, ext2, XFS, btrfs, tmpfs, overlayfs and
 //!   FUSE: the step `every-file-system` of `.ci` runs the whole test suite on each.
-//! - *Crash states* are scenarios of the step `crash-states`. It records what a file system writes
+//! - *Crash state* names a scenario of the step `crash-states`. It records what a file system writes
 //!   and flushes, and mounts what a power cut can leave: all that was flushed, and any part of the
 //!   sectors written since. The file systems are ext4, ext4 with blocks of 1 KiB, XFS, btrfs and
 //!   overlayfs on ext4.
-//! - *Refusals* are operations of the step `refusals`. It makes each system call of an operation
+//! - *Refusal* names an operation of the step `refusals`. It makes each system call of an operation
 //!   fail in turn, with each error that the call can return.
 //! - Tests with another list run in the steps `file-systems`, `faults` and `races`.
 //!
@@ -156,7 +156,8 @@
 //!
 //! # What works on which file system
 //!
-//! The crate asks the kernel for the file system of each file. An unknown file system gets the last
+//! The crate asks the kernel for the file system of each file. Containers (Docker, Podman) have
+//! overlayfs. An unknown file system gets the last
 //! column.
 //!
 //! | | ext2, ext3, ext4, XFS, tmpfs | btrfs, F2FS, ZFS, NFS, ramfs, hugetlbfs | overlayfs, FUSE, 9p, other |
@@ -166,11 +167,11 @@
 //! | `commit`, `rollback`, `refresh` | the mapping shows the file [^fs-commit] | the same [^fs-commit] | the array maps the file again and compares [^fs-commit] |
 //! | `scatter` | written [^fs-scatter] | written [^fs-scatter] | stored into the mapping [^fs-scatter] |
 //! | `lock` | held as long as the array lives [^fs-lock] | the same; NFS depends on its server [^fs-lock] | the same [^fs-lock] |
-//! | page cache of a sweep | left as it was found [^fs-sweep] | the same; ZFS by `mincore` [^fs-sweep] | overlayfs and other by `mincore`; pages of FUSE are not evicted [^fs-sweep] |
+//! | page cache of a sweep | left as it was found [^fs-sweep] | the same; ZFS by `mincore` [^fs-sweep] | overlayfs and other by `mincore`; pages of FUSE, and of overlayfs arrays without a path, may stay [^fs-sweep] |
 //! | `start_sync` | begins to write [^fs-start] | the same [^fs-start] | nothing on overlayfs: the next sync writes [^fs-start] |
 //! | notice of a change within one tick of the clock | Linux 6.13: yes; ext2, and before: no [^fs-tick] | the same [^fs-tick] | the same [^fs-tick] |
 //! | unnamed drafts | yes [^fs-draft] | yes; NFS has a name [^fs-draft] | overlayfs yes; FUSE and other have a name [^fs-draft] |
-//! | `sync`, `close`, the guard | as above [^fs-sync] | as above [^fs-sync] | as above; shared mappings may be refused [^fs-direct] |
+//! | `sync`, `close`, the guard | as above [^fs-sync] | as above [^fs-sync] | as above; FUSE with direct I/O refuses shared mappings that are written [^fs-direct] |
 //!
 //! [^fs-grow]: `growth_model::random_histories_agree_with_a_vec_of_rows` (every file system)
 //! [^fs-commit]: `commit_faults::commits_add_up_here` (every file system),

@@ -23,7 +23,7 @@
 //! | sums of small integers are sums of large ones | sums are of the element's own type and overflow |
 //! | an empty array leaves one byte in the file | it leaves none |
 //! | data that are not aligned are read slowly | they are an error for `f64` and are mapped as [`Le<f64>`](crate::Le) or [`Be<f64>`](crate::Be) |
-//! | `flush` raises an exception once when the disk fails and succeeds from then on; in mode `c` it succeeds and writes nothing | [`sync`] fails from then on; in mode `c` always, since those changes are never written |
+//! | `flush` raises an exception once when the disk fails and succeeds from then on; in mode `c` it succeeds and writes nothing | [`sync`] fails from then on; in mode `c` always, since only `commit` writes those changes |
 //! | each array keeps a file descriptor | on Linux none that is only read does |
 //! | slices keep the file mapped | slices borrow the array, which the compiler checks |
 //!
@@ -119,7 +119,7 @@
 //! | `a.sum()`, `a.mean(axis=0)` of floats | `a.sum()`, `a.mean_axis(Axis(0))` |
 //! | `a.sum()` of integers | `a.fold(0_i64, \|sum, &x\| sum + i64::from(x))` |
 //! | `a.mean()` of integers | `a.fold(0.0, \|sum, &x\| sum + f64::from(x)) / a.len() as f64` |
-//! | `a.max()` of floats, of integers | `a.iter().copied().fold(f64::MIN, f64::max)`, `a.iter().max()` |
+//! | `a.max()` of floats, of integers | `a.iter().copied().fold(f64::NEG_INFINITY, f64::max)`, `a.iter().max()` |
 //! | `a.astype(float)` | `a.mapv(f64::from)`; of `Be<i16>`, `a.mapv(\|x\| f64::from(x.get()))` |
 //! | `a + b`, `a * 2`, `a @ b`, `a == b` | `&*a + &*b` of two handles, `&a.view() + &b` with an owned array, `&*a * 2.0`, `a.dot(&*b)`, `a == b` |
 //! | `a.T`, `a.reshape(6, 2)` | `a.t()`, `a.to_shape((6, 2))?` |

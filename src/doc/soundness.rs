@@ -12,9 +12,9 @@
 //!
 //! # What holds where
 //!
-//! Tests are named by module and function. `tests/meta` checks that each exists. Tests of a step run
-//! in `.ci/run` only; all others run by `cargo test`, on every file system of the step
-//! `every-file-system`.
+//! Tests are named by module and function, in the folder `tests` of the repository; `tests/meta` checks
+//! that each exists. `cargo test` runs them all, but for those of a step of `.ci`. The step
+//! `every-file-system` runs the same tests on each file system.
 //!
 //! | guarantee | where | test |
 //! |---|---|---|
@@ -51,7 +51,7 @@
 //! | **Mode `c`** | | |
 //! | only `commit` changes the file | all | `modes::copy_on_write_keeps_its_changes_to_itself` |
 //! | `commit` writes only changed pages | Linux | `commits::only_changed_pages_are_written` |
-//! | `commit` does not overwrite a file that has changed | Linux, Unix; within the limits of [`file_changed`](MmapArray::file_changed) | `commits::a_file_that_has_changed_is_left_alone`, `commits::another_file_of_the_name_is_left_alone_by_all` |
+//! | `commit` does not overwrite a file that has changed | Unix, within the limits of [`file_changed`](MmapArray::file_changed) | `commits::a_file_that_has_changed_is_left_alone`, `commits::another_file_of_the_name_is_left_alone_by_all` |
 //! | a file that is published over the path during a commit keeps its contents | Linux | `commit_faults::a_file_that_is_published_during_a_commit_keeps_its_contents`, `windows::a_commit_notices_that_the_file_is_another_or_has_changed` (step `races`) |
 //! | **The guard** | | |
 //! | the handler finds the mapping of a fault while others come and go | Linux | `loom::a_mapping_is_found_while_others_come_and_go`, `loom::no_mapping_is_found_that_is_part_of_two` (step `loom`) |
@@ -107,7 +107,9 @@
 //!   [`load`](MapOptions::load) for data that are read once. Locks depend on the file system. The
 //!   tests simulate the answers of such file systems and do not mount one.
 //! - **Fork.** Parent and child share the mapping, and the contract holds between them as between any
-//!   two processes. A lock lasts until both have ended.
+//!   two processes. Both may read, sync and drop the array. Only one of them may append: the other
+//!   does not see the new length and overwrites the rows. Private changes of mode `c` are private to
+//!   each process. A lock lasts until both have ended.
 //!
 //! The chapter [`durability`](super::durability) states what is on disk after which call.
 

@@ -24,7 +24,9 @@ fn draft(mode: Mode, path: impl AsRef<Path>) -> Draft<u8, ndarray::Ix1> {
 
 fn names(place: &Place) -> Vec<String> {
     let entries = fs::read_dir(place.folder()).unwrap();
-    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    // FUSE keeps an open file that has lost its name under one of its own.
+    names.filter(|name| !name.starts_with(".fuse_hidden")).collect()
 }
 
 /// Returns whether a file is a draft where the file system has no files without a name.

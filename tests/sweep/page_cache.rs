@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use ndarray::{Array2, Axis, s};
 use ndarray_memmap::Mode::{CopyOnWrite, ReadOnly, ReadWrite};
 use ndarray_memmap::{MapOptions, MmapArray2, Mode, PageCache, SyncToDisk, sweep_zip};
-use test_support::{Place, map, open, sampled};
+use test_support::{Place, file_system, map, open, sampled};
 
 /// No multiple of a page, nor of 2 MiB.
 const ROW: usize = 5000;
@@ -316,7 +316,15 @@ fn of_an_open_file_and_of_one_that_was_renamed() {
             if is_renamed {
                 std::fs::rename(&moved, &place).unwrap();
             }
-            assert_as(&before, &place, &format!("{mode}, renamed: {is_renamed}"));
+            // Without a path there is no file to evict by, and overlayfs keeps what was read ahead.
+            let stays =
+                !is_renamed && mode == ReadOnly && file_system(&place) == "overlay";
+            match differences(&before, &place) {
+                (_, gone) if stays => assert!(gone <= FEW, "{gone} pages have gone"),
+                _ => {
+                    assert_as(&before, &place, &format!("{mode}, renamed: {is_renamed}"))
+                }
+            }
         }
     }
 }

@@ -155,7 +155,7 @@
 //! ```
 //!
 //! A power cut may leave part of a row, which `rows_of` refuses: cut it off by `set_len`, or
-//! log into a `.npy` file, whose header counts whole rows
+//! log into a `.npy` file, whose header counts whole rows (not synced, they may be zeros)
 //! ([`durability`](crate::doc::durability)). Readers follow by
 //! [`refresh`](MmapArray::refresh), in mode `r` and without a lock.
 //!
@@ -184,7 +184,7 @@
 //!
 //! A power cut meanwhile can leave some pages new and some old. Where that must not be, a
 //! [`Draft`](crate::Draft) replaces the file as a whole: [which to
-//! choose](crate::doc::durability#choosing).
+//! choose](crate::doc::durability#which-call-to-use).
 //!
 //! # Sharing between threads and processes
 //!
