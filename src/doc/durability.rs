@@ -167,7 +167,7 @@
 //! | `commit`, `rollback`, `refresh` | the mapping shows the file [^fs-commit] | the same [^fs-commit] | the array maps the file again and compares [^fs-commit] |
 //! | `scatter` | written [^fs-scatter] | written [^fs-scatter] | stored into the mapping [^fs-scatter] |
 //! | `lock` | held as long as the array lives [^fs-lock] | the same; NFS depends on its server [^fs-lock] | the same [^fs-lock] |
-//! | page cache of a sweep | left as it was found [^fs-sweep] | the same; ZFS by `mincore` [^fs-sweep] | overlayfs and other by `mincore`; pages of FUSE, and of overlayfs arrays without a path, may stay [^fs-sweep] |
+//! | page cache of a sweep | left as it was found [^fs-sweep] | the same; ZFS by `mincore` [^fs-sweep] | overlayfs and other by `mincore`; pages of FUSE, and of overlayfs files that no path leads to, may stay [^fs-sweep] |
 //! | `start_sync` | begins to write [^fs-start] | the same [^fs-start] | nothing on overlayfs: the next sync writes [^fs-start] |
 //! | notice of a change within one tick of the clock | Linux 6.13: yes; ext2, and before: no [^fs-tick] | the same [^fs-tick] | the same [^fs-tick] |
 //! | unnamed drafts | yes [^fs-draft] | yes; NFS has a name [^fs-draft] | overlayfs yes; FUSE and other have a name [^fs-draft] |
