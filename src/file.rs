@@ -12,6 +12,8 @@ use crate::{Error, Mode, Result};
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) file: File,
+    /// The length of the file, if no lock was waited for since it was measured.
+    pub(crate) len: Option<u64>,
     /// Where this call has created it, if it has.
     created: Option<PathBuf>,
 }
@@ -30,7 +32,7 @@ impl Opened {
 
     /// Removes a file that this call has created, if it is still that one and empty.
     pub(crate) fn undo(self) {
-        let Self { file, created } = self;
+        let Self { file, created, .. } = self;
         let is_empty = file.metadata().is_ok_and(|metadata| metadata.len() == 0);
         let Some(path) = created.filter(|path| is_empty && names(path, &file)) else {
             return;
@@ -55,7 +57,7 @@ pub(crate) fn open_locked(path: &Path, mode: Mode, locks: bool) -> Result<Opened
     }
     let opened = open(path, mode)?;
     match regular(&opened.file, path) {
-        Ok(_) => Ok(opened),
+        Ok(found) => Ok(Opened { len: Some(found.len()), ..opened }),
         Err(error) => {
             opened.undo();
             Err(error)
@@ -119,19 +121,21 @@ fn open_as(path: &Path, mode: Mode, wait: bool) -> io::Result<Opened> {
     let mut options = OpenOptions::new();
     options.read(true).write(mode.writes_file());
     set_flags(&mut options, wait);
-    let existing = |file| Opened { file, created: None };
+    let existing = |file| Opened { file, len: None, created: None };
     if !mode.creates() {
         return options.open(path).map(existing);
     }
     match options.clone().create_new(true).open(path) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && mode == Mode::Create => {}
-        file => return Ok(Opened { file: file?, created: Some(path.to_owned()) }),
+        file => {
+            return Ok(Opened { file: file?, len: None, created: Some(path.to_owned()) });
+        }
     }
     match options.open(path) {
         // A link to a file that does not exist yet.
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             let file = options.create(true).truncate(false).open(path)?;
-            Ok(Opened { file, created: fs::canonicalize(path).ok() })
+            Ok(Opened { file, len: None, created: fs::canonicalize(path).ok() })
         }
         file => file.map(existing),
     }

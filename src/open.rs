@@ -65,9 +65,11 @@ impl<D: Dimension> MapOptions<D> {
             self.check_halves::<A>(&layout, path)?;
         }
         let opened = file::open_locked(path, self.mode, self.lock)?;
+        let len = opened.len.map_or_else(|| file::regular_len(&opened.file, path), Ok);
         // SAFETY: the caller vouches for the file.
-        let array =
-            unsafe { self.map_named(&opened.file, path) }.and_then(|mut array| {
+        let array = len
+            .and_then(|len| unsafe { self.map_sized(&opened.file, len, path) })
+            .and_then(|mut array| {
                 let finished = finish(&opened.file).map_err(|e| {
                     opened.empty(array.layout().end());
                     space::refusal("write", array.layout().end(), path)(e)
