@@ -30,8 +30,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// After a crash of the machine the file opens too, on every file system: it is as long as its
     /// header says. Rows that were synced are there. Rows that were not synced may be missing, or
-    /// zeros. For that, and for speed, the file is longer than its array (by a hole; at most twice as long, or by 1 GiB; where the
-    /// file system has no holes, by at most 1 MiB or half) until
+    /// zeros. For that, and for speed, the file is longer than its array (by a hole; at most twice
+    /// as long, or by 1 GiB; where the file system has no holes, by at most 1 MiB or half) until
     /// [`sync`](crate::SyncToDisk::sync), `close` or drop. The first growth after one of these
     /// waits for the disk. Where the file cannot be longer (on Windows, at a limit of file sizes,
     /// on a full disk), each growth does.

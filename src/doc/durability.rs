@@ -1,4 +1,4 @@
-//! What a file contains after a crash, a power cut, a full disk and a failing disk.
+//! The contents of a file after a crash, a power cut, a full disk and a failing disk.
 //!
 //! A store into a view changes the page cache of the kernel. All processes see the change, and the
 //! change outlives the program. The kernel writes changed pages to disk in any order and at any

@@ -1,4 +1,4 @@
-//! What this crate guarantees to safe code, on what each guarantee rests, and the test that shows it.
+//! The guarantees of this crate to safe code: where each holds, and the test that shows it.
 //!
 //! # Why the constructors are unsafe
 //!

@@ -158,8 +158,8 @@ fn one_array_more_than_the_kernel_maps_is_an_error_and_the_others_go_on() {
         let mut rows: MmapArray2<u8> = rows.unwrap();
         let most = most_mappings();
         if most > MOST_TRIED || test_support::file_system(&file) == "fuse" {
-            // So many would take all of the memory, or of the descriptors of a FUSE server, which
-            // has one for each mapping: the kernel refuses beforehand.
+            // This number of mappings would take all memory, or all descriptors of a FUSE server,
+            // which opens one file for each mapping. The filter refuses the first.
             return refusing(call::MMAP, &[], Errno::NOMEM, || {
                 let error = open::<u8, _>(&MapOptions::new(ReadOnly), &file);
                 assert_errno(&error.map(drop).unwrap_err(), &["map"], Errno::NOMEM);

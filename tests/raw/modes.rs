@@ -228,7 +228,7 @@ fn create_keeps_the_inode_its_links_and_permissions() {
         fs::set_permissions(&place, Permissions::from_mode(0o640)).unwrap();
         let link = place.folder().join("link");
         fs::hard_link(&place, &link).unwrap();
-        // FUSE may number a file anew once nothing has it open.
+        // FUSE may give a file another inode number once no process has it open.
         let _open = place.file();
         let before = fs::metadata(&place).unwrap();
 

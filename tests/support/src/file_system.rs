@@ -1,4 +1,4 @@
-//! What the file system of a test can do.
+//! Properties of the file system that a test runs on.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
