@@ -184,69 +184,31 @@
 //! | `half` | `half::f16` and `half::bf16` as elements and as numbers in `Be` and `Le` |
 //! | `num-complex` | `num_complex::Complex` as element |
 
-mod address;
-mod ahead;
 mod array;
-#[cfg(target_os = "linux")]
-mod cached;
-mod changes;
-mod claim;
-mod commit;
 pub mod doc;
-mod draft;
 mod element;
-mod endian;
 mod error;
-mod extend;
 mod file;
-mod follow;
-mod gather;
-mod grow;
 #[cfg(feature = "sigbus-guard")]
 pub mod guard;
-#[cfg(feature = "sigbus-guard")]
-mod guarded;
-mod hidden;
 mod layout;
-mod mark;
+mod mapping;
 mod mode;
 pub mod npy;
-mod npy_error;
 mod open;
-mod options;
-#[cfg(target_os = "linux")]
-mod pagemap;
-mod pages;
-mod paging;
-#[cfg(feature = "rayon")]
-mod parallel;
 pub mod partition;
-mod private;
-mod reader;
-mod region;
-mod safe;
-mod source;
-mod space;
-mod span;
 mod sweep;
-mod swept;
 mod sys;
-mod tail;
-mod tend;
-mod traits;
-mod turns;
-mod view;
-mod word;
 
+pub use array::region::{Region, SyncToDisk};
 pub use array::{
     MmapArray, MmapArray1, MmapArray2, MmapArray3, MmapArray4, MmapArray5, MmapArray6,
     MmapArrayD,
 };
-pub use draft::Draft;
 pub use element::Element;
-pub use endian::{Be, Le, Number};
+pub use element::byte_order::{Be, Le, Number};
+pub use error::npy::NpyError;
 pub use error::{Error, Result};
-pub use gather::Gather;
 pub use layout::Layout;
 #[cfg(all(
     feature = "sigbus-guard",
@@ -254,14 +216,14 @@ pub use layout::Layout;
     target_pointer_width = "64"
 ))]
 pub use libc;
-pub use mode::Mode;
-pub use npy_error::NpyError;
-pub use options::{Advice, MapOptions};
+pub use mode::{Advice, Mode};
+pub use open::draft::Draft;
+pub use open::options::MapOptions;
+pub use sweep::gather::Gather;
 #[cfg(feature = "rayon")]
-pub use parallel::Parallel;
-pub use region::{Region, SyncToDisk};
+pub use sweep::rayon::Parallel;
+pub use sweep::zip::{Split, Sweepable};
 pub use sweep::{Blocks, PageCache, Position, Sweep, SweepMut, sweep_zip};
-pub use swept::{Split, Sweepable};
 pub use {bytemuck, memmap2, ndarray};
 
 /// Runs the program of the README as a test.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Error;
+use crate::error::Error;
 
 /// How a file is opened and what becomes of changes to the array.
 ///
@@ -85,4 +85,40 @@ impl FromStr for Mode {
             _ => return Err(Error::UnknownMode { name: name.to_owned() }),
         })
     }
+}
+
+/// What the kernel is told of the accesses to come (`madvise`).
+///
+/// Advice changes speed only. A system that does not know one ignores it.
+///
+/// | to do | advise | seen |
+/// |---|---|---|
+/// | all kinds of things | nothing | the disk's speed, where its readahead is set well |
+/// | read all once | nothing, and [`sweep`](crate::MmapArray::sweep) | 0.76 of the time, in bounded memory |
+/// | read all, more than once | `HugePage` | 0.74 of the time, and faster the next time |
+/// | read rows in no order | nothing, and [`gather`](crate::MmapArray::gather) | 1/40 of the time |
+/// | read single elements in no order, seldom | `Random` | reads 4 KiB where others read up to megabytes |
+/// | – | `WillNeed` | 1.2 times as long, and slower the next time |
+///
+/// Seen is a sum of 64 MiB that are not in memory beside no advice, with Linux 6.18 on ext4;
+/// `cargo bench --features rayon --bench larger_than_memory` tells of other machines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Advice {
+    /// No advice: the kernel reads ahead as much as the disk is set to.
+    #[default]
+    Normal,
+    /// Pages are wanted in order; no faster than `Normal` in what was seen.
+    Sequential,
+    /// Pages are wanted in no order: do not read ahead.
+    ///
+    /// A scan of pages that are not in memory takes 20 times as long then, and later ones
+    /// are slower too, since the page cache holds them one by one.
+    Random,
+    /// All pages are wanted soon: begin to read them.
+    ///
+    /// They come one by one, which takes longer than to read them when they are touched.
+    WillNeed,
+    /// All is read by whole pieces of 2 MiB (Linux, from 5.18 on).
+    HugePage,
 }

@@ -4,11 +4,15 @@ use std::cmp::Ordering;
 
 use ndarray::{ArrayRef, Axis, Dimension, RemoveAxis};
 
+use crate::array::MmapArray;
+use crate::array::region::Place;
+use crate::array::row_count::{Count, Source};
+use crate::element::Element;
+use crate::error::{Error, Result};
 use crate::file;
-use crate::region::Place;
-use crate::source::{Count, Source};
-use crate::swept::check_axis;
-use crate::{Element, Error, MmapArray, Mode, Result, mark};
+use crate::file::mark;
+use crate::layout::check_axis;
+use crate::mode::Mode;
 
 /// Rows of fewer bytes are stored into pages, rows of more are written by the system.
 ///

@@ -8,17 +8,20 @@ use std::path::Path;
 
 use ndarray::Dimension;
 
-use crate::element::needs_check;
-use crate::file;
-use crate::pages::Pages;
+use crate::array::MmapArray;
 #[cfg(target_os = "linux")]
-use crate::region::Place;
+use crate::array::region::Place;
+use crate::element::Element;
+use crate::element::needs_check;
+use crate::error::{Error, Result};
+use crate::file;
+use crate::file::allocate;
+use crate::file::holes::FilledHoles;
+use crate::file::whole_write::{whole_elements, write_or_restore};
+use crate::layout::view::check_part;
+use crate::mapping::Pages;
 #[cfg(target_os = "linux")]
 use crate::sys::file_system::FileSystem;
-use crate::sys::holes::FilledHoles;
-use crate::sys::whole_write::{whole_elements, write_or_restore};
-use crate::view::check_part;
-use crate::{Element, Error, MmapArray, Result, space};
 
 /// What a commit does if the file is not as it was when it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,15 +53,15 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let offset = self.offset();
         let in_file = |range: &Range<usize>| file::bytes_of(range, offset);
         let last = changed.last().map_or(0, |last| in_file(last).end);
-        let holes = space::check_limit(last)
+        let holes = allocate::check_limit(last)
             .and_then(|()| FilledHoles::fill(file, changed.iter().map(in_file)));
-        let holes = holes.map_err(space::refusal("commit to", end, path))?;
+        let holes = holes.map_err(allocate::refusal("commit to", end, path))?;
         let written = self.write_ranges(&changed, file);
         match &written {
             Ok(()) => holes.keep(),
             Err(_) => drop(holes),
         }
-        let written = written.map_err(space::refusal("commit to", end, path));
+        let written = written.map_err(allocate::refusal("commit to", end, path));
         // After a failure the file shows what the disk may not have: to compare and write once
         // more would find nothing to do, and succeed.
         let synced = self.place().pages.write("commit to", path, || file.sync_all());
@@ -127,7 +130,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
                     write_or_restore(file, bytes, at).map_err(|failed| failed.error)?;
                 }
             } else {
-                space::write_all_at(file, pages.bytes(range)?, in_file(range).start)?;
+                allocate::write_all_at(file, pages.bytes(range)?, in_file(range).start)?;
             }
         }
         Ok(())

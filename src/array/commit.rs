@@ -6,11 +6,15 @@ use std::path::Path;
 
 use ndarray::Dimension;
 
-use crate::changes::{Conflict, Target};
-use crate::file::{self, Identity, Stamp};
+use crate::array::MmapArray;
+use crate::array::changes::{Conflict, Target};
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::file;
+use crate::file::lock_upgrade::LockUpgrade;
+use crate::file::{Identity, Stamp};
+use crate::mode::Mode;
 use crate::sys::file_system::FileSystem;
-use crate::sys::lock_upgrade::LockUpgrade;
-use crate::{Element, Error, MmapArray, Mode, Result};
 
 impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// Returns whether the file is another one or has changed since it was opened.

@@ -2,8 +2,10 @@
 
 use ndarray::{ArrayView, Dimension};
 
+use crate::array::MmapArray;
+use crate::element::Element;
+use crate::error::{Error, Result};
 use crate::guard::Fault;
-use crate::{Element, Error, MmapArray, Result};
 
 impl<A, D: Dimension> MmapArray<A, D> {
     /// Returns what was lost of a guarded array, from then on always.

@@ -1,6 +1,17 @@
 //! The handle that owns a mapping and is an array; knows nothing of how it was opened.
 #![expect(unsafe_code, reason = "the handle makes views of the pages it owns")]
 
+pub(crate) mod append;
+mod changes;
+mod commit;
+#[cfg(feature = "sigbus-guard")]
+mod fault;
+mod refresh;
+pub(crate) mod region;
+mod resize;
+pub(crate) mod row_count;
+mod traits;
+
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -15,13 +26,19 @@ use ndarray::{
     IxDyn, SliceArg,
 };
 
-use crate::file::{self, Stamp};
-use crate::pages::{self, Pages};
-use crate::region::{Place, Region, SyncToDisk};
-use crate::source::Source;
-use crate::span::Span;
-use crate::view::{check, view_at, view_mut_at};
-use crate::{Element, Error, Layout, Mode, Result, address};
+use crate::array::region::{Place, Region, SyncToDisk};
+use crate::array::row_count::Source;
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::file;
+use crate::file::Stamp;
+use crate::layout::Layout;
+use crate::layout::footprint::Span;
+use crate::layout::view::{check, view_at, view_mut_at};
+use crate::mapping;
+use crate::mapping::Pages;
+use crate::mode::Mode;
+use crate::sys::memory;
 
 /// An array in a file: owns the mapping, and is the array.
 ///
@@ -148,15 +165,15 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         if self.layout.is_empty() {
             return Ok(());
         }
-        let map = pages::map(file, self.layout.offset(), len, Mode::CopyOnWrite);
+        let map = mapping::map(file, self.layout.offset(), len, Mode::CopyOnWrite);
         let map = map.map_err(Error::io("map", &self.path))?;
-        pages::advise_all(&map, self.pages.advice());
+        mapping::advise_all(&map, self.pages.advice());
         let start = map.as_mut_ptr();
         for range in shown {
             let here = start.addr().saturating_add(range.start)
                 ..start.addr().saturating_add(range.end);
             // A page that cannot be read is an error here, and a bus error later.
-            address::populate(&here).map_err(Error::io("read", &self.path))?;
+            memory::populate(&here).map_err(Error::io("read", &self.path))?;
         }
         // SAFETY: the mapping has `len` bytes, the file reaches to their end, and the caller of
         // `open` keeps all others from changing them.

@@ -6,11 +6,16 @@ use std::path::Path;
 
 use ndarray::Dimension;
 
-use crate::file::{self, Stamp};
-use crate::source::Source;
+use crate::array::MmapArray;
+use crate::array::row_count::Source;
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::file;
+use crate::file::Stamp;
+use crate::layout::Layout;
+use crate::layout::view::check;
+use crate::mode::Mode;
 use crate::sys::file_system::FileSystem;
-use crate::view::check;
-use crate::{Element, Error, Layout, MmapArray, Mode, Result};
 
 impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// Shows the rows that the file has got since the array was opened or refreshed.

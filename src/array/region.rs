@@ -5,12 +5,14 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
-use crate::address::FOLIO;
+use crate::error::{Error, Result};
 use crate::file::bytes_of;
-use crate::pages::Pages;
+use crate::mapping::Pages;
+use crate::mode::Advice;
+use crate::mode::Mode;
 #[cfg(unix)]
 use crate::sys::limits;
-use crate::{Advice, Error, Mode, Result};
+use crate::sys::memory::FOLIO;
 
 /// Brings changes to disk.
 pub trait SyncToDisk {

@@ -7,11 +7,16 @@ use std::io;
 use bytemuck::{bytes_of, cast_slice};
 use ndarray::{ArrayRef, Axis, Dimension, Slice};
 
-use crate::region::Place;
-use crate::source::Source;
-use crate::space::{self, Room};
-use crate::sys::zeros::is_zero;
-use crate::{Element, Error, Layout, MmapArray, Result, pages};
+use crate::array::MmapArray;
+use crate::array::region::Place;
+use crate::array::row_count::Source;
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::file::allocate;
+use crate::file::allocate::Room;
+use crate::file::zeros::is_zero;
+use crate::layout::Layout;
+use crate::mapping;
 
 /// How much of an array that has another order is put in order at a time.
 const PIECE: usize = 1 << 20;
@@ -38,7 +43,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         }
         let Some(found) = left_over else { return Ok(()) };
         let Place { pages, path, .. } = self.place();
-        let cut = pages.file().map(|file| space::cut_back(file, end, found));
+        let cut = pages.file().map(|file| allocate::cut_back(file, end, found));
         cut.unwrap_or(Ok(())).map_err(Error::io("cut", path))
     }
 
@@ -68,13 +73,13 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let is_reserved = is_ahead && pages.reserve_ahead(end).is_ok();
         let stores = is_small && is_reserved;
         if let Some(file) = pages.file().filter(|_| !stores) {
-            let written = space::check_limit(end)
+            let written = allocate::check_limit(end)
                 .and_then(|()| match is_small || is_reserved {
                     true => Ok(()),
-                    false => space::fill_holes(file, from..end),
+                    false => allocate::fill_holes(file, from..end),
                 })
                 .and_then(|()| write(file, rows, axis, from));
-            written.map_err(space::refusal("extend", end, path))?;
+            written.map_err(allocate::refusal("extend", end, path))?;
             if counts && !is_ahead {
                 pages.sync_data(path)?;
             }
@@ -181,7 +186,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let cut = synced.and_then(|()| {
             let pages = self.pages_mut();
             let Some(_) = pages.tail.reach() else {
-                let cut = pages.file().map(|file| space::cut_back(file, end, from));
+                let cut = pages.file().map(|file| allocate::cut_back(file, end, from));
                 return cut
                     .unwrap_or(Ok(()))
                     .map_err(Error::io("cut", self.place().path));
@@ -220,7 +225,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let short = pages.file().filter(|_| pages.capacity() < len);
         let Some(file) = from.or(short) else { return Ok(()) };
         let map =
-            |ahead: usize| pages::map(file, offset, len.saturating_add(ahead), mode);
+            |ahead: usize| mapping::map(file, offset, len.saturating_add(ahead), mode);
         let map = if MAPS_AHEAD {
             map(len.max(LEAST_RESERVED))
                 .or_else(|_| map(LEAST_RESERVED))
@@ -229,7 +234,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             map(0)
         };
         let map = map.map_err(Error::io("map", path))?;
-        pages::advise_all(&map, pages.advice());
+        mapping::advise_all(&map, pages.advice());
         // SAFETY: the same bytes of the file are mapped again, and more.
         let remapped = unsafe { self.remap(map) };
         remapped.map_err(Error::io("guard", self.place().path))
@@ -245,7 +250,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
                 // Nothing would repair a bus error in the header's own mapping.
                 let stores = stores && !pages.is_guarded();
                 let written = header.write(file, count, stores);
-                written.map_err(space::refusal("write the header of", end, path))
+                written.map_err(allocate::refusal("write the header of", end, path))
             }
             _ => Ok(()),
         }
@@ -262,7 +267,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let _ = match pages.tail.reach() {
             Some(_) => pages.trim(),
             None => {
-                pages.file().map_or(Ok(()), |file| space::cut_back(file, end, reached))
+                pages.file().map_or(Ok(()), |file| allocate::cut_back(file, end, reached))
             }
         };
     }
@@ -284,14 +289,14 @@ fn write<A: Element, D: Dimension>(
 ) -> io::Result<()> {
     let rows = if axis.index() == 0 { rows.view() } else { rows.view().reversed_axes() };
     if let Some(elements) = rows.as_slice() {
-        return space::write_all_at(file, cast_slice(elements), at);
+        return allocate::write_all_at(file, cast_slice(elements), at);
     }
     let row = rows.len().checked_div(rows.len_of(Axis(0))).unwrap_or(0);
     let count = PIECE.checked_div(row.saturating_mul(size_of::<A>())).unwrap_or(1);
     for piece in rows.axis_chunks_iter(Axis(0), count.max(1)) {
         let piece = piece.as_standard_layout();
         let bytes = cast_slice(piece.as_slice().unwrap_or_default());
-        space::write_all_at(file, bytes, at)?;
+        allocate::write_all_at(file, bytes, at)?;
         at = at.saturating_add(u64::try_from(bytes.len()).map_err(io::Error::other)?);
     }
     Ok(())

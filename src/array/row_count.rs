@@ -6,7 +6,7 @@ use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::Path;
 
-use crate::Result;
+use crate::error::Result;
 
 /// Where the length of an array's slowest axis comes from.
 #[derive(Debug)]

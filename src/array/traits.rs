@@ -5,7 +5,7 @@ use ndarray::iter::Iter;
 use ndarray::parallel::prelude::IntoParallelIterator;
 use ndarray::{ArrayBase, ArrayView, Data, Dimension, IntoNdProducer, LayoutRef};
 
-use crate::MmapArray;
+use crate::array::MmapArray;
 
 impl<'a, A, D: Dimension> From<&'a MmapArray<A, D>> for ArrayView<'a, A, D> {
     fn from(array: &'a MmapArray<A, D>) -> Self {

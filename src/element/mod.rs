@@ -1,5 +1,7 @@
 //! The types that can be elements, and the check of their bytes; knows nothing of arrays.
 
+pub(crate) mod byte_order;
+
 use std::any::TypeId;
 
 use bytemuck::{CheckedBitPattern, NoUninit, Zeroable};

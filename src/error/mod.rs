@@ -1,12 +1,15 @@
 //! What can go wrong, as facts and numbers; knows nothing of how it came about.
 
+pub(crate) mod npy;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::{Mode, NpyError};
+use crate::error::npy::NpyError;
+use crate::mode::Mode;
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

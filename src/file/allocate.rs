@@ -5,10 +5,11 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
+use crate::error::{Error, Result};
+use crate::file::zeros::is_zero;
+use crate::mapping;
 use crate::sys::file_system::FileSystem;
 use crate::sys::limits;
-use crate::sys::zeros::is_zero;
-use crate::{Error, Result, pages};
 
 /// Room made for a file, taken back when dropped unless it is kept.
 #[derive(Debug)]
@@ -68,7 +69,7 @@ impl<'f> Room<'f> {
         let used = if self.reserved { self.len.min(self.end) } else { 0 };
         // Mapped before anything is lost, in case the file system cannot make zeros itself.
         let mut map =
-            (used > 0).then(|| pages::map_start(self.file, used)).transpose()?;
+            (used > 0).then(|| mapping::map_start(self.file, used)).transpose()?;
         if map.is_some() {
             match zero(self.file, self.end) {
                 Ok(()) => map = None,
@@ -85,7 +86,7 @@ impl<'f> Room<'f> {
             self.file.set_len(used)?;
         }
         self.kept = true;
-        map.map_or(Ok(()), |map| pages::zero(&map))?;
+        map.map_or(Ok(()), |map| mapping::zero(&map))?;
         if self.reserved { Ok(()) } else { self.file.set_len(self.end) }
     }
 

@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile, PersistError};
 
+use crate::error::{Error, Result};
+use crate::file;
+use crate::file::allocate;
+use crate::mode::Mode;
 #[cfg(target_os = "linux")]
 use crate::sys::description;
 use crate::sys::process::generation;
-use crate::{Error, Mode, Result, file, space};
 
 /// A new file that nobody else knows, and the path that it is for.
 #[derive(Debug)]
@@ -75,7 +78,7 @@ impl Hidden {
         over: Option<&File>,
         len: u64,
     ) -> Result<()> {
-        self.prepare(replaces).map_err(space::refusal("publish", len, path))?;
+        self.prepare(replaces).map_err(allocate::refusal("publish", len, path))?;
         // What cannot be opened is to be known before anything is replaced.
         let folder = Folder::open(folder(&self.target));
         let folder = folder.map_err(Error::io("publish", path))?;
@@ -93,10 +96,12 @@ impl Hidden {
             match self.name(old.is_there()) {
                 // A file of that name was made just now.
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists && replaces => {}
-                Err(e) => return Err(space::refusal("publish", len, path)(e)),
+                Err(e) => return Err(allocate::refusal("publish", len, path)(e)),
                 Ok(()) => {
                     drop(old);
-                    return folder.sync().map_err(space::refusal("publish", len, path));
+                    return folder
+                        .sync()
+                        .map_err(allocate::refusal("publish", len, path));
                 }
             }
         }

@@ -3,8 +3,11 @@
 use std::fs::File;
 use std::path::Path;
 
-use crate::sys::description::{self, Held};
-use crate::{Error, Mode, Result, file};
+use crate::error::{Error, Result};
+use crate::file;
+use crate::mode::Mode;
+use crate::sys::description;
+use crate::sys::description::Held;
 
 /// The file of a caller, as an array uses it.
 #[derive(Debug)]

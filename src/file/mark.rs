@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::io;
 
-use crate::sys::zeros::{is_hole, is_zero};
-use crate::{file, space};
+use crate::file;
+use crate::file::allocate;
+use crate::file::zeros::{is_hole, is_zero};
 
 /// How a file ends that was made longer for rows to come; the length of the file follows.
 const MARK: &[u8; 45] = b"\nspace that ndarray-memmap has preallocated.\n";
@@ -34,7 +35,7 @@ pub(crate) fn mark(file: &File, reach: u64) -> io::Result<bool> {
             return Ok(false);
         }
     }
-    space::write_all_at(file, &mark_of(reach), reach.saturating_sub(MARK_LEN))?;
+    allocate::write_all_at(file, &mark_of(reach), reach.saturating_sub(MARK_LEN))?;
     Ok(true)
 }
 
@@ -49,7 +50,7 @@ pub(crate) fn clear_mark(file: &File, reach: u64, end: u64) -> io::Result<()> {
     let len = reach.min(end).saturating_sub(start);
     let zeros = [0; MARK.len() + size_of::<u64>()];
     let len = usize::try_from(len).map_err(io::Error::other)?;
-    space::write_all_at(file, zeros.get(..len).unwrap_or_default(), start)
+    allocate::write_all_at(file, zeros.get(..len).unwrap_or_default(), start)
 }
 
 /// Tells whether what a file has beyond its array was left by an array that grew.
@@ -84,29 +85,29 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         for (bytes, at) in [(&[0_u8; 80][..], 100), (&[0; 80], 9000), (&[7], 100)] {
             file.set_len(0).unwrap();
-            space::write_all_at(&file, &[1; 100], 0).unwrap();
-            space::write_all_at(&file, bytes, at).unwrap();
+            allocate::write_all_at(&file, &[1; 100], 0).unwrap();
+            allocate::write_all_at(&file, bytes, at).unwrap();
             let found = file.metadata().unwrap().len();
             assert!(!is_left_over(&file, 100, found).unwrap(), "{at}");
         }
         file.set_len(0).unwrap();
-        space::write_all_at(&file, &[1; 100], 0).unwrap();
-        space::write_all_at(&file, &[0; MARK.len() + 8], 100).unwrap();
+        allocate::write_all_at(&file, &[1; 100], 0).unwrap();
+        allocate::write_all_at(&file, &[0; MARK.len() + 8], 100).unwrap();
         assert!(is_left_over(&file, 100, 153).unwrap(), "a mark that was lost");
         for reach in [(1 << 20) + 5, marked_length(1 << 20)] {
             file.set_len(100).unwrap();
-            space::write_all_at(&file, &[7; 5000], 100).unwrap();
+            allocate::write_all_at(&file, &[7; 5000], 100).unwrap();
             mark(&file, reach).unwrap();
             assert!(is_left_over(&file, 100, reach).unwrap());
             // Whatever follows is the user's.
-            space::write_all_at(&file, b"x", reach).unwrap();
+            allocate::write_all_at(&file, b"x", reach).unwrap();
             assert!(!is_left_over(&file, 100, reach + 1).unwrap());
         }
         // A file of such a length that was written to its end.
         let len = marked_length(0);
         file.set_len(100).unwrap();
         let zeros = vec![0; usize::try_from(len).unwrap() - 100];
-        space::write_all_at(&file, &zeros, 100).unwrap();
+        allocate::write_all_at(&file, &zeros, 100).unwrap();
         assert!(!is_left_over(&file, 100, len).unwrap());
     }
 }

@@ -1,12 +1,23 @@
 //! Files before they are mapped: opening, what they are, locks; changes no contents.
 
+pub(crate) mod allocate;
+pub(crate) mod atomic_file;
+pub(crate) mod claim;
+pub(crate) mod holes;
+pub(crate) mod lock_upgrade;
+pub(crate) mod mark;
+pub(crate) mod preallocation;
+pub(crate) mod whole_write;
+pub(crate) mod zeros;
+
 use std::fs::{self, File, FileType, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::{Error, Mode, Result};
+use crate::error::{Error, Result};
+use crate::mode::Mode;
 
 /// A file that was opened for a mode.
 #[derive(Debug)]

@@ -5,13 +5,16 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::address::{self, FOLIO};
-use crate::mark::{LAST_HOLE, MARK_LEN, clear_mark, mark, marked_length};
-use crate::pages::Pages;
+use crate::error::{Error, Result};
+use crate::file::allocate;
+use crate::file::mark::{LAST_HOLE, MARK_LEN, clear_mark, mark, marked_length};
+use crate::mapping::Pages;
+use crate::mapping::ranges;
+use crate::sys::atomic_u64::Reach;
 use crate::sys::file_system::FileSystem;
+use crate::sys::memory;
+use crate::sys::memory::FOLIO;
 use crate::sys::process::generation;
-use crate::sys::reach::Reach;
-use crate::{Error, Result, paging, space};
 
 /// How much space is reserved ahead at least.
 const LEAST_RESERVED: u64 = 1 << 20;
@@ -111,7 +114,7 @@ impl Tail {
         // What another process has put there is not truncated.
         if file.metadata()?.len() == reach {
             if self.header_changed.load(Ordering::Relaxed) {
-                flush(&mut || match paging::write_start(file, self.header_end)? {
+                flush(&mut || match ranges::write_start(file, self.header_end)? {
                     true => Ok(()),
                     false => file.sync_data(),
                 })?;
@@ -193,14 +196,14 @@ impl Pages {
     fn lengthen(&mut self, from: u64, reach: u64, path: &Path) -> Result<()> {
         let Some(file) = self.file() else { return Ok(()) };
         let (old, had_mark) = (self.tail.reach(), self.tail.has_mark);
-        let marked = space::check_seals(file, true, true)
-            .and_then(|()| space::check_limit(reach))
+        let marked = allocate::check_seals(file, true, true)
+            .and_then(|()| allocate::check_limit(reach))
             .and_then(|()| mark(file, reach));
         if marked.is_err() {
             // A part of the mark may have been written.
-            let _ = space::cut_back(file, old.unwrap_or(from), reach);
+            let _ = allocate::cut_back(file, old.unwrap_or(from), reach);
         }
-        let has_mark = marked.map_err(space::refusal("extend", reach, path))?;
+        let has_mark = marked.map_err(allocate::refusal("extend", reach, path))?;
         // Rows that are counted before they are on disk are zeros until then, and no mark.
         let kept = reach.saturating_sub(MARK_LEN);
         let old = old.filter(|_| had_mark);
@@ -213,7 +216,7 @@ impl Pages {
         self.tail.has_mark = has_mark;
         self.tail.owner = generation();
         let synced = cleared
-            .map_err(space::refusal("extend", reach, path))
+            .map_err(allocate::refusal("extend", reach, path))
             .and_then(|()| self.sync_data(path));
         if synced.is_err() {
             // The error is the one to report.
@@ -232,7 +235,7 @@ impl Pages {
         }
         let system = self.file_system();
         let unsupported = || Err(io::ErrorKind::Unsupported.into());
-        if address::page_size() != SMALL_PAGE || !system.stores_in_place {
+        if memory::page_size() != SMALL_PAGE || !system.stores_in_place {
             return unsupported();
         }
         let Some((file, limit)) = self.file().zip(self.tail.limit()) else {
@@ -249,12 +252,12 @@ impl Pages {
         let page = u64::try_from(SMALL_PAGE).map_err(io::Error::other)?;
         let start = self.tail.reserved;
         let start = start.saturating_sub(start.checked_rem(page).unwrap_or(0));
-        match space::reserve(file, start, far) {
+        match allocate::reserve(file, start, far) {
             Ok(true) => {}
             Ok(false) => return unsupported(),
             Err(e) => {
                 // Of the space, if only a part could be had, none is kept.
-                space::punch(file, self.tail.reserved.max(end)..limit);
+                allocate::punch(file, self.tail.reserved.max(end)..limit);
                 return Err(e);
             }
         }
@@ -284,10 +287,10 @@ impl Pages {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-    use crate::Advice;
     use crate::file;
     use crate::file::Stamp;
-    use crate::mark::is_left_over;
+    use crate::file::mark::is_left_over;
+    use crate::mode::Advice;
 
     #[test]
     fn the_file_is_as_long_as_was_made_known_until_it_is_cut() {

@@ -5,7 +5,8 @@ use std::io;
 use std::iter;
 use std::ops::Range;
 
-use crate::{file, space};
+use crate::file;
+use crate::file::allocate;
 
 /// How much is written at a time.
 const PIECE: usize = 1 << 20;
@@ -55,9 +56,9 @@ pub(crate) fn write_or_restore(
         }
     };
     let before: Vec<u8> = read().map_err(|error| FailedWrite { error, lost: None })?;
-    let Err(error) = space::write_all_at(file, bytes, at) else { return Ok(()) };
+    let Err(error) = allocate::write_all_at(file, bytes, at) else { return Ok(()) };
     // Where this one stops too, nothing was written before.
-    let _ = space::write_all_at(file, &before, at);
+    let _ = allocate::write_all_at(file, &before, at);
     let is_restored = read().is_ok_and(|found| found == before);
     Err(FailedWrite { error, lost: Some(before).filter(|_| !is_restored) })
 }

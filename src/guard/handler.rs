@@ -19,7 +19,7 @@ use memmap2::MmapRaw;
 
 use super::slots::{Loss, Mapped, Slot, Slots};
 use super::{Fault, FaultKind};
-use crate::address;
+use crate::sys::memory;
 use crate::sys::process::{ForkLock, generation};
 
 /// How many slots are made at first; then as many more as there are.
@@ -106,7 +106,7 @@ impl Drop for Registration {
 /// Describes a mapping as handlers see it: by whole pages.
 fn mapped(map: &MmapRaw, offset: u64, file: RawFd, writable: bool) -> Option<Mapped> {
     let first = map.as_mut_ptr().addr();
-    let start = address::page_of(first);
+    let start = memory::page_of(first);
     let end = first.checked_add(map.len())?;
     let offset = usize::try_from(offset).ok()?.checked_sub(first.checked_sub(start)?)?;
     Some(Mapped { start, end, offset, file: usize::try_from(file).ok()?, writable })
@@ -124,7 +124,7 @@ pub(crate) fn install() -> io::Result<()> {
     if is_active() {
         return Ok(());
     }
-    PAGE.store(address::page_size(), Ordering::Relaxed);
+    PAGE.store(memory::page_size(), Ordering::Relaxed);
     let previous = action().ok_or_else(io::Error::last_os_error)?;
     // Before the first signal can come: the handler looks for it.
     let _ = PREVIOUS.set(previous);

@@ -77,7 +77,7 @@
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod handler;
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-#[path = "absent.rs"]
+#[path = "unsupported.rs"]
 mod handler;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod slots;
@@ -88,7 +88,7 @@ pub use handler::handle;
 
 use std::path::Path;
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// What was lost of a guarded array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,14 @@
 //! Where the elements of an array lie in a file: arithmetic, no file and no bytes.
 
+pub(crate) mod footprint;
+pub(crate) mod view;
+
 use bytemuck::cast_slice;
 use ndarray::{
     ArrayView, ArrayViewMut, Axis, Dimension, ErrorKind, Ix1, ShapeBuilder, StrideShape,
 };
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// As many elements of no size as a slice can have: what a shape is checked against.
 const UNITS: [(); isize::MAX as usize] = [(); isize::MAX as usize];
@@ -222,6 +225,14 @@ impl<D: Dimension> Layout<D> {
     fn checked_end(&self) -> Option<u64> {
         self.offset.checked_add(u64::try_from(self.len).ok()?)
     }
+}
+
+/// Makes sure that an array has an axis.
+pub(crate) fn check_axis(axis: Axis, ndim: usize) -> Result<()> {
+    if axis.index() < ndim {
+        return Ok(());
+    }
+    Err(Error::AxisOutOfBounds { axis: axis.index(), ndim })
 }
 
 /// Returns the bytes of one row: of all axes but the first.

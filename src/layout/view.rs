@@ -7,8 +7,10 @@ use std::ptr;
 use bytemuck::try_cast_slice;
 use ndarray::{ArrayView, ArrayViewMut, Axis, Dimension};
 
+use crate::element::Element;
 use crate::element::{first_invalid, needs_check};
-use crate::{Element, Error, Layout, Result};
+use crate::error::{Error, Result};
+use crate::layout::Layout;
 
 impl<D: Dimension> Layout<D> {
     /// Views the array in the bytes of its file.

@@ -7,9 +7,9 @@ use std::io;
 #[cfg(target_has_atomic = "64")]
 use memmap2::MmapRaw;
 
-use crate::space;
+use crate::file::allocate;
 #[cfg(target_has_atomic = "64")]
-use crate::{pages, sys::file_system::FileSystem};
+use crate::{mapping, sys::file_system::FileSystem};
 
 /// How many bytes a processor writes in one step wherever this crate runs.
 pub(crate) const WORD: usize = size_of::<u64>();
@@ -51,7 +51,7 @@ impl Word {
             store(map, bytes);
             return Ok(());
         }
-        space::write_all_at(file, &bytes, self.at)?;
+        allocate::write_all_at(file, &bytes, self.at)?;
         if shows_writes(file) {
             return Ok(());
         }
@@ -71,7 +71,7 @@ impl Word {
         bytes: [u8; WORD],
         _: bool,
     ) -> io::Result<()> {
-        space::write_all_at(file, &bytes, self.at)
+        allocate::write_all_at(file, &bytes, self.at)
     }
 
     /// Maps the file up to the word.
@@ -92,7 +92,7 @@ pub(crate) fn show(file: &File, at: u64, bytes: &[u8]) -> io::Result<()> {
     }
     let start = usize::try_from(at).map_err(io::Error::other)?;
     let end = start.saturating_add(bytes.len());
-    let map = pages::map_start(file, u64::try_from(end).map_err(io::Error::other)?)?;
+    let map = mapping::map_start(file, u64::try_from(end).map_err(io::Error::other)?)?;
     for (at, byte) in (start..end).zip(bytes) {
         // SAFETY: the mapping has `end` bytes, all of which the file has; nobody has a reference
         // to them: headers are read by copying.
@@ -124,13 +124,13 @@ fn map(file: &File, at: u64) -> Option<MmapRaw> {
     if system.stores_in_place {
         // A store needs the space of all blocks of the page, of which some may be holes.
         let start = at.checked_div(PAGE)?.checked_mul(PAGE)?;
-        if !space::reserve(file, start, start.saturating_add(PAGE).min(len)).ok()? {
+        if !allocate::reserve(file, start, start.saturating_add(PAGE).min(len)).ok()? {
             return None;
         }
     } else if system.is_coherent {
         return None;
     }
-    pages::map_start(file, end).ok()
+    mapping::map_start(file, end).ok()
 }
 
 /// Tells whether mappings show what a file was given by a write, as far as is known.

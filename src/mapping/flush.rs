@@ -8,8 +8,8 @@ use std::path::Path;
 use memmap2::MmapRaw;
 
 use super::Pages;
+use crate::error::{Error, Result};
 use crate::sys::write_state::{Failure, WriteState};
-use crate::{Error, Result};
 
 impl Pages {
     /// Has failures of writes noted, in this process and those that it forks.

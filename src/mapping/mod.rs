@@ -1,7 +1,10 @@
 //! Mapped bytes: mapping, advice, sync and unmapping; knows nothing of elements.
 #![expect(unsafe_code, reason = "memmap2's private mappings are unsafe to make")]
 
+pub(crate) mod atomic;
 mod flush;
+mod private;
+pub(crate) mod ranges;
 
 use std::fs::File;
 use std::io;
@@ -10,14 +13,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
 
+use crate::error::Result;
 use crate::file::Stamp;
+use crate::file::preallocation::Tail;
 #[cfg(feature = "sigbus-guard")]
 use crate::guard::Registration;
+use crate::mode::Advice;
+use crate::mode::Mode;
 #[cfg(target_os = "linux")]
 use crate::sys::file_system::FileSystem;
+use crate::sys::memory;
 use crate::sys::write_state::WriteState;
-use crate::tail::Tail;
-use crate::{Advice, Mode, Result, address};
 
 /// Where the bytes of an array are.
 #[derive(Debug)]
@@ -296,7 +302,7 @@ pub(crate) fn map(
 /// those of hugetlbfs it does so only when they are mapped, and unmaps no part of a page.
 #[cfg(target_os = "linux")]
 pub(crate) fn whole_pages(file: &File, offset: u64, len: usize) -> io::Result<usize> {
-    let page = address::page_size();
+    let page = memory::page_size();
     let block = rustix::fs::fstat(file)?.st_blksize;
     let block = usize::try_from(block).unwrap_or(page);
     if block <= page || FileSystem::of(file).name != "hugetlbfs" {
@@ -332,7 +338,7 @@ pub(crate) fn check_shared(_: &File) -> io::Result<()> {
 pub(crate) fn advise_all(map: &MmapRaw, advice: Advice) {
     if advice != Advice::Normal {
         // Advice changes speed only.
-        let _ = address::advise(&addresses(map), advice);
+        let _ = memory::advise(&addresses(map), advice);
     }
 }
 

@@ -7,11 +7,11 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 
-use crate::address;
 use crate::file;
+use crate::mapping::Pages;
+use crate::sys::memory;
 #[cfg(target_os = "linux")]
-use crate::pagemap;
-use crate::pages::Pages;
+use crate::sys::pagemap;
 
 impl Pages {
     /// Returns the ranges of bytes whose pages are private copies.
@@ -35,8 +35,8 @@ impl Pages {
         offset: u64,
     ) -> io::Result<Vec<Range<usize>>> {
         let mut different = Vec::new();
-        let mut buffer = vec![0; address::page_size()];
-        for part in address::windows(range, address::page_size()) {
+        let mut buffer = vec![0; memory::page_size()];
+        for part in memory::windows(range, memory::page_size()) {
             let theirs = buffer.get_mut(..part.len()).unwrap_or_default();
             let at = file::bytes_of(&part, offset).start;
             if file::read_at_most(from, theirs, at)? < part.len() {
@@ -69,7 +69,7 @@ impl Pages {
         let (mut changed, mut is_same) = (Vec::new(), true);
         let addresses = self.addresses(range)?;
         let (mut mine, mut theirs) = (Vec::new(), Vec::new());
-        for piece in address::windows(&addresses, PIECE) {
+        for piece in memory::windows(&addresses, PIECE) {
             let piece = self.range_of(&piece);
             mine.clear();
             mine.extend_from_slice(self.bytes(&piece)?);
@@ -85,7 +85,7 @@ impl Pages {
                 return Err(e);
             }
             let here = self.addresses(&piece)?;
-            for page in address::windows(&here, address::page_size()) {
+            for page in memory::windows(&here, memory::page_size()) {
                 let page = self.range_of(&page);
                 let here = page.start.saturating_sub(piece.start)
                     ..page.end.saturating_sub(piece.start);
@@ -135,7 +135,7 @@ impl Pages {
     #[cfg(target_os = "linux")]
     pub(crate) fn put(&mut self, range: &Range<usize>, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes;
-        for page in address::windows(range, address::page_size()) {
+        for page in memory::windows(range, memory::page_size()) {
             let (bytes, after) = rest.split_at_checked(page.len()).unwrap_or((rest, &[]));
             let here = self.bytes_mut(&page)?;
             // A store makes a private copy.

@@ -10,23 +10,25 @@ use std::ops::Range;
 
 use memmap2::MmapRaw;
 
-use crate::address::{self, FOLIO, Twin};
 #[cfg(target_os = "linux")]
 use crate::file;
-#[cfg(target_os = "linux")]
-use crate::pagemap;
-use crate::pages::Pages;
-use crate::span::Span;
+use crate::layout::footprint::Span;
+use crate::mapping::Pages;
+use crate::mode::Advice;
+use crate::mode::Mode;
 #[cfg(target_os = "linux")]
 use crate::sys::file_system::FileSystem;
-use crate::{Advice, Mode};
+use crate::sys::memory;
+use crate::sys::memory::{FOLIO, Twin};
+#[cfg(target_os = "linux")]
+use crate::sys::pagemap;
 
 impl Pages {
     /// Returns the ranges of mapped bytes, whole pages, that elements touch.
     pub(crate) fn touched(&self, span: &Span) -> Vec<Range<usize>> {
         let start = self.as_mut_ptr().addr();
         let len = self.mapping().map_or(0, |_| self.len());
-        span.pages(start..start.saturating_add(len), address::page_size())
+        span.pages(start..start.saturating_add(len), memory::page_size())
     }
 
     /// Takes pages out of the page table without losing a private change.
@@ -41,22 +43,22 @@ impl Pages {
 
     /// Tells the kernel how pages will be used.
     pub(crate) fn advise(&self, range: &Range<usize>, advice: Advice) -> io::Result<()> {
-        address::advise(&self.addresses(range)?, advice)
+        memory::advise(&self.addresses(range)?, advice)
     }
 
     /// Begins to read pages that are not in memory.
     pub(crate) fn request(&self, range: &Range<usize>) -> io::Result<()> {
-        address::request(&self.addresses(range)?)
+        memory::request(&self.addresses(range)?)
     }
 
     /// Reads pages that are not in memory and puts all into the page table.
     pub(crate) fn populate(&self, range: &Range<usize>) -> io::Result<()> {
-        address::populate(&self.addresses(range)?)
+        memory::populate(&self.addresses(range)?)
     }
 
     /// Takes unchanged pages out of memory altogether, also out of the page cache.
     pub(crate) fn page_out(&self, range: &Range<usize>) -> io::Result<()> {
-        address::page_out(&self.addresses(range)?)
+        memory::page_out(&self.addresses(range)?)
     }
 
     /// Calls `each` for every run of pages that are all in memory, or all not.
@@ -66,7 +68,7 @@ impl Pages {
         mut each: impl FnMut(Range<usize>, bool),
     ) -> io::Result<()> {
         let each = |run: Range<usize>, is_in| each(self.range_of(&run), is_in);
-        address::residency(&self.addresses(range)?, each)
+        memory::residency(&self.addresses(range)?, each)
     }
 
     /// Maps all pages of a large array a second time, to read them by.
@@ -149,7 +151,7 @@ impl Pages {
     #[cfg(target_os = "linux")]
     pub(crate) fn note_locked_process(&self) {
         let Some(map) = self.mapping() else { return };
-        let is_locked = address::may_be_locked(map.as_mut_ptr().addr())
+        let is_locked = memory::may_be_locked(map.as_mut_ptr().addr())
             && crate::sys::memory_lock::has_locked().unwrap_or(true);
         if is_locked {
             self.note_lock();

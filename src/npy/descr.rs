@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::dtype::{DType, Field, KINDS, Kind, Order, Scalar, UNITS, Unit};
-use super::literal::{Literal, Reader, repr};
-use crate::{Error, NpyError, Result};
+use super::parser::{Literal, Reader, repr};
+use crate::error::npy::NpyError;
+use crate::error::{Error, Result};
 
 /// How deep records may nest.
 const DEPTH: usize = 16;

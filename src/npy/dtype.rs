@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::literal::repr;
+use super::parser::repr;
 
 /// The type of an array's elements, as NumPy describes it.
 ///

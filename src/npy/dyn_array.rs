@@ -5,9 +5,13 @@ use std::path::Path;
 
 use ndarray::IxDyn;
 
-use super::options::Found;
+use super::open::Found;
 use super::{DType, Header, NpyElement, Options};
-use crate::{Be, Error, Le, MmapArrayD, Mode, NpyError, Result};
+use crate::array::MmapArrayD;
+use crate::element::byte_order::{Be, Le};
+use crate::error::npy::NpyError;
+use crate::error::{Error, Result};
+use crate::mode::Mode;
 
 macro_rules! dynamic {
     ($($(#[$meta:meta])* $Variant:ident: $A:ty,)*) => {

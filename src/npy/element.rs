@@ -1,7 +1,9 @@
 //! Which Rust type is which NumPy type; knows nothing of files.
 
 use super::dtype::{DType, Field, Kind, Order, Scalar};
-use crate::{Be, Element, Le, NpyError, Number};
+use crate::element::Element;
+use crate::element::byte_order::{Be, Le, Number};
+use crate::error::npy::NpyError;
 
 /// An element that NumPy has a type for.
 ///

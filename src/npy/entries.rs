@@ -1,7 +1,8 @@
 //! The entries of a header's dictionary: where they are; knows nothing of what they say.
 
-use super::literal::{Literal, Reader};
-use crate::{Error, NpyError, Result};
+use super::parser::{Literal, Reader};
+use crate::error::npy::NpyError;
+use crate::error::{Error, Result};
 
 /// Where the values of the header begin, all of which are well formed.
 pub(super) struct Entries<'t> {

@@ -5,10 +5,14 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use super::count::HeaderCount;
 use super::header::{self, Header};
-use crate::source::Count;
-use crate::{Error, MapOptions, Mode, Result, file, space};
+use super::row_count::HeaderCount;
+use crate::array::row_count::Count;
+use crate::error::{Error, Result};
+use crate::file;
+use crate::file::allocate;
+use crate::mode::Mode;
+use crate::open::options::MapOptions;
 
 /// How much is copied at a time.
 const PIECE: usize = 8 << 20;
@@ -76,7 +80,7 @@ pub(super) fn make_growable_capped(path: &Path, cap: u64) -> Result<()> {
     let whole = new.data_offset.checked_add(len).ok_or(Error::TooLarge)?;
     let whole = usize::try_from(whole).map_err(|_| Error::TooLarge)?;
     let copy = |to: &File| {
-        space::write_all_at(to, &bytes, 0)?;
+        allocate::write_all_at(to, &bytes, 0)?;
         copy(&file, old.data_offset, to, new.data_offset, len)
     };
     let options = MapOptions::new(Mode::Create).shape(whole);
@@ -100,7 +104,7 @@ fn copy(from: &File, start: u64, to: &File, at: u64, len: u64) -> io::Result<()>
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let read = piece.get(..count).unwrap_or_default();
-        space::write_all_at(to, read, at.saturating_add(done))?;
+        allocate::write_all_at(to, read, at.saturating_add(done))?;
         done = done.saturating_add(u64::try_from(count).map_err(io::Error::other)?);
     }
     Ok(())

@@ -8,10 +8,12 @@ use std::path::Path;
 use super::descr::read_shape;
 use super::dtype::DType;
 use super::entries::Entries;
-use super::literal::{Literal, Reader};
+use super::parser::{Literal, Reader};
 use super::version::Version;
+use crate::error::npy::NpyError;
+use crate::error::{Error, Result};
+use crate::file;
 use crate::layout::slowest;
-use crate::{Error, NpyError, Result, file};
 
 pub(crate) const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// How long a header may be unless the caller says otherwise; NumPy's limit.

@@ -1,11 +1,12 @@
 //! How a header is laid out in bytes: as NumPy does, or so that its count changes in one step.
 
-use super::count::{SECTOR, changes_one_sector};
 use super::dtype::tuple;
 use super::header::{Header, MAGIC};
+use super::row_count::{SECTOR, changes_one_sector};
 use super::version::Version;
-use crate::word::WORD;
-use crate::{Error, NpyError, Result};
+use crate::error::npy::NpyError;
+use crate::error::{Error, Result};
+use crate::mapping::atomic::WORD;
 
 /// Data written here begin at a multiple of this.
 const ALIGN: usize = 64;

@@ -40,17 +40,17 @@
 //! | `f`, `f4`, `?`, `<i2,<i2`, tuples as types, records more than 16 deep | refused: [`NpyError::Descr`] |
 #![expect(unsafe_code, reason = "mapping a file is unsafe, whoever does it")]
 
-mod count;
 mod descr;
 mod dtype;
-mod dynamic;
+mod dyn_array;
 mod element;
 mod entries;
 mod growable;
 mod header;
 mod header_bytes;
-mod literal;
-mod options;
+mod open;
+mod parser;
+mod row_count;
 mod version;
 
 use std::path::Path;
@@ -60,16 +60,19 @@ use ndarray::{Dimension, StrideShape};
 #[doc(inline)]
 pub use crate::{__npy_match_real as match_real, __npy_record as record};
 pub use dtype::{DType, Field, Kind, Order, Scalar, Unit};
-pub use dynamic::DynArray;
+pub use dyn_array::DynArray;
 pub use element::NpyElement;
 #[doc(hidden)]
 pub use element::{RustField, check_record, record_dtype};
 pub use growable::make_growable;
 pub use header::Header;
-pub use options::Options;
+pub use open::Options;
 pub use version::Version;
 
-use crate::{Draft, MmapArray, Mode, Result};
+use crate::array::MmapArray;
+use crate::error::Result;
+use crate::mode::Mode;
+use crate::open::draft::Draft;
 #[cfg(doc)]
 use crate::{Error, MapOptions, NpyError};
 

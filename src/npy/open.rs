@@ -7,16 +7,22 @@ use std::path::Path;
 
 use ndarray::{Dimension, IxDyn, ShapeBuilder, StrideShape};
 
-use super::count::HeaderCount;
 use super::element::NpyElement;
 use super::growable::make_growable_capped;
 use super::header::{self, Header};
+use super::row_count::HeaderCount;
 use super::version::Version;
-use crate::source::Source;
-use crate::{
-    Advice, Draft, Error, Layout, MapOptions, MmapArray, Mode, NpyError, Result, file,
-    space,
-};
+use crate::array::MmapArray;
+use crate::array::row_count::Source;
+use crate::error::npy::NpyError;
+use crate::error::{Error, Result};
+use crate::file;
+use crate::file::allocate;
+use crate::layout::Layout;
+use crate::mode::Advice;
+use crate::mode::Mode;
+use crate::open::draft::Draft;
+use crate::open::options::MapOptions;
 
 /// How a `.npy` file is opened or created.
 #[derive(Clone, Debug)]
@@ -298,7 +304,7 @@ impl Options {
 
 /// Makes the closure that writes a header to a new file.
 fn write_header(bytes: &[u8]) -> impl FnOnce(&File) -> io::Result<()> + '_ {
-    move |file| space::write_all_at(file, bytes, 0)
+    move |file| allocate::write_all_at(file, bytes, 0)
 }
 
 /// Tells whether a shape is in Fortran order, and not in C order too.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::NpyError;
+use crate::error::npy::NpyError;
 
 /// How deep brackets may nest; records take two of them each.
 const DEPTH: usize = 64;

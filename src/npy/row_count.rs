@@ -5,10 +5,13 @@ use std::io;
 use std::path::Path;
 
 use super::header::{self, Header};
-use crate::source::Count;
-use crate::sys::whole_write;
-use crate::word::{self, WORD, Word};
-use crate::{Error, NpyError, Result, file};
+use crate::array::row_count::Count;
+use crate::error::npy::NpyError;
+use crate::error::{Error, Result};
+use crate::file;
+use crate::file::whole_write;
+use crate::mapping::atomic;
+use crate::mapping::atomic::{WORD, Word};
 
 /// Counts that differ by less than this, in all but these digits, differ in one word.
 const PER_WORD: usize = 100_000_000;
@@ -139,20 +142,20 @@ fn overwrite(file: &File, bytes: &[u8]) -> io::Result<()> {
     let at = u64::try_from(start).map_err(io::Error::other)?;
     // Half a header reads as no header.
     whole_write::write_or_restore(file, changed, at).map_err(|failed| failed.error)?;
-    word::show(file, at, changed)
+    atomic::show(file, at, changed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space;
+    use crate::file::allocate;
 
     /// Writes counts one after the other into the header of a file, and reads each again.
     fn assert_counts(descr: &str, shape: &[usize], fortran: bool, counts: &[usize]) {
         let header = Header::new(descr.parse().unwrap(), shape, fortran).unwrap();
         let bytes = header.to_bytes_of(header.version).unwrap();
         let file = tempfile::tempfile().unwrap();
-        space::write_all_at(&file, &bytes, 0).unwrap();
+        allocate::write_all_at(&file, &bytes, 0).unwrap();
         let path = Path::new("");
         let follower = HeaderCount::new(header.clone(), header::DEFAULT_CAP, false);
         let mut writer = HeaderCount::new(header, header::DEFAULT_CAP, false);
@@ -202,7 +205,7 @@ mod tests {
         let bytes = [&b"\x93NUMPY\x01\x00\x3e\x00"[..], text].concat();
         let header = Header::parse(&bytes).unwrap();
         let file = tempfile::tempfile().unwrap();
-        space::write_all_at(&file, &bytes, 0).unwrap();
+        allocate::write_all_at(&file, &bytes, 0).unwrap();
         let mut writer = HeaderCount::new(header, header::DEFAULT_CAP, false);
         for count in [1, 12, 123, 12_345, 1] {
             writer.check(&file, Path::new(""), count).unwrap();
@@ -242,7 +245,7 @@ mod tests {
             assert!(bytes.len().is_multiple_of(64));
             assert_eq!(Header::parse(&bytes).unwrap(), header);
             let file = tempfile::tempfile().unwrap();
-            space::write_all_at(&file, &bytes, 0).unwrap();
+            allocate::write_all_at(&file, &bytes, 0).unwrap();
             let path = Path::new("");
             let mut writer = HeaderCount::new(header, header::DEFAULT_CAP, false);
             let mut old = bytes;
@@ -263,7 +266,7 @@ mod tests {
         for header in headers() {
             let bytes = header.to_bytes_of(header.version).unwrap();
             let file = tempfile::tempfile().unwrap();
-            space::write_all_at(&file, &bytes, 0).unwrap();
+            allocate::write_all_at(&file, &bytes, 0).unwrap();
             let mut writer = HeaderCount::new(header, header::DEFAULT_CAP, false);
             match writer.check(&file, Path::new(""), 5) {
                 Ok(()) => {

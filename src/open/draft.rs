@@ -9,9 +9,15 @@ use std::path::Path;
 
 use ndarray::{ArrayViewMut, Axis, Dimension};
 
+use crate::array::MmapArray;
+use crate::array::region::SyncToDisk;
+use crate::element::Element;
+use crate::error::{Error, Result};
 use crate::file;
-use crate::hidden::Hidden;
-use crate::{Element, Error, MapOptions, MmapArray, Mode, Result, SweepMut, SyncToDisk};
+use crate::file::atomic_file::Hidden;
+use crate::mode::Mode;
+use crate::open::options::MapOptions;
+use crate::sweep::SweepMut;
 
 /// A new file that takes its place only when it is complete.
 ///
@@ -94,7 +100,7 @@ impl<D: Dimension> MapOptions<D> {
         // its space is reserved where the system can, so that stores find room.
         let array = unsafe { options.map_sized(file, 0, path) }?;
         let end = array.layout().end();
-        finish(file).map_err(crate::space::refusal("write", end, path))?;
+        finish(file).map_err(crate::file::allocate::refusal("write", end, path))?;
         Ok(Draft { array, hidden, locks: self.lock })
     }
 }

@@ -1,6 +1,10 @@
 //! From options to arrays: the unsafe door.
 #![expect(unsafe_code, reason = "mapping a file is unsafe, whoever does it")]
 
+pub(crate) mod draft;
+pub(crate) mod options;
+mod safe;
+
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -9,16 +13,24 @@ use std::slice;
 use memmap2::MmapRaw;
 use ndarray::Dimension;
 
-use crate::claim::Claim;
+use crate::array::MmapArray;
+use crate::array::row_count::Source;
+use crate::element::Element;
 use crate::element::needs_check;
-use crate::file::{self, Stamp};
-use crate::options::{Extent, SMALLEST_PAGE};
-use crate::pages::{self, Pages};
-use crate::source::Source;
-use crate::space::{self, Room};
+use crate::error::{Error, Result};
+use crate::file;
+use crate::file::Stamp;
+use crate::file::allocate;
+use crate::file::allocate::Room;
+use crate::file::claim::Claim;
+use crate::layout::Layout;
+use crate::layout::view::check;
+use crate::mapping;
+use crate::mapping::Pages;
+use crate::mode::Mode;
+use crate::open::options::MapOptions;
+use crate::open::options::{Extent, SMALLEST_PAGE};
 use crate::sys::write_state::WriteState;
-use crate::view::check;
-use crate::{Element, Error, Layout, MapOptions, MmapArray, Mode, Result};
 
 impl<D: Dimension> MapOptions<D> {
     /// Opens a file and maps it as an array.
@@ -72,7 +84,7 @@ impl<D: Dimension> MapOptions<D> {
             .and_then(|mut array| {
                 let finished = finish(&opened.file).map_err(|e| {
                     opened.empty(array.layout().end());
-                    space::refusal("write", array.layout().end(), path)(e)
+                    allocate::refusal("write", array.layout().end(), path)(e)
                 });
                 finished?;
                 let found = self.mode.creates().then(|| opened.file.metadata());
@@ -164,7 +176,7 @@ impl<D: Dimension> MapOptions<D> {
         self.check_halves::<A>(&layout, path)?;
         let kept = self.keep(file, path)?;
         if self.extends() && !layout.is_empty() {
-            pages::check_shared(file).map_err(Error::io("map", path))?;
+            mapping::check_shared(file).map_err(Error::io("map", path))?;
         }
 
         let writes = self.mode.is_mutable().then(WriteState::new).transpose();
@@ -178,7 +190,7 @@ impl<D: Dimension> MapOptions<D> {
             .transpose()?;
         let map = || {
             (!layout.is_empty())
-                .then(|| pages::map(file, layout.offset(), layout.len(), self.mode))
+                .then(|| mapping::map(file, layout.offset(), layout.len(), self.mode))
                 .transpose()
                 .map_err(Error::io("map", path))
         };
@@ -272,7 +284,7 @@ impl<D: Dimension> MapOptions<D> {
 
     /// Returns the file for the array to keep open, if it needs it.
     pub(crate) fn keep(&self, file: &File, path: &Path) -> Result<Option<File>> {
-        let keep = pages::needs_file(self.mode, self.lock, self.guarded);
+        let keep = mapping::needs_file(self.mode, self.lock, self.guarded);
         let kept = keep.then(|| file.try_clone()).transpose();
         kept.map_err(Error::io("keep open", path))
     }

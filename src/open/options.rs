@@ -2,8 +2,11 @@
 
 use ndarray::{Dimension, IntoDimension, Ix1, StrideShape};
 
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::layout::Layout;
 use crate::layout::row_len;
-use crate::{Element, Error, Layout, Mode, Result};
+use crate::mode::{Advice, Mode};
 
 /// No system aligns a mapping to less, nor can it be relied on for more.
 pub(crate) const SMALLEST_PAGE: usize = 4096;
@@ -52,42 +55,6 @@ pub(crate) enum Extent<D> {
     Rows(D),
     /// Shape and order or strides.
     Shape(StrideShape<D>),
-}
-
-/// What the kernel is told of the accesses to come (`madvise`).
-///
-/// Advice changes speed only. A system that does not know one ignores it.
-///
-/// | to do | advise | seen |
-/// |---|---|---|
-/// | all kinds of things | nothing | the disk's speed, where its readahead is set well |
-/// | read all once | nothing, and [`sweep`](crate::MmapArray::sweep) | 0.76 of the time, in bounded memory |
-/// | read all, more than once | `HugePage` | 0.74 of the time, and faster the next time |
-/// | read rows in no order | nothing, and [`gather`](crate::MmapArray::gather) | 1/40 of the time |
-/// | read single elements in no order, seldom | `Random` | reads 4 KiB where others read up to megabytes |
-/// | – | `WillNeed` | 1.2 times as long, and slower the next time |
-///
-/// Seen is a sum of 64 MiB that are not in memory beside no advice, with Linux 6.18 on ext4;
-/// `cargo bench --features rayon --bench larger_than_memory` tells of other machines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Advice {
-    /// No advice: the kernel reads ahead as much as the disk is set to.
-    #[default]
-    Normal,
-    /// Pages are wanted in order; no faster than `Normal` in what was seen.
-    Sequential,
-    /// Pages are wanted in no order: do not read ahead.
-    ///
-    /// A scan of pages that are not in memory takes 20 times as long then, and later ones
-    /// are slower too, since the page cache holds them one by one.
-    Random,
-    /// All pages are wanted soon: begin to read them.
-    ///
-    /// They come one by one, which takes longer than to read them when they are touched.
-    WillNeed,
-    /// All is read by whole pieces of 2 MiB (Linux, from 5.18 on).
-    HugePage,
 }
 
 impl MapOptions {

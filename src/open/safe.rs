@@ -8,15 +8,24 @@ use std::path::{Path, PathBuf};
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
 use ndarray::{Dimension, StrideShape};
 
-use crate::address::{self, Twin};
-use crate::claim::Claim;
+use crate::array::MmapArray;
+use crate::element::Element;
 use crate::element::needs_check;
-use crate::file::{self, Stamp};
-use crate::pages::{self, Pages};
+use crate::error::{Error, Result};
+use crate::file;
+use crate::file::Stamp;
+use crate::file::allocate;
+use crate::file::claim::Claim;
+use crate::layout::Layout;
+use crate::layout::view::check;
+use crate::mapping;
+use crate::mapping::Pages;
+use crate::mode::Mode;
+use crate::open::options::MapOptions;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::sys::file_system::FileSystem;
-use crate::view::check;
-use crate::{Element, Error, Layout, MapOptions, MmapArray, Mode, Result, space};
+use crate::sys::memory;
+use crate::sys::memory::Twin;
 
 /// How many zeros are written at a time.
 const PIECE: usize = 1 << 20;
@@ -133,7 +142,7 @@ impl<D: Dimension> MapOptions<D> {
             |source| Error::NotImmutable { path: path.to_owned(), source };
         prove_trusted(file).map_err(not_immutable)?;
         let mut options = MmapOptions::new();
-        let len = pages::whole_pages(file, layout.offset(), layout.len());
+        let len = mapping::whole_pages(file, layout.offset(), layout.len());
         let len = len.map_err(Error::io("inspect", path))?;
         options.offset(layout.offset()).len(len);
         let map = options.map_if_safe(file).map_err(|e| match e.map_failed() {
@@ -214,8 +223,8 @@ impl<D: Dimension> MapOptions<D> {
             return Ok(());
         }
         let write = || {
-            space::check_limit(end)?;
-            if end == 0 || space::reserve(file, 0, end)? {
+            allocate::check_limit(end)?;
+            if end == 0 || allocate::reserve(file, 0, end)? {
                 return Ok(());
             }
             let zeros = vec![0; PIECE];
@@ -223,26 +232,26 @@ impl<D: Dimension> MapOptions<D> {
             while at < end {
                 let rest = usize::try_from(end.saturating_sub(at)).unwrap_or(PIECE);
                 let piece = zeros.get(..rest.min(PIECE)).unwrap_or_default();
-                space::write_all_at(file, piece, at)?;
+                allocate::write_all_at(file, piece, at)?;
                 at = at.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
             }
             file.sync_all()
         };
-        write().map_err(space::refusal("extend", end, path))
+        write().map_err(allocate::refusal("extend", end, path))
     }
 
     /// Gives the advice asked for, and reads what is to be in memory at once.
     pub(crate) fn prepare(&self, map: &MmapRaw, offset: u64) -> io::Result<()> {
-        pages::advise_all(map, self.advice);
+        mapping::advise_all(map, self.advice);
         if !self.populate {
             return Ok(());
         }
-        let addresses = pages::addresses(map);
+        let addresses = mapping::addresses(map);
         let shared = self.mode != Mode::CopyOnWrite;
         if let Some(twin) = shared.then(|| Twin::of(&addresses, offset)).flatten() {
             twin.read(&addresses)?;
         }
-        address::populate(&addresses)
+        memory::populate(&addresses)
     }
 
     pub(crate) fn require(&self, modes: &[Mode], action: &'static str) -> Result<()> {
@@ -294,7 +303,7 @@ fn read<D: Dimension>(
     };
     let start = start.ok_or(Error::TooLarge)?;
     let len = layout.len().checked_add(start).ok_or(Error::TooLarge)?;
-    let mut memory = pages::memory(len).map_err(Error::io("find memory for", path))?;
+    let mut memory = mapping::memory(len).map_err(Error::io("find memory for", path))?;
     let bytes = memory.get_mut(start..).unwrap_or_default();
     let count = file::read_pieces(file, bytes, layout.offset());
     let count = count.map_err(Error::io("read", path))?;

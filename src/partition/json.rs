@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{Whole, Window};
-use crate::Error;
+use crate::error::Error;
 use crate::npy::{DType, Header};
 
 /// The facts of a window, by NumPy's names as far as it has some.

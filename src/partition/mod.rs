@@ -40,9 +40,9 @@
 //! [`doc::beyond_one_machine`](crate::doc::beyond_one_machine) says what to heed with MPI, Dask,
 //! Zarr and file systems on networks.
 
-mod bounds;
 #[cfg(feature = "serde")]
-mod serial;
+mod json;
+mod split;
 mod whole;
 mod window;
 
@@ -52,12 +52,13 @@ use ndarray::{Axis, Dimension};
 
 pub use window::Window;
 
-use bounds::Bounds;
+use split::Bounds;
 use whole::Whole;
 
+use crate::error::{Error, Result};
+use crate::layout::Layout;
+use crate::layout::check_axis;
 use crate::npy::{Header, NpyElement};
-use crate::swept::check_axis;
-use crate::{Error, Layout, Result};
 
 /// An array file divided into windows.
 ///

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use num_integer::{ExtendedGcd, Integer};
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// Rows divided into parts.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use ndarray::Axis;
 
+use crate::error::{Error, Result};
 use crate::layout::slowest;
 use crate::npy::{Header, Version};
-use crate::{Error, Result};
 
 /// An array with a slowest axis, whose bytes are those of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 use ndarray::{Axis, Dimension};
 
 #[cfg(feature = "serde")]
-use super::serial::Facts;
+use super::json::Facts;
 use super::whole::Whole;
+use crate::array::MmapArray;
+use crate::array::row_count::Source;
+use crate::error::Result;
+use crate::mode::Mode;
 use crate::npy::{DType, NpyElement, Options};
-use crate::source::Source;
-use crate::{MapOptions, MmapArray, Mode, Result};
+use crate::open::options::MapOptions;
 
 /// Some consecutive rows of an array file, as a description that any worker can map.
 ///

@@ -9,13 +9,15 @@ use std::ops::Range;
 
 use ndarray::Axis;
 
-use crate::Advice;
-use crate::address::FOLIO;
-use crate::reader::Ranges;
-use crate::region::Place;
-use crate::span::Span;
+use crate::array::region::Place;
 #[cfg(target_os = "linux")]
-use crate::{cached, file::bytes_of};
+use crate::file::bytes_of;
+use crate::layout::footprint::Span;
+use crate::mode::Advice;
+use crate::sweep::readahead::Ranges;
+use crate::sys::memory::FOLIO;
+#[cfg(target_os = "linux")]
+use crate::sys::page_cache;
 
 /// One array of a sweep.
 #[derive(Clone, Debug)]
@@ -142,7 +144,7 @@ impl<'a> Tender<'a> {
     fn forget(&self, part: &Part, file: &File) {
         #[cfg(target_os = "linux")]
         for range in &part.passing {
-            let _ = cached::forget(file, &bytes_of(range, self.place.offset));
+            let _ = page_cache::forget(file, &bytes_of(range, self.place.offset));
         }
         #[cfg(not(target_os = "linux"))]
         let _ = (part, file);

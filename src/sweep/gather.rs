@@ -5,20 +5,22 @@ use std::ops::Range;
 
 use ndarray::{ArrayRef, ArrayView, Axis, Dimension, RemoveAxis};
 
-use crate::ahead::Ahead;
+use crate::array::MmapArray;
+use crate::array::region::Place;
+use crate::element::Element;
 #[cfg(target_os = "linux")]
 use crate::element::needs_check;
-use crate::region::Place;
+use crate::error::{Error, Result};
+use crate::file;
 #[cfg(target_os = "linux")]
-use crate::space;
-use crate::span::Span;
-use crate::swept::check_axis;
+use crate::file::allocate;
 #[cfg(target_os = "linux")]
-use crate::sys::{
-    file_system::FileSystem,
-    whole_write::{whole_elements, write_or_restore},
-};
-use crate::{Element, Error, MmapArray, Position, Result, file};
+use crate::file::whole_write::{whole_elements, write_or_restore};
+use crate::layout::check_axis;
+use crate::layout::footprint::Span;
+use crate::sweep::Position;
+use crate::sweep::row_prefetcher::Ahead;
+use crate::sys::file_system::FileSystem;
 
 /// An iterator over rows in the order of a list; see [`MmapArray::gather`].
 ///
@@ -204,7 +206,7 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
         let failed = |e| Error::io("write", place.path)(e);
         // Nothing is written if the last row may not be.
         let end = indices.iter().map(|&index| at(&range_of(index)).end).max();
-        space::check_limit(end.unwrap_or(0)).map_err(failed)?;
+        allocate::check_limit(end.unwrap_or(0)).map_err(failed)?;
         let mut ahead = Ahead::new(place, Span::of(self), axis, indices);
         for (number, (&index, row)) in
             indices.iter().zip(rows.axis_iter(axis)).enumerate()
@@ -215,7 +217,7 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
             let bytes: &[u8] = bytemuck::cast_slice(row.as_slice().unwrap_or_default());
             let range = range_of(index);
             if !needs_check::<A>() || size_of::<A>() == 1 {
-                space::write_all_at(file, bytes, at(&range).start).map_err(failed)?;
+                allocate::write_all_at(file, bytes, at(&range).start).map_err(failed)?;
                 continue;
             }
             // A write may stop within an element.

@@ -1,15 +1,27 @@
 //! Sweeps: arrays block by block, in the memory of two blocks.
 
+mod array_window;
+pub(crate) mod gather;
+#[cfg(feature = "rayon")]
+pub(crate) mod rayon;
+mod readahead;
+mod row_prefetcher;
+mod window;
+pub(crate) mod zip;
+
 use std::fmt;
 use std::ops::Range;
 
 use ndarray::{ArrayView, ArrayViewMut, Axis, Dimension};
 
-use crate::span::Span;
-use crate::swept::Whole;
-use crate::tend::Tender;
-use crate::turns::Turns;
-use crate::{Element, MmapArray, Result, Split, Sweepable};
+use crate::array::MmapArray;
+use crate::element::Element;
+use crate::error::Result;
+use crate::layout::footprint::Span;
+use crate::sweep::array_window::Tender;
+use crate::sweep::window::Turns;
+use crate::sweep::zip::Whole;
+use crate::sweep::zip::{Split, Sweepable};
 
 /// What a sweep does with the page cache, the memory that all processes share (Linux).
 ///

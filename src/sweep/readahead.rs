@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 
-use crate::address::{self, FOLIO, Twin};
-use crate::region::Place;
+use crate::array::region::Place;
+use crate::mode::Advice;
+use crate::sweep::PageCache;
+use crate::sys::memory::{self, FOLIO, Twin};
 use crate::sys::process::generation;
 #[cfg(target_os = "linux")]
-use crate::sys::{description, file_system::FileSystem};
-use crate::{Advice, PageCache};
+use crate::sys::{description, file_system::FileSystem, page_cache};
 #[cfg(target_os = "linux")]
-use crate::{Mode, cached, file, pages};
+use crate::{file, mapping, mode::Mode};
 
 /// Addresses of pages.
 pub(crate) type Ranges = Vec<Range<usize>>;
@@ -175,7 +176,7 @@ impl Array {
         let file = file.unwrap_or_else(again);
         let map = |len| {
             let file = file.as_ref()?;
-            pages::map(file, place.offset, len, Mode::ReadOnly).ok()
+            mapping::map(file, place.offset, len, Mode::ReadOnly).ok()
         };
         let twin = match pages.holds_lock {
             true => pages.twin_of(place.offset, map),
@@ -209,18 +210,18 @@ impl Array {
     #[cfg(target_os = "linux")]
     fn cached(&self, pages: &[Range<usize>]) -> Option<bool> {
         let (file, first) = self.file.as_ref().filter(|_| self.counts)?;
-        let page = u64::try_from(address::page_size()).ok()?;
+        let page = u64::try_from(memory::page_size()).ok()?;
         let (mut all, mut there) = (0_u64, 0_u64);
         for range in pages {
             let at =
                 |address: usize| u64::try_from(address).unwrap_or(0).wrapping_add(*first);
-            let start = at(address::page_of(range.start));
+            let start = at(memory::page_of(range.start));
             let bytes = start
                 ..start.saturating_add(
                     at(range.end).saturating_sub(start).next_multiple_of(page),
                 );
             all = all.saturating_add(bytes.end.saturating_sub(start).checked_div(page)?);
-            there = there.saturating_add(cached::count(file, &bytes).ok()?);
+            there = there.saturating_add(page_cache::count(file, &bytes).ok()?);
         }
         match there {
             0 => Some(false),
@@ -249,7 +250,7 @@ impl Array {
         for range in &missing {
             let _ = match self.twin.as_ref().filter(|_| lies_together) {
                 Some(twin) => twin.read(range),
-                None => address::request(range),
+                None => memory::request(range),
             };
         }
         // All pages are in memory or on their way: to read ahead of them would be to read
@@ -258,11 +259,11 @@ impl Array {
         let is_known = is_known && self.advises && (self.is_told || !missing.is_empty());
         for range in pages {
             if is_known && lies_together {
-                let _ = address::advise(range, Advice::Random);
+                let _ = memory::advise(range, Advice::Random);
             }
             // Faults map pages that were in memory faster than this does, but not meanwhile.
             if meanwhile || !missing.is_empty() {
-                let _ = address::populate(range);
+                let _ = memory::populate(range);
             }
         }
         if cache == PageCache::Keep { Vec::new() } else { missing }
@@ -281,14 +282,14 @@ fn absent(pages: &[Range<usize>]) -> Ranges {
                 absent.push(run);
             }
         };
-        let _ = address::residency(range, note);
+        let _ = memory::residency(range, note);
     }
     absent
 }
 
 /// Finds pieces whose first page is not in memory, which is cheaper by far.
 fn perhaps_absent(pages: &[Range<usize>]) -> Ranges {
-    let pieces = pages.iter().flat_map(|range| address::windows(range, FOLIO));
+    let pieces = pages.iter().flat_map(|range| memory::windows(range, FOLIO));
     let is_absent = |piece: &Range<usize>| {
         let first = piece.start..piece.start.saturating_add(1).min(piece.end);
         !absent(std::slice::from_ref(&first)).is_empty()

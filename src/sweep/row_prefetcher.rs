@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use ndarray::Axis;
 
-use crate::region::Place;
-use crate::span::Span;
+use crate::array::region::Place;
+use crate::layout::footprint::Span;
 
 /// How many rows are requested ahead.
 const ROWS: usize = 128;

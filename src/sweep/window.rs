@@ -4,9 +4,9 @@
 
 use std::ops::Range;
 
-use crate::PageCache;
-use crate::reader::{Order, Ranges, Reader};
-use crate::tend::{Part, Tender};
+use crate::sweep::PageCache;
+use crate::sweep::array_window::{Part, Tender};
+use crate::sweep::readahead::{Order, Ranges, Reader};
 
 /// The arrays of a sweep, and their turns.
 #[derive(Debug)]

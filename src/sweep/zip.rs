@@ -2,9 +2,12 @@
 
 use ndarray::{ArrayRef, ArrayView, ArrayViewMut, Axis, Dimension};
 
-use crate::region::Place;
-use crate::span::Span;
-use crate::{Element, Error, MmapArray, Result};
+use crate::array::MmapArray;
+use crate::array::region::Place;
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::layout::check_axis;
+use crate::layout::footprint::Span;
 
 /// Views that a sweep can divide: of one array, or tuples of up to four.
 pub trait Split: sealed::Sealed + Sized {
@@ -104,14 +107,6 @@ impl<'a, A: Element, D: Dimension> Sweepable<'a> for &'a mut MmapArray<A, D> {
         let whole = Whole::of(&view, place, axis, true);
         Ok((view, whole))
     }
-}
-
-/// Makes sure that an array has an axis.
-pub(crate) fn check_axis(axis: Axis, ndim: usize) -> Result<()> {
-    if axis.index() < ndim {
-        return Ok(());
-    }
-    Err(Error::AxisOutOfBounds { axis: axis.index(), ndim })
 }
 
 macro_rules! tuples {

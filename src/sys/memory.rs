@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use memmap2::MmapRaw;
 
-use crate::Advice;
+use crate::mode::Advice;
 #[cfg(target_os = "linux")]
 use crate::sys::limits;
 

@@ -7,7 +7,7 @@ use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 
-use crate::address::page_size;
+use crate::sys::memory::page_size;
 
 /// The number of `cachestat`.
 ///

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 
-use crate::address::page_size;
+use crate::sys::memory::page_size;
 
 /// The page is in memory.
 const PRESENT: u64 = 1 << 63;
