@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# What the steps share; each sources it first and then runs at the top of the repository.
+# Functions of the steps. Each step sources this file first, and then runs at the top of the repository.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 target_dir=$(mkdir -p "${CARGO_TARGET_DIR:-target}" && cd "${CARGO_TARGET_DIR:-target}" && pwd)
 
-# Ends the step without a verdict: `.ci/run` takes exit code 77 for a skip.
+# Ends the step without a verdict: `.ci/run` treats exit code 77 as a skip.
 skip() {
   echo "SKIPPED: $*"
   exit 77
@@ -15,17 +15,17 @@ fail() {
   exit 1
 }
 
-# Fails unless each of the texts after the first is in it.
+# Fails unless the first text contains each of the others.
 expect() {
   local text=$1 part
   shift
   echo "$text"
   for part; do
-    grep -qF -- "$part" <<< "$text" || fail "it does not say $part"
+    grep -qF -- "$part" <<< "$text" || fail "the output does not contain: $part"
   done
 }
 
-# Goes on where no other process sees what is mounted; takes the arguments of the step.
+# Restarts the step in a private mount namespace; takes the arguments of the step.
 mount_privately() {
   ((EUID == 0)) || skip "only root can mount disks"
   if [[ ${1:-} == mounted-privately ]]; then return; fi
@@ -41,7 +41,7 @@ install_packages() {
     "${root[@]}" apt-get install -qqy --no-install-recommends "$@"
 }
 
-# Makes sure that there is a nightly toolchain, which is to be missing rather than fetched.
+# Skips the step without a nightly toolchain; rustup must not download one.
 find_nightly() {
   export RUSTUP_AUTO_INSTALL=0
   cargo +nightly --version 2> /dev/null || skip "no nightly toolchain on this machine"
@@ -51,7 +51,7 @@ find_nightly() {
 find_tool() {
   export PATH=$target_dir/tools/bin:$PATH
   if ! command -v "$1" > /dev/null; then
-    # It runs for seconds and builds for minutes.
+    # The tool runs for seconds, and an optimised build takes minutes.
     CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=256 \
       cargo install "$1" --locked --quiet --root "$target_dir/tools"
   fi
@@ -67,7 +67,7 @@ check_for() {
   cargo check --target "$1" --all-features
 }
 
-# Makes `python` a Python of a folder of its own, that can import some modules from packages.
+# Sets `python` to a Python in its own virtual environment that can import some modules of packages.
 make_python() {
   local venv=$target_dir/$1 modules=$2
   shift 2
@@ -80,7 +80,7 @@ make_python() {
   fi
 }
 
-# Makes `python` a Python that has NumPy and npy-append-array.
+# Sets `python` to a Python that has NumPy and npy-append-array.
 find_numpy() {
   make_python numpy 'numpy, npy_append_array' 'numpy==2.*' npy-append-array
 }

@@ -1,5 +1,5 @@
 //! Finds the nearest neighbours of a vector among the rows of a mapped matrix.
-#![expect(unsafe_code, reason = "mapping is the one unsafe step")]
+#![expect(unsafe_code, reason = "mapping is the only unsafe step")]
 #![expect(clippy::arithmetic_side_effects, reason = "arrays do not overflow")]
 
 use std::error::Error;
@@ -13,7 +13,7 @@ const SHAPE: (usize, usize) = (50_000, 256);
 const BLOCK: usize = 8 << 20;
 const QUERY: usize = 12_345;
 const NEIGHBOURS: usize = 6;
-/// Rows that are the query's with so much noise.
+/// Rows that repeat the query row, each with its amplitude of noise.
 const PLANTED: [(usize, f32); 5] =
     [(49_999, 0.1), (7, 0.2), (31_415, 0.3), (27_182, 0.5), (16_180, 0.8)];
 
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = dir.path().join("embeddings.f32");
     create(&path)?;
 
-    // SAFETY: the file is in a folder of our own.
+    // SAFETY: the file is in a temporary folder that only this program uses.
     let matrix =
         unsafe { MapOptions::new(Mode::ReadOnly).rows_of(SHAPE.1).open::<f32>(&path)? };
     let (rows, columns) = matrix.dim();
@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Returns the rows of largest cosine to a unit vector, the nearest first.
+/// Returns the rows with the largest cosines to a unit vector, the nearest first.
 fn nearest(
     matrix: &MmapArray2<f32>,
     query: &ArrayRef1<f32>,
@@ -60,10 +60,10 @@ fn nearest(
     nearest
 }
 
-/// Makes a file of pseudo-random unit vectors.
+/// Creates a file of pseudo-random unit vectors.
 fn create(path: &Path) -> Result<(), Box<dyn Error>> {
     let options = MapOptions::new(Mode::Create).shape(SHAPE);
-    // SAFETY: the file is in a folder of our own.
+    // SAFETY: the file is in a temporary folder that only this program uses.
     let mut matrix = unsafe { options.open::<f32>(path)? };
     let mut random = Random(1);
     for mut block in matrix.sweep_mut(Axis(0), BLOCK)? {
@@ -87,7 +87,7 @@ fn unit(vector: Array1<f32>) -> Array1<f32> {
     vector / length
 }
 
-/// The generator xorshift64.
+/// The xorshift64 generator.
 struct Random(u64);
 
 impl Random {

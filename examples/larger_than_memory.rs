@@ -1,8 +1,8 @@
-//! Standardises the columns of a table larger than memory, under a progress bar.
+//! Standardises the columns of a table larger than memory, with a progress bar.
 //!
-//! `cargo run --release --example larger_than_memory [MEBIBYTES]`: the table is made in a
-//! scratch file of the working folder first, of 512 MiB unless told otherwise. The memory of
-//! the process stays at two blocks, however large the table is.
+//! `cargo run --release --example larger_than_memory [MEBIBYTES]` first creates the table in a
+//! scratch file of the working folder. The default size is 512 MiB. The process holds two blocks in
+//! memory, whatever the size of the table.
 #![expect(clippy::arithmetic_side_effects, reason = "arrays do not overflow")]
 
 use std::error::Error;
@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Column `j` is spread evenly from `j` to `j + 10`.
+/// Fills column `j` with values spaced evenly from `j` to `j + 10`.
 fn fill(table: &mut MmapArray2<f32>) -> Result<(), Box<dyn Error>> {
     let first = Array1::from_iter((0_u16..).take(COLUMNS).map(f32::from));
     let step = 10.0 / table.nrows() as f64;
@@ -62,7 +62,7 @@ fn fill(table: &mut MmapArray2<f32>) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Returns mean and standard deviation of each column.
+/// Returns the mean and standard deviation of each column.
 fn moments(
     table: &MmapArray2<f32>,
     what: &'static str,
@@ -91,7 +91,7 @@ fn progress(what: &'static str, total: Position) -> Result<ProgressBar, Box<dyn 
     Ok(bar.with_style(ProgressStyle::with_template(style)?))
 }
 
-/// Moves the bar, and prints the memory at each quarter of the way.
+/// Moves the bar, and prints the resident memory at each quarter.
 fn reach(bar: &ProgressBar, position: Position) {
     let quarters = |bytes: u64| bytes * 4 / bar.length().unwrap_or(bytes).max(1);
     let (before, now) = (quarters(bar.position()), quarters(position.bytes));
@@ -102,7 +102,7 @@ fn reach(bar: &ProgressBar, position: Position) {
     }
 }
 
-/// Returns what Linux says of the memory of the process.
+/// Returns a memory field of this process as Linux reports it.
 fn memory(field: &str) -> String {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let found = status.lines().find_map(|line| line.strip_prefix(field));

@@ -1,5 +1,5 @@
-//! A log of measurements grows in a `.npy` file while a reader follows it.
-#![expect(unsafe_code, reason = "mapping is the one unsafe step")]
+//! A writer appends measurements to a `.npy` log while a reader follows the file.
+#![expect(unsafe_code, reason = "mapping is the only unsafe step")]
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -12,13 +12,13 @@ use ndarray_memmap::npy::{self, Header};
 use ndarray_memmap::{MmapArray2, Mode, Result as MapResult};
 
 const ROWS: u16 = 600;
-/// One measurement an hour.
+/// Measurements a day.
 const PERIOD: f64 = 24.0;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("log.npy");
-    // SAFETY: only the writer changes the file, and no row that is there.
+    // SAFETY: only the writer changes the file, and the writer changes no existing row.
     let log = unsafe { npy::create::<f64, _>(&path, (0, 2))? };
 
     println!("  rows  in the header  latest  the last two days");
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let (header, len) = (Header::read(&File::open(&path)?)?, fs::metadata(&path)?.len());
     println!("\nNumPy finds {:?} of {}", header.shape(), header.dtype());
-    // SAFETY: the writer is gone.
+    // SAFETY: the writer has ended.
     let log = unsafe { npy::open::<f64, Ix2>(&path, Mode::ReadOnly)? };
     println!("opened afresh: {} rows, the file ends with the last", log.nrows());
     assert_eq!(len, log.layout().end());
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Adds rows of hour and temperature, each on its own as a measurement comes.
+/// Appends a row of hour and temperature for each measurement.
 fn write(mut log: MmapArray2<f64>) -> MapResult<()> {
     for hour in (0..ROWS).map(f64::from) {
         let day = (hour / PERIOD).fract() - 0.5;
@@ -50,9 +50,9 @@ fn write(mut log: MmapArray2<f64>) -> MapResult<()> {
     log.close()
 }
 
-/// Shows what is new until all rows have come.
+/// Prints new rows until all rows are there.
 fn follow(path: &Path) -> Result<(), Box<dyn Error>> {
-    // SAFETY: rows that are in the file do not change.
+    // SAFETY: existing rows of the file do not change.
     let mut log = unsafe { npy::open::<f64, Ix2>(path, Mode::ReadOnly)? };
     while log.nrows() < usize::from(ROWS) {
         thread::sleep(Duration::from_millis(100));

@@ -1,5 +1,5 @@
-//! Tells what is in a `.npy` file: header, and the figures of its numbers.
-#![expect(unsafe_code, reason = "mapping is the one unsafe step")]
+//! Prints the header of a `.npy` file and statistics of its numbers.
+#![expect(unsafe_code, reason = "mapping is the only unsafe step")]
 
 use std::env;
 use std::error::Error;
@@ -27,11 +27,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Makes a file to tell about when none is given.
+/// Describes a file that this function creates, for calls without arguments.
 fn example() -> Result<(), Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("multiplication.npy");
-    // SAFETY: the file is in a folder of our own.
+    // SAFETY: the file is in a temporary folder that only this program uses.
     let mut table = unsafe { npy::create::<u16, _>(&path, (12, 12))? };
     for ((row, column), product) in table.view_mut()?.indexed_iter_mut() {
         *product = u16::try_from(row.saturating_mul(column))?;
@@ -52,7 +52,7 @@ fn inform(path: &str, head: usize) -> Result<(), Box<dyn Error>> {
     println!("  elements  {} of {} bytes", header.dtype(), header.dtype().size());
     println!("  shape     {:?} in {order} order, {count} elements", header.shape());
 
-    // SAFETY: nobody changes the file while it is looked at.
+    // SAFETY: the caller of the program lets no process change the file while it runs.
     let array = match unsafe { DynArray::open(path, Mode::ReadOnly) } {
         Ok(array) => array,
         Err(reason) => {

@@ -1,9 +1,9 @@
-//! Cleans a series in a private copy, looks at it, gives it up, cleans better and commits.
-#![expect(unsafe_code, reason = "mapping is the one unsafe step")]
+//! Cleans a series in a private copy, rolls the changes back, cleans it better and commits.
+#![expect(unsafe_code, reason = "mapping is the only unsafe step")]
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
-    reason = "indices within a known length"
+    reason = "the indices are within a known length"
 )]
 
 use std::error::Error;
@@ -14,7 +14,7 @@ use ndarray::{ArrayRef1, ArrayViewMut1, Axis};
 use ndarray_memmap::{Le, MapOptions, MmapArray1, Mode, SyncToDisk};
 
 const LEN: usize = 100_000;
-/// Each so many measurements one is a spike.
+/// Distance from one spike to the next, in measurements.
 const APART: usize = 9973;
 const SPIKE: f64 = 9999.0;
 /// Numbers in a page of 4096 bytes.
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let refusal = series.sync().err().ok_or("private changes were synced")?;
     println!("  sync: {refusal}");
 
-    // Elsewhere than on Linux, what opens the file again gives the changes up.
+    // `rollback` returns an error on other systems: there, opening the file again discards them.
     if cfg!(target_os = "linux") {
         series.rollback()?;
     } else {
@@ -53,10 +53,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Makes a file of the numbers 0, 1, … 99 again and again, and spikes among them.
+/// Creates a file that repeats the numbers 0, 1, … 99, with spikes.
 fn create(path: &Path) -> Result<(), Box<dyn Error>> {
     let options = MapOptions::new(Mode::Create).shape(LEN);
-    // SAFETY: the file is in a folder of our own.
+    // SAFETY: the file is in a temporary folder that only this program uses.
     let mut series = unsafe { options.open::<Le<f64>>(path)? };
     let numbers = (0_u8..100).cycle().map(f64::from);
     for (i, (x, number)) in series.view_mut()?.iter_mut().zip(numbers).enumerate() {
@@ -66,7 +66,7 @@ fn create(path: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 fn open(path: &Path) -> Result<MmapArray1<Le<f64>>, Box<dyn Error>> {
-    // SAFETY: the file is in a folder of our own; only `commit` changes it.
+    // SAFETY: only this program uses the temporary folder, and only `commit` changes the file.
     Ok(unsafe { MapOptions::new(Mode::CopyOnWrite).open(path)? })
 }
 
@@ -76,7 +76,7 @@ fn blank(mut series: ArrayViewMut1<'_, Le<f64>>) {
     }
 }
 
-/// Replaces spikes by the mean of their neighbours.
+/// Replaces each spike by the mean of its neighbours.
 fn bridge(mut series: ArrayViewMut1<'_, Le<f64>>) {
     for i in 1..series.len() - 1 {
         if series[i].get() == SPIKE {
@@ -86,7 +86,7 @@ fn bridge(mut series: ArrayViewMut1<'_, Le<f64>>) {
     }
 }
 
-/// Prints one spike in the array and in the file, and in how many pages these differ.
+/// Prints one spike in the array and in the file, and counts the pages in which these differ.
 fn report(
     what: &str,
     series: &ArrayRef1<Le<f64>>,

@@ -1,7 +1,7 @@
-//! The Guide to NumPy's memmap session, then an elevation model mapped in place.
-#![expect(unsafe_code, reason = "mapping is the one unsafe step")]
+//! Runs the memmap session of the Guide to NumPy, then maps an elevation model in place.
+#![expect(unsafe_code, reason = "mapping is the only unsafe step")]
 #![expect(clippy::arithmetic_side_effects, reason = "the numbers are small")]
-#![expect(clippy::indexing_slicing, reason = "indices within a known shape")]
+#![expect(clippy::indexing_slicing, reason = "the indices are within a known shape")]
 
 use std::error::Error;
 use std::fs;
@@ -13,13 +13,13 @@ use ndarray_memmap::{Be, MapOptions, MmapArray2, Mode};
 const DEM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/jacksboro_dem.bin");
 /// Rows from north to south, columns from west to east.
 const SHAPE: (usize, usize) = (344, 403);
-/// Degrees.
+/// In degrees.
 const CELL: f64 = 3.0 / 3600.0;
 const WEST: f64 = -84.41375;
 const NORTH: f64 = 36.732_916_666_666_67;
-/// Metres above the sea.
+/// In metres above the sea.
 const LAKE: i16 = 300;
-/// A cell from north to south, on a sphere of the earth's mean radius.
+/// Kilometres of a cell from north to south, on a sphere of the earth's mean radius.
 const CELL_KM: f64 = 6371.0088 * CELL.to_radians();
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn guide_to_numpy(path: &Path) -> Result<(), Box<dyn Error>> {
     println!("1. The Guide to NumPy's session: newfile.dat\n");
-    // SAFETY: the file is in a folder of our own, where nobody else touches it.
+    // SAFETY: the file is in a temporary folder that only this program uses.
     let mut a = unsafe { MapOptions::new(Mode::Create).shape(1000).open::<f64>(path)? };
     let mut w = a.view_mut()?;
     w[10] = 10.0;
@@ -80,7 +80,7 @@ fn elevation_model() -> Result<(), Box<dyn Error>> {
 }
 
 fn open_dem(mode: Mode) -> Result<MmapArray2<Be<i16>>, Box<dyn Error>> {
-    // SAFETY: nobody changes the example's data while it runs.
+    // SAFETY: no process changes the data of the example while it runs.
     Ok(unsafe { MapOptions::new(mode).shape(SHAPE).open(DEM)? })
 }
 
@@ -98,7 +98,7 @@ fn flooded_valley() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Raises all land below the lake's level that the source reaches; returns its area in km².
+/// Floods the land below the level of the lake from `source` on, and returns its area in km².
 fn flood(mut dem: ArrayViewMut2<'_, Be<i16>>, source: (usize, usize)) -> f64 {
     let mut area = 0.0;
     let mut shore = vec![source];
@@ -113,7 +113,7 @@ fn flood(mut dem: ArrayViewMut2<'_, Be<i16>>, source: (usize, usize)) -> f64 {
     area
 }
 
-/// Returns the latitude of the middle of a row.
+/// Returns the latitude of the middle of a row, in degrees.
 fn latitude(row: usize) -> f64 {
     (row as f64 + 0.5).mul_add(-CELL, NORTH)
 }

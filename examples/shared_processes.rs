@@ -1,5 +1,5 @@
-//! Processes fill one array file, each its own window; the parent sees it without reading.
-#![expect(unsafe_code, reason = "mapping is the one unsafe step")]
+//! Processes fill windows of one array file. The parent sees the rows through its mapping.
+#![expect(unsafe_code, reason = "mapping is the only unsafe step")]
 #![expect(clippy::arithmetic_side_effects, reason = "the numbers are small")]
 
 use std::env;
@@ -31,7 +31,7 @@ fn parent() -> Result<(), Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("field.npy");
     let options = npy::Options::new(Mode::Create).data_align(PAGE);
-    // SAFETY: children change the file only while nothing is borrowed from this array.
+    // SAFETY: the children change the file only while the parent holds no borrow of this array.
     let field = unsafe { options.create::<f64, _>(&path, SHAPE)? };
     println!("process {} has {SHAPE:?} zeros, sum {}", process::id(), field.sum());
 
@@ -57,11 +57,11 @@ fn parent() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Numbers the elements of one window.
+/// Fills one window with the numbers of its elements.
 fn child(path: &Path, part: &OsStr) -> Result<(), Box<dyn Error>> {
     let part = part.to_str().ok_or("no number")?.parse()?;
     let window = divide(path)?.window(path, part).ok_or("no such part")?;
-    // SAFETY: no two windows have a row in common, and the parent waits.
+    // SAFETY: no two windows have a row in common, and the parent waits for the children.
     let mut rows = unsafe { window.open::<f64, Ix2>(Mode::ReadWrite)? };
     let first = (window.range().start * SHAPE.1) as f64;
     for ((row, column), x) in rows.view_mut()?.indexed_iter_mut() {
@@ -72,7 +72,7 @@ fn child(path: &Path, part: &OsStr) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Divides the file among the processes, the same way in each of them.
+/// Divides the file among the processes, with the same result in each process.
 fn divide(path: &Path) -> Result<Partition, Box<dyn Error>> {
     let header = Header::read(&File::open(path)?)?;
     Ok(Partition::of(&header, Axis(0), PROCESSES)?.page_aligned(PAGE))

@@ -1,11 +1,11 @@
 //! Shades an elevation model in parallel into a mapped `.npy` file and draws the relief.
 //!
-//! `cargo run --release --features rayon --example terrain [PNG]`: the picture goes to the
-//! system's temporary folder unless told otherwise, the shades to a `.npy` file beside it.
-#![expect(unsafe_code, reason = "mapping is the one unsafe step")]
+//! `cargo run --release --features rayon --example terrain [PNG]` writes the picture to `PNG`, by
+//! default in the temporary folder of the system. The shades go to a `.npy` file in this folder.
+#![expect(unsafe_code, reason = "mapping is the only unsafe step")]
 #![expect(clippy::arithmetic_side_effects, reason = "the numbers are small")]
-#![expect(clippy::indexing_slicing, reason = "indices within a known shape")]
-#![expect(clippy::reversed_empty_ranges, reason = "a negative end is one from the back")]
+#![expect(clippy::indexing_slicing, reason = "the indices are within a known shape")]
+#![expect(clippy::reversed_empty_ranges, reason = "a negative end counts from the back")]
 
 use std::error::Error;
 use std::f32::consts::FRAC_1_SQRT_2;
@@ -19,12 +19,12 @@ use ndarray_memmap::{Be, MapOptions, MmapArray2, Mode, npy};
 const DEM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/jacksboro_dem.bin");
 /// Rows from north to south, columns from west to east.
 const SHAPE: (usize, usize) = (344, 403);
-/// Metres from the cell to the west, and from that to the north.
+/// Metres from a cell to its western neighbour, and to its northern neighbour.
 const CELL: (f32, f32) = (74.4, 92.7);
 const EXAGGERATION: f32 = 2.0;
-/// To the east, to the north and up: the sun is in the north-west, half-way to the zenith.
+/// Direction to the sun, as east, north and up: north-west, half-way to the zenith.
 const SUN: (f32, f32, f32) = (-0.5, 0.5, FRAC_1_SQRT_2);
-/// Metres above the sea, and the colour of the land there.
+/// Heights in metres above the sea, with the colour of the land.
 const TINTS: [(f32, [f32; 3]); 5] = [
     (230.0, [88.0, 140.0, 96.0]),
     (350.0, [164.0, 190.0, 122.0]),
@@ -37,13 +37,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let temporary = || std::env::temp_dir().join("terrain.png");
     let picture = std::env::args_os().nth(1).map_or_else(temporary, PathBuf::from);
 
-    // SAFETY: nobody changes the example's data while it runs.
+    // SAFETY: no process changes the data of the example while it runs.
     let dem =
         unsafe { MapOptions::new(Mode::ReadOnly).shape(SHAPE).open::<Be<i16>>(DEM)? };
     let shades = picture.with_extension("npy");
     shade(&dem, &shades)?.close()?;
 
-    // SAFETY: nobody else writes to the file while the picture is drawn.
+    // SAFETY: no process writes to the file while this program draws the picture.
     let shade = unsafe { npy::open::<f32, Ix2>(&shades, Mode::ReadOnly)? };
     let mean = shade.fold(0.0, |sum, &x| sum + f64::from(x)) / shade.len() as f64;
     let dark = shade.iter().filter(|x| **x < 0.5).count();
@@ -59,14 +59,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Creates a file of the light on each cell that has neighbours on all sides, from 0 to 1.
+/// Creates a file with the light on each inner cell, from 0 to 1.
 fn shade(
     dem: &ArrayRef2<Be<i16>>,
     path: &Path,
 ) -> Result<MmapArray2<f32>, Box<dyn Error>> {
     let (north, south) = (dem.slice(s![..-2, 1..-1]), dem.slice(s![2.., 1..-1]));
     let (west, east) = (dem.slice(s![1..-1, ..-2]), dem.slice(s![1..-1, 2..]));
-    // SAFETY: nobody else opens the file before it is complete.
+    // SAFETY: no process opens the file before it is complete.
     let mut shade = unsafe { npy::create::<f32, _>(path, north.raw_dim())? };
     Zip::from(shade.view_mut()?).and(north).and(south).and(west).and(east).par_for_each(
         |shade, north, south, west, east| {
@@ -92,7 +92,7 @@ fn colour(height: f32, shade: f32) -> [u8; 3] {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "what is out of range becomes 0 or 255"
+    reason = "numbers out of range become 0 or 255"
 )]
 fn byte(number: f32) -> u8 {
     number as u8
@@ -108,7 +108,7 @@ fn draw(pixels: &Array2<[u8; 3]>, path: &Path) -> Result<(), Box<dyn Error>> {
     Ok(writer.finish()?)
 }
 
-/// Reads a picture as others would, and returns its width and height.
+/// Decodes the whole picture, and returns its width and height.
 fn size(path: &Path) -> Result<(u32, u32), Box<dyn Error>> {
     let mut reader = png::Decoder::new(BufReader::new(File::open(path)?)).read_info()?;
     while reader.next_row()?.is_some() {}

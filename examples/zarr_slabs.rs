@@ -1,14 +1,14 @@
-//! Zarr arrays of mapped files: slabs that other libraries read, chunks that they wrote.
+//! Writes Zarr arrays that other libraries read, and maps chunks that other libraries wrote.
 //!
 //! - `zarr_slabs write FOLDER` writes the elevation model as a Zarr array.
-//! - `zarr_slabs read FOLDER FILE.npy` maps the chunks of an array that is not compressed, one by
-//!   one, and joins them in a `.npy` file.
-//! - `zarr_slabs` does both in a folder of its own, and compares.
-#![expect(unsafe_code, reason = "mapping is the one unsafe step")]
+//! - `zarr_slabs read FOLDER FILE.npy` maps the chunks of an uncompressed array one by one, and
+//!   joins them in a `.npy` file.
+//! - `zarr_slabs` does both in a temporary folder, and compares the results.
+#![expect(unsafe_code, reason = "mapping is the only unsafe step")]
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
-    reason = "within shapes that were checked, and JSON, which has `null` where it has nothing"
+    reason = "the indices are within checked shapes, and a missing JSON key yields `null`"
 )]
 
 use std::error::Error;
@@ -25,7 +25,7 @@ type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 const DEM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/jacksboro_dem.bin");
 const SHAPE: (usize, usize) = (344, 403);
-/// Rows of a slab; the last slab has fewer, and is filled up.
+/// Rows of a slab. The last slab has fewer rows and is padded.
 const SLAB: usize = 100;
 
 fn main() -> Result<()> {
@@ -40,7 +40,7 @@ fn main() -> Result<()> {
 }
 
 fn model() -> Result<MmapArray2<Be<i16>>> {
-    // SAFETY: nobody changes the example's data while it runs.
+    // SAFETY: no process changes the data of the example while it runs.
     Ok(unsafe { MapOptions::new(Mode::ReadOnly).shape(SHAPE).open(DEM)? })
 }
 
@@ -56,7 +56,7 @@ fn both() -> Result<()> {
     Ok(())
 }
 
-/// Writes each slab as a mapped array, then the description that makes them a Zarr array.
+/// Writes each slab as a mapped array, then the description of the Zarr array.
 fn write(dem: &ArrayRef2<Be<i16>>, folder: &Path) -> Result<()> {
     let slab = (SLAB, dem.ncols());
     for (number, rows) in dem.axis_chunks_iter(Axis(0), SLAB).enumerate() {
@@ -76,12 +76,12 @@ fn write(dem: &ArrayRef2<Be<i16>>, folder: &Path) -> Result<()> {
         "codecs": [{ "name": "bytes", "configuration": { "endian": "big" } }],
         "fill_value": 0,
     });
-    // Whoever finds it finds all chunks.
+    // Last, so that a process that finds the description finds all chunks.
     fs::write(folder.join("zarr.json"), format!("{description:#}\n"))?;
     Ok(())
 }
 
-/// Joins the chunks of a Zarr array whose elements are of a type known here.
+/// Joins the chunks of a Zarr array of a supported element type.
 fn read(folder: &Path, npy: &Path) -> Result<()> {
     let text = fs::read_to_string(folder.join("zarr.json"))?;
     let json: Value = serde_json::from_str(&text)?;
@@ -111,7 +111,7 @@ fn read(folder: &Path, npy: &Path) -> Result<()> {
     join!("int16" i16, "uint16" u16, "int32" i32, "int64" i64, "float32" f32, "float64" f64)
 }
 
-/// Returns the byte order if nothing but it stands between elements and file.
+/// Returns the byte order if no other codec transforms the elements.
 fn only_bytes(codecs: &Value) -> Result<&str> {
     match codecs.as_array().map(Vec::as_slice) {
         Some([codec]) if codec["name"] == "bytes" => {
@@ -121,7 +121,7 @@ fn only_bytes(codecs: &Value) -> Result<&str> {
     }
 }
 
-/// Reads a number of JSON, or one that JSON does not have.
+/// Parses a JSON number, or a string such as `NaN` for a number that JSON cannot express.
 fn number<T: FromStr<Err: Error + 'static>>(value: &Value) -> Result<T> {
     Ok(value.as_str().map_or_else(|| value.to_string(), str::to_owned).parse()?)
 }
@@ -161,7 +161,7 @@ fn join<A: NpyElement>(json: &Value, folder: &Path, npy: &Path, fill: A) -> Resu
             missing += 1;
             continue;
         }
-        // SAFETY: nobody writes to the array meanwhile.
+        // SAFETY: no process writes to the array while this function runs.
         let elements = unsafe { options.open::<A>(&path)? };
         if fs::metadata(&path)?.len() != elements.layout().end() {
             return Err(format!("{} is longer than a chunk", path.display()).into());
@@ -170,7 +170,7 @@ fn join<A: NpyElement>(json: &Value, folder: &Path, npy: &Path, fill: A) -> Resu
             let Axis(i) = axis.axis;
             Slice::from(start[i]..(start[i] + chunk[i]).min(axis.len))
         });
-        // What is filled up at the end of an axis is left out.
+        // Skips the padding at the end of an axis.
         let within = place.raw_dim();
         place.assign(
             &elements.slice_each_axis(|axis| Slice::from(..within[axis.axis.index()])),

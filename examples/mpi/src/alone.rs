@@ -1,5 +1,5 @@
-//! The work of all ranks, done again by one, and the files compared.
-#![expect(unsafe_code, reason = "mapping is the one unsafe step")]
+//! Repeats the work of all ranks in one process, and compares the files.
+#![expect(unsafe_code, reason = "mapping is the only unsafe step")]
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::options::Run;
 use crate::ranks::Ranks;
 use crate::terrain::Terrain;
 
-/// Has rank 0 do the whole, by the functions that all use, and compare every byte.
+/// Repeats the whole work in rank 0, with the functions of all ranks, and compares every byte.
 pub(crate) fn compare(ranks: &Ranks, terrain: &Terrain, run: &Run) -> Result<()> {
     if ranks.rank != 0 {
         return Ok(());
@@ -33,9 +33,9 @@ pub(crate) fn compare(ranks: &Ranks, terrain: &Terrain, run: &Run) -> Result<()>
 
 fn compare_bytes(alone: &Path, shared: &Path) -> Result<()> {
     let options = MapOptions::new(Mode::ReadOnly);
-    // SAFETY: nobody else has the file.
+    // SAFETY: only this process uses the file.
     let a = unsafe { options.open::<u8>(alone)? };
-    // SAFETY: all ranks have closed it.
+    // SAFETY: all ranks have closed the file.
     let b = unsafe { options.open::<u8>(shared)? };
     let path = shared.display();
     if a.view() != b.view() {

@@ -1,5 +1,5 @@
-//! What a field holds that a killed run has left behind.
-#![expect(unsafe_code, reason = "mapping is the one unsafe step")]
+//! Inspects the field that a killed run has left behind.
+#![expect(unsafe_code, reason = "mapping is the only unsafe step")]
 
 use std::path::Path;
 
@@ -9,20 +9,20 @@ use ndarray_memmap::{Mode, npy};
 use crate::Result;
 use crate::terrain::Terrain;
 
-/// What stands in a row.
+/// The state of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Row {
     Whole,
-    /// Right up to a column, then zeros.
+    /// Correct up to a column, then zeros.
     Partial(usize),
     Zeros,
     Wrong,
 }
 
-/// Prints which rows are right, and fails if any is neither right nor still zero.
+/// Prints which rows are correct, and fails if a row is neither correct nor still zero.
 pub(crate) fn inspect(path: &Path) -> Result<()> {
     let terrain = Terrain::open()?;
-    // SAFETY: those who wrote it are gone.
+    // SAFETY: the processes that wrote the file have ended.
     let field = unsafe { npy::open::<f32, Ix2>(path, Mode::ReadOnly)? };
     println!("shape {:?}", field.shape());
     let mut expected = Array2::zeros((1, field.ncols()));
@@ -48,7 +48,7 @@ pub(crate) fn inspect(path: &Path) -> Result<()> {
         start = end;
     }
     if rows.contains(&Row::Wrong) {
-        return Err("there are rows that nobody has written".into());
+        return Err("some rows have values that no rank writes".into());
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Shades an elevation model by several MPI processes, each in its window of mapped files.
+//! Shades an elevation model with several MPI processes. Each works in its window of mapped files.
 
 mod alone;
 mod field;
@@ -58,14 +58,14 @@ fn start(run: &Run) -> Result<()> {
     if let Err(error) = &done
         && ranks.size > 1
     {
-        // The others wait for this rank.
+        // The other ranks wait for this rank.
         eprintln!("error: rank {}: {error}", ranks.rank);
         ranks.world.abort(1);
     }
     done
 }
 
-/// Fills the field and shades it, each rank its own rows.
+/// Fills and shades the rows of this rank.
 fn work(ranks: &Ranks, terrain: &Terrain, run: &Run, death: Option<Death>) -> Result<()> {
     let [elevation, hillshade] = create_both(ranks, run)?;
     let mine = ranks.window(&elevation, ranks.size)?;
@@ -74,7 +74,7 @@ fn work(ranks: &Ranks, terrain: &Terrain, run: &Run, death: Option<Death>) -> Re
     if let Some(death) = death {
         return die(ranks, terrain, &mine, death);
     }
-    // Synced and closed at the end: afterwards each may read the rows beside its own.
+    // `fill` syncs and closes: afterwards each rank may read the rows next to its own.
     let (filling, filled) = ranks.time(|| fill(terrain, &mine));
     let filled = filled?;
     let (shading, shaded) = ranks.time(|| -> Result<_> {
@@ -100,7 +100,7 @@ fn work(ranks: &Ranks, terrain: &Terrain, run: &Run, death: Option<Death>) -> Re
     Ok(())
 }
 
-/// Fills and syncs a window, and tells what was mapped for it.
+/// Fills and syncs a window, and returns what was mapped for it.
 fn fill(terrain: &Terrain, mine: &Window) -> Result<Mapped> {
     let rows = fill_window(terrain, mine)?;
     let mapped = Mapped::of(mine.path())?.expect(&mine.byte_range())?;
@@ -108,7 +108,7 @@ fn fill(terrain: &Terrain, mine: &Window) -> Result<Mapped> {
     Ok(mapped)
 }
 
-/// Has one rank kill itself in the middle of a row, once all others have synced theirs.
+/// Kills one rank in the middle of a row, after all other ranks have synced their rows.
 fn die(ranks: &Ranks, terrain: &Terrain, mine: &Window, death: Death) -> Result<()> {
     let Death { rank, row } = death;
     if ranks.rank != rank {
@@ -121,12 +121,12 @@ fn die(ranks: &Ranks, terrain: &Terrain, mine: &Window, death: Death) -> Result<
         fill_half(terrain, mine, row)?;
         kill_process(getpid(), Signal::KILL)?;
     }
-    // The launcher ends those who wait for the dead.
+    // The launcher ends the ranks that wait for the killed rank.
     ranks.barrier();
     Err(format!("there is no rank {rank}").into())
 }
 
-/// Has rank 0 print what each rank had mapped.
+/// Prints in rank 0 what each rank had mapped.
 fn report(ranks: &Ranks, mine: &Window, mapped: [Mapped; 3]) {
     let rows = [mine.range().start, mine.range().end].map(|row| row as u64);
     let mapped = mapped.map(|Mapped { len, resident }| [len, resident]);

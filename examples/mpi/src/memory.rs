@@ -1,4 +1,4 @@
-//! What of a file this process has mapped, from its own list of mappings.
+//! Reads from `/proc/self/smaps` which part of a file this process has mapped.
 
 use std::fs;
 use std::io::{Error, Result};
@@ -9,7 +9,7 @@ use std::path::Path;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mapped {
     pub(crate) len: u64,
-    /// In memory and in the page tables of this process.
+    /// Resident bytes, in the page tables of this process.
     pub(crate) resident: u64,
 }
 
@@ -36,7 +36,7 @@ impl Mapped {
         Ok(mapped)
     }
 
-    /// Makes sure that no more is mapped than the pages of some bytes of the file.
+    /// Returns an error unless exactly the pages of `bytes` are mapped, or if too much is resident.
     pub(crate) fn expect(self, bytes: &Range<u64>) -> Result<Self> {
         let page = u64::try_from(rustix::param::page_size()).map_err(Error::other)?;
         let pages = bytes.start / page * page..bytes.end.next_multiple_of(page);

@@ -1,4 +1,4 @@
-//! What was asked for on the command line.
+//! The options of the command line.
 
 use std::env;
 use std::path::PathBuf;
@@ -12,12 +12,12 @@ usage: mpirun -n N hillshade --ranks N [--shape ROWSxCOLUMNS] \
        hillshade --inspect FILE.npy";
 
 pub(crate) enum Options {
-    /// Tells what is in a field that was left behind.
+    /// Inspects a field that a killed run has left behind.
     Inspect(PathBuf),
     Run(Run),
 }
 
-/// What all ranks do.
+/// The work of all ranks.
 pub(crate) struct Run {
     pub(crate) ranks: usize,
     /// 512 MiB by default.

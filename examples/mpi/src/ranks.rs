@@ -1,4 +1,4 @@
-//! The processes of MPI, and which window of a file each has.
+//! The MPI processes, and the window of each in a file.
 
 use std::fs::File;
 use std::path::Path;
@@ -16,21 +16,21 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::Result;
 
-/// Seconds.
+/// Times in seconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Time {
-    /// Until the last rank is done.
+    /// Time until the last rank is done.
     pub(crate) wall: f64,
-    /// What the busiest rank computes.
+    /// CPU time of the busiest rank.
     pub(crate) busiest: f64,
 }
 
-/// Windows of several machines have no page in common if it is not larger.
+/// Windows of several machines have no page in common if their pages are not larger.
 pub(crate) const PAGE: u64 = 4096;
 
 pub(crate) struct Ranks {
     pub(crate) world: SimpleCommunicator,
-    /// This process.
+    /// The rank of this process.
     pub(crate) rank: usize,
     pub(crate) size: usize,
     /// Ends MPI when dropped.
@@ -38,10 +38,10 @@ pub(crate) struct Ranks {
 }
 
 impl Ranks {
-    /// Starts MPI and makes sure that there are as many processes as were asked for.
+    /// Starts MPI, and returns an error if the number of processes is not `asked`.
     ///
-    /// The launcher of another MPI starts each of them as a world of its own, and all would
-    /// write the whole file.
+    /// The launcher of another MPI starts each process as a world of its own. Each process would
+    /// then write the whole file.
     pub(crate) fn start(asked: usize) -> Result<Self> {
         let universe = mpi::initialize().ok_or("MPI has been started before")?;
         let world = universe.world();
@@ -57,7 +57,7 @@ impl Ranks {
         Ok(Self { world, rank, size, _universe: universe })
     }
 
-    /// Waits for all ranks asleep; MPI's own barrier keeps a core busy.
+    /// Waits for all ranks and sleeps between checks, because MPI's own barrier keeps a core busy.
     pub(crate) fn barrier(&self) {
         let mut request = self.world.immediate_barrier();
         while let Err(unfinished) = request.test() {
@@ -66,7 +66,7 @@ impl Ranks {
         }
     }
 
-    /// Has all ranks work at once, and measures them.
+    /// Runs `work` in all ranks at the same time, and measures it.
     pub(crate) fn time<T>(&self, work: impl FnOnce() -> T) -> (Time, T) {
         self.barrier();
         let start = Instant::now();
@@ -80,7 +80,7 @@ impl Ranks {
         (Time { wall, busiest }, done)
     }
 
-    /// Returns this rank's window of a `.npy` file that is divided among the first few ranks.
+    /// Returns this rank's window of a `.npy` file that is divided among the first `parts` ranks.
     pub(crate) fn window_of(&self, path: &Path, parts: usize) -> Result<Option<Window>> {
         let header = Header::read(&File::open(path)?)?;
         let partition = Partition::of(&header, Axis(0), parts)?.page_aligned(PAGE);
@@ -94,7 +94,7 @@ impl Ranks {
     }
 }
 
-/// Returns the seconds that this process has computed, in the kernel too.
+/// Returns the CPU time of this process in seconds, kernel time included.
 fn cpu_time() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::try_from(time).unwrap_or_default().as_secs_f64()

@@ -1,4 +1,4 @@
-//! One process beside all of them: the same work in turns, and what the machine itself allows.
+//! Compares one process with all processes on the same work, and measures the machine's limits.
 
 use std::hint::black_box;
 
@@ -19,8 +19,7 @@ const MEASURES: [&str; 6] = [
     "limit: shade in cache",
 ];
 
-/// Prints medians of rounds in which the first rank works alone, and of others, in turns, in
-/// which all do.
+/// Prints the medians of rounds. In each round first rank 0 works alone, then all ranks work.
 pub(crate) fn measure(
     ranks: &Ranks,
     terrain: &Terrain,
@@ -61,7 +60,7 @@ fn median(times: &[Time], figure: impl Fn(&Time) -> f64) -> f64 {
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Has the first `parts` ranks do everything once, while the others sleep.
+/// Does all work once in the first `parts` ranks, while the other ranks sleep.
 fn once(
     ranks: &Ranks,
     terrain: &Terrain,
@@ -91,7 +90,7 @@ fn once(
     Ok([new, again, shading, fresh, copying, computing])
 }
 
-/// Shades so many cells, of which only few are distinct.
+/// Shades `cells` cells, of which only few are distinct.
 fn shade_in_cache(terrain: &Terrain, cells: usize) {
     let mut field = Array2::zeros((32, 1024));
     let mut shades = field.clone();

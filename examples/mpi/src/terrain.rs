@@ -1,5 +1,5 @@
-//! The arithmetic of a row of the field and of its shade; knows no file but the model's.
-#![expect(unsafe_code, reason = "mapping is the one unsafe step")]
+//! The arithmetic of a row of the field and of its shade. The only file is the model's.
+#![expect(unsafe_code, reason = "mapping is the only unsafe step")]
 
 use std::f32::consts::{FRAC_PI_4, PI};
 
@@ -8,22 +8,21 @@ use ndarray_memmap::{Be, MapOptions, Mode, Result};
 
 const DEM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/jacksboro_dem.bin");
 const SHAPE: (usize, usize) = (344, 403);
-/// How far the steps from one height of the model to the next are: what is computed from them is
-/// exact in `f32`.
+/// Positions of the steps between two heights of the model. Results from them are exact in `f32`.
 const WEIGHTS: [f32; 4] = [0.0, 0.25, 0.5, 0.75];
-/// Metres of a step.
+/// Length of a step in metres.
 const CELL: f32 = 23.2;
-/// The sun in the north-west, half way up.
+/// Direction to the sun: north-west, half-way to the zenith.
 const AZIMUTH: f32 = PI - FRAC_PI_4;
 const ZENITH: f32 = FRAC_PI_4;
 
-/// An elevation model that goes on for ever, each tile the mirror image of the last.
+/// An elevation model without end. Each tile is the mirror image of the last.
 pub(crate) struct Terrain {
-    /// Metres above the sea.
+    /// Heights in metres above the sea.
     heights: Array2<f32>,
 }
 
-/// A place between two heights of the model.
+/// A position between two heights of the model.
 #[derive(Clone, Copy)]
 struct Place {
     from: usize,
@@ -34,12 +33,12 @@ struct Place {
 impl Terrain {
     pub(crate) fn open() -> Result<Self> {
         let options = MapOptions::new(Mode::ReadOnly).shape(SHAPE);
-        // SAFETY: nobody changes the example's data while it runs.
+        // SAFETY: no process changes the data of the example while it runs.
         let dem = unsafe { options.open::<Be<i16>>(DEM)? };
         Ok(Self { heights: dem.mapv(|height| f32::from(height.get())) })
     }
 
-    /// Fills rows of the field from row `first` on, and from column 0.
+    /// Fills rows of the field, from row `first` and column 0 on.
     pub(crate) fn fill(&self, first: usize, mut rows: ArrayViewMut2<'_, f32>) {
         let (height, width) = self.heights.dim();
         let places: Vec<_> =
@@ -61,7 +60,7 @@ impl Terrain {
 }
 
 impl Place {
-    /// Returns the place of an index of the field among `count` heights and their mirror image.
+    /// Returns the position of an index of the field among `count` heights and their mirror image.
     fn of(index: usize, count: usize) -> Self {
         let steps = WEIGHTS.len();
         let last = (count - 1) * steps;
@@ -73,10 +72,11 @@ impl Place {
     }
 }
 
-/// Shades rows of the field, of which the first is the row `first` of `field`.
+/// Shades rows of the field. The first of them is the row `first` of `field`.
 ///
-/// `field` has a row more on either side, but where the whole ends, and there the outermost row
-/// and column stand for those beyond. Slope and aspect are Horn's; 0 is dark, 255 faces the sun.
+/// `field` has one more row on either side, except at the ends of the whole field. There the
+/// outermost row or column stands for the row or column beyond. Slope and aspect follow Horn. 0 is
+/// dark, and 255 faces the sun.
 pub(crate) fn shade(
     field: ArrayView2<'_, f32>,
     first: usize,
@@ -99,7 +99,7 @@ pub(crate) fn shade(
     }
 }
 
-/// Returns how bright a surface is that rises so many metres a metre.
+/// Returns the brightness of a surface with these slopes, in metres a metre.
 fn light(eastward: f32, southward: f32) -> f32 {
     let slope = eastward.hypot(southward).atan();
     let aspect = southward.atan2(-eastward);
