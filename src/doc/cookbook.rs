@@ -1,9 +1,9 @@
-//! Ten tasks of a NumPy user, as they would ask; then [`recipes`].
+//! Ten questions of NumPy users with their answers, and longer [`recipes`].
 //!
-//! Every example is run as a test. `path` is a file in a folder of the program's own, which is
-//! what makes the promise of each `unsafe` true; [the contract of a
-//! mapping](crate#the-contract-of-a-mapping) says what to look at when yours is not. NumPy's
-//! calls one by one are in [`for_numpy_users`](super::for_numpy_users).
+//! Each example runs as a test. `path` is a file in a folder that only the program uses, which
+//! makes the promise of each `unsafe` true. If other programs can reach your file, read [the
+//! contract of a mapping](crate#the-contract-of-a-mapping) first. The chapter
+//! [`for_numpy_users`](super::for_numpy_users) lists NumPy's calls one by one.
 //!
 //! # How do I open a raw float32 file of unknown length as (n, 768)?
 //!
@@ -15,14 +15,14 @@
 //! # std::fs::write(&path, vec![0; 5 * 768 * 4])?;
 //! use ndarray_memmap::{MapOptions, Mode};
 //!
-//! // SAFETY: nobody changes the file while `a` lives.
+//! // SAFETY: no other code changes the file while `a` lives.
 //! let a = unsafe { MapOptions::new(Mode::ReadOnly).rows_of(768).open::<f32>(&path)? };
 //! assert_eq!(a.dim(), (5, 768));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A file that ends within a row is [`Error::PartialElement`]; `shape((n, 768))` takes the
-//! first `n` rows of it.
+//! A file that ends within a row returns [`Error::PartialElement`]. Use `shape((n, 768))` to map
+//! its first `n` rows.
 //!
 //! # How do I map a Fortran-ordered, big-endian block that begins at byte 2880?
 //!
@@ -38,7 +38,7 @@
 //! use ndarray_memmap::{Be, MapOptions, Mode};
 //!
 //! let options = MapOptions::new(Mode::ReadOnly).offset(2880).shape((100, 80).f());
-//! // SAFETY: nobody changes the file while `a` lives.
+//! // SAFETY: no other code changes the file while `a` lives.
 //! let a = unsafe { options.open::<Be<f32>>(&path)? };
 //! assert_eq!(a[[1, 0]].get(), 1.5); // the first axis varies fastest
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -56,9 +56,9 @@
 //! use ndarray::Ix2;
 //! use ndarray_memmap::{Mode, npy};
 //!
-//! // SAFETY: nobody changes the file while `a` lives.
+//! // SAFETY: no other code changes the file while `a` lives.
 //! let mut a = unsafe { npy::open::<f64, Ix2>(&path, Mode::CopyOnWrite)? };
-//! a.view_mut()?.column_mut(1).fill(0.5); // takes memory for the pages it changes
+//! a.view_mut()?.column_mut(1).fill(0.5); // uses memory for the changed pages
 //! assert_eq!(npy::load::<f64, Ix2>(&path)?.sum(), 0.0);
 //!
 //! let mut draft = npy::draft::<f64, _>(&other, a.dim())?; // to keep the copy
@@ -68,11 +68,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! To bring the changes into the file after all, [`commit`](recipes#editing-privately-then-committing).
+//! [`commit`](recipes#editing-privately-then-committing) writes the changes to the file after all.
 //!
 //! # How do I append rows to a file?
 //!
-//! NumPy: `np.save(path, np.append(np.load(path), rows, axis=0))`, which writes all of it anew
+//! NumPy: `np.save(path, np.append(np.load(path), rows, axis=0))`, which writes the whole file
+//! again
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -82,7 +83,7 @@
 //! use ndarray::{Axis, Ix2, array};
 //! use ndarray_memmap::{Mode, npy};
 //!
-//! // SAFETY: nobody else touches the file while `a` lives.
+//! // SAFETY: no other code uses the file while `a` lives.
 //! let mut a = unsafe { npy::open::<f64, Ix2>(&path, Mode::ReadWrite)? };
 //! a.append(Axis(0), &array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])?;
 //! a.push(Axis(0), &array![7.0, 8.0, 9.0])?;
@@ -91,11 +92,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A raw file grows alike, opened by `rows_of(3)`; see [a log](recipes#appending-to-a-log).
+//! A raw file that is opened with `rows_of(3)` grows in the same way: see [a
+//! log](recipes#appending-to-a-log).
 //!
 //! # How do I sum a file of 6 GiB in 64 MiB of memory?
 //!
-//! NumPy: `sum(a[i:i + n].sum() for i in range(0, len(a), n))`, which leaves the file in memory
+//! NumPy: `sum(a[i:i + n].sum() for i in range(0, len(a), n))`, which leaves the file in the
+//! page cache
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -104,14 +107,15 @@
 //! use ndarray::Axis;
 //! use ndarray_memmap::{MapOptions, Mode};
 //!
-//! // SAFETY: nobody changes the file while `a` lives.
+//! // SAFETY: no other code changes the file while `a` lives.
 //! let a = unsafe { MapOptions::new(Mode::ReadOnly).open::<f64>(&path)? };
 //! let sum: f64 = a.sweep(Axis(0), 16 << 20).map(|block| block.sum()).sum();
 //! assert_eq!(sum, 0.0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A [`sweep`](MmapArray::sweep) holds two blocks and a little more, whatever the file's length.
+//! A [`sweep`](MmapArray::sweep) keeps two blocks and a little more resident, for a file of any
+//! length.
 //!
 //! # How do I read only rows 10,000 to 10,100 of a `.npy` file?
 //!
@@ -125,7 +129,7 @@
 //! use ndarray::{Ix2, s};
 //! use ndarray_memmap::{Mode, npy};
 //!
-//! // SAFETY: nobody changes the file while `a` lives.
+//! // SAFETY: no other code changes the file while `a` lives.
 //! let a = unsafe { npy::open::<f32, Ix2>(&path, Mode::ReadOnly)? };
 //! let rows = a.slice(s![10_000..10_100, ..]); // reads nothing yet
 //! let means = rows.mean_axis(ndarray::Axis(1)); // reads these rows
@@ -134,15 +138,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Opening reads the header, and a slice the pages that are looked at, with what the disk reads
-//! ahead. Rows in no order: [`gather`](MmapArray::gather).
+//! Opening reads the header. Access to a slice reads the pages that it touches, and the kernel's
+//! readahead. Use [`gather`](MmapArray::gather) to read rows in any order.
 //!
 //! # How do I share an array with another process?
 //!
 //! NumPy: `np.memmap` of one file in both
 //!
-//! One makes the file and one opens it, and they take turns: a message, the end of a child, or
-//! whatever else orders their work says when. Changes are seen at once, without `sync`.
+//! One process creates the file and the other opens it. The processes take turns: a message, the
+//! end of a child or any other event that orders their work starts the next turn. Each process
+//! sees the changes of the other at once, without `sync`.
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -151,19 +156,19 @@
 //!
 //! use ndarray_memmap::{MapOptions, Mode, Result};
 //!
-//! /// The one process; it tells the other when it is done.
+//! /// The producer, which sends a message to the consumer when it is done.
 //! fn produce(path: &Path) -> Result<()> {
 //!     let options = MapOptions::new(Mode::Create).shape((100, 3)).lock(true);
-//!     // SAFETY: the other process does not look before it is told to.
+//!     // SAFETY: the consumer does not open the file before that message.
 //!     let mut a = unsafe { options.open::<i64>(path)? };
 //!     a.view_mut()?.row_mut(7).fill(2);
 //!     Ok(())
 //! }
 //!
-//! /// The other process, when it was told.
+//! /// The consumer, after the message.
 //! fn consume(path: &Path) -> Result<i64> {
 //!     let options = MapOptions::new(Mode::ReadOnly).rows_of(3).lock(true);
-//!     // SAFETY: the one process changes nothing any more.
+//!     // SAFETY: the producer does not change the file after its message.
 //!     let a = unsafe { options.open::<i64>(path)? };
 //!     Ok(a.sum())
 //! }
@@ -173,13 +178,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`lock`](MapOptions::lock) makes a mistake in the order an error, [`Error::Locked`]. Ways to
-//! share without waiting are in [`recipes`](recipes#sharing-between-threads-and-processes); a
-//! file in `/dev/shm` never touches a disk.
+//! With [`lock`](MapOptions::lock), a process that comes too early gets [`Error::Locked`]. The
+//! [`recipes`](recipes#sharing-between-threads-and-processes) show ways to share without waiting.
+//! A file in `/dev/shm` is never written to a disk.
 //!
 //! # How do I change a value and be sure that it is on disk?
 //!
-//! NumPy: `a[3, 1] = 2.5; a.flush()`, which reports a failing disk once, and then success
+//! NumPy: `a[3, 1] = 2.5; a.flush()`, which reports a failing disk once, and then reports success
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -187,14 +192,14 @@
 //! # std::fs::write(&path, [0; 240])?;
 //! use ndarray_memmap::{MapOptions, Mode, SyncToDisk};
 //!
-//! // SAFETY: nobody else touches the file while `a` lives.
+//! // SAFETY: no other code uses the file while `a` lives.
 //! let mut a = unsafe { MapOptions::new(Mode::ReadWrite).rows_of(3).open::<f64>(&path)? };
 //! a.view_mut()?[[3, 1]] = 2.5;
 //! a.sync()?; // on disk when this returns
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! When to sync, and what an error means, says [`durability`](super::durability).
+//! The chapter [`durability`](super::durability) explains when to sync and what an error means.
 //!
 //! # How do I open a `.npy` file of unknown dtype?
 //!
@@ -209,9 +214,9 @@
 //! use ndarray_memmap::Mode;
 //! use num_traits::ToPrimitive;
 //!
-//! // SAFETY: nobody changes the file while `a` lives.
+//! // SAFETY: no other code changes the file while `a` lives.
 //! let a = unsafe { DynArray::open(&path, Mode::ReadOnly)? };
-//! let sum = npy::match_real!(&a, a => { // an `&MmapArrayD` of whichever type it is
+//! let sum = npy::match_real!(&a, a => { // an `&MmapArrayD` of the file's type
 //!     a.iter().filter_map(|x| x.to_f64()).sum::<f64>()
 //! }, else => return Err("neither real nor an integer".into()));
 //! assert_eq!(sum, 0.0);
@@ -222,11 +227,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`npy::Header::read`](crate::npy::Header::read) tells type and shape without mapping.
+//! [`npy::Header::read`](crate::npy::Header::read) returns the type and the shape without mapping
+//! the file.
 //!
 //! # How do I find out why a file does not open?
 //!
-//! Print the error: it says what was asked, what was found, and a way out where there is one.
+//! Print the error. It states what was expected and what was found, and a way out if there is one.
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -236,7 +242,7 @@
 //! use ndarray::Ix2;
 //! use ndarray_memmap::{Error, Mode, npy};
 //!
-//! // SAFETY: nobody changes the file.
+//! // SAFETY: no other code changes the file.
 //! let error = unsafe { npy::open::<f64, Ix2>(&path, Mode::ReadOnly) }.unwrap_err();
 //! assert_eq!(error.to_string(), "the file has elements `<f4`, asked for `<f8`");
 //! if let Error::Io { source, .. } = &error {
@@ -245,22 +251,27 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! | it says | often because |
+//! | the error says | frequent cause, and way out |
 //! |---|---|
-//! | the array ends at byte …, but the file has … bytes | the type is too wide, or an axis too long; a file of numbers of unknown kind opens as `u8` |
-//! | the … bytes … are not a multiple of … | there is a header before the elements, whose length is the `offset`, or something behind them |
-//! | the elements from byte … on are not aligned | the header has an odd length: [`Le`](crate::Le) and [`Be`](crate::Be) lie anywhere |
-//! | the file has elements `>f4`, asked for `<f4` | it was written on another machine: `Be<f32>` |
-//! | element … is not a valid value of its type | the `bool` or enum is something else; `u8` takes all |
-//! | the file is a zip archive | `np.savez` made it |
-//! | the file is not a `.npy` file | it is raw: [`MapOptions::open`] |
-//! | … is locked by somebody else | it is open with `lock(true)`, here or elsewhere |
-//! | no space to reserve … | the disk is full; [`sparse`](MapOptions::sparse) takes that risk |
+//! | the array ends at byte …, but the file has … bytes | the element type is too wide, or an axis is too long; a file of unknown type opens as `u8` |
+//! | the … bytes … are not a multiple of … | the file has a header, whose length is the `offset`, or bytes after the elements |
+//! | the elements from byte … on are not aligned | the length of the header is odd: use [`Le`](crate::Le) or [`Be`](crate::Be), which need no alignment |
+//! | the file has elements `>f4`, asked for `<f4` | a machine of the other byte order wrote the file: use `Be<f32>` |
+//! | element … is not a valid value of its type | the bytes are not of this `bool` or enum; `u8` accepts all bytes |
+//! | the file is a zip archive | `np.savez` wrote the file |
+//! | the file is not a `.npy` file | the file is raw: use [`MapOptions::open`] |
+//! | … is locked … | another handle, in this process or in another one, has opened the file with `lock(true)` |
+//! | no space to reserve … | the disk is full; [`sparse`](MapOptions::sparse) reserves nothing, at the risk of a `SIGBUS` |
 //!
-//! If it opens and the numbers are wrong: a `.npy` file that is opened as raw begins with its
-//! header; numbers of 1e-300 and 1e300 are of the other byte order; an image that is mirrored
-//! along its diagonal is in the other memory order. `cargo run --example npyinfo -- x.npy`
-//! describes a `.npy` file.
+//! If the file opens and the numbers are wrong:
+//!
+//! | the array | because |
+//! |---|---|
+//! | begins with unexpected elements | the file is a `.npy` file that was opened as raw: these are its header |
+//! | has numbers such as 1e-300 and 1e300 | the file has the other byte order |
+//! | is an image mirrored along its diagonal | the file has the other memory order |
+//!
+//! `cargo run --example npyinfo -- x.npy` describes a `.npy` file.
 
 #[cfg(doc)]
 use crate::{Error, MapOptions, MmapArray};

@@ -1,12 +1,13 @@
 //! The contents of a file after a crash, a power cut, a full disk and a failing disk.
 //!
 //! A store into a view changes the page cache of the kernel. All processes see the change, and the
-//! change outlives the program. The kernel writes changed pages to disk in any order and at any
-//! time. [`sync`], [`close`], [`publish`] and [`commit`] return when the data are on disk.
+//! change outlives the program. A crash of the program loses no store, and a crash of the machine
+//! loses stores that were not synced. The kernel writes changed pages to disk in any order and at
+//! any time. [`sync`], [`close`], [`publish`] and [`commit`] return when the data are on disk.
 //!
 //! # What each call promises
 //!
-//! The numbers lead to the tests, with the file systems that they run on.
+//! Each number links to the tests of the cell, and to the file systems that they run on.
 //!
 //! | call that has returned | the process is killed | the power is cut | the disk is full | the disk fails |
 //! |---|---|---|---|---|
@@ -81,29 +82,29 @@
 //!     `mounts::what_has_no_space_leaves_the_disk_as_free_as_it_was` (tmpfs, ext4, XFS, btrfs)
 //! [^failed-append]: `order::a_refused_append_leaves_the_file_as_it_was` (every file system)
 //!
-//! - *Every file system* means ext4, ext4 with blocks of 1 KiB, ext2, XFS, btrfs, tmpfs, overlayfs and
-//!   FUSE: the step `every-file-system` of `.ci` runs the whole test suite on each.
-//! - *Crash state* names a scenario of the step `crash-states`. It records what a file system writes
-//!   and flushes, and mounts what a power cut can leave: all that was flushed, and any part of the
-//!   sectors written since. The file systems are ext4, ext4 with blocks of 1 KiB, XFS, btrfs and
-//!   overlayfs on ext4.
-//! - *Refusal* names an operation of the step `refusals`. It makes each system call of an operation
-//!   fail in turn, with each error that the call can return.
-//! - Tests with another list run in the steps `file-systems`, `faults` and `races`.
+//! - *Every file system* means ext4, ext4 with blocks of 1 KiB, ext2, XFS, btrfs, tmpfs, overlayfs
+//!   and FUSE. The step `every-file-system` of `.ci` runs the whole test suite on each.
+//! - *Crash state* names a scenario of the step `crash-states`. The step records the writes and
+//!   flushes of a file system. Then it mounts the states that a power cut can leave: all flushed
+//!   data, and any part of the sectors written since. The file systems are ext4, ext4 with blocks
+//!   of 1 KiB, XFS, btrfs and overlayfs on ext4.
+//! - *Refusal* names an operation of the step `refusals`. The step makes each system call of an
+//!   operation fail in turn, with each error that the call can return.
+//! - Tests with another list of file systems run in the steps `file-systems`, `faults` and `races`.
 //!
 //! # Which call to use
 //!
 //! | after a crash, | use |
 //! |---|---|
 //! | the file is the old one or the new one, complete | a [`Draft`](crate::Draft) |
-//! | each change is there once the program has reported it | mode `r+` and `sync` |
-//! | acknowledged rows are there | `append`, then `sync` |
-//! | small edits can be discarded until the end | mode `c` and `commit` |
-//! | the result is computed again | no call: drop the array |
+//! | the file has each change that the program has reported | mode `r+` and `sync` |
+//! | the file has each row that the program has acknowledged | `append`, then `sync` |
+//! | the file has no edit that the program did not commit | mode `c` and `commit` |
+//! | the program computes the result again | no call: drop the array |
 //!
-//! Mode `r+`, `commit` and `append` change a file in place. Only a draft needs the space of two
-//! files, and only a draft leaves the old file to processes that have it open. Changes in place
-//! reach the disk in any order. Call `sync` between two changes to order them:
+//! Mode `r+`, `commit` and `append` change a file in place. A draft needs the space of two files,
+//! and leaves the old file to processes that have it open. Changes in place reach the disk in any
+//! order. Call `sync` between two changes to order them:
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -124,10 +125,11 @@
 //!
 //! # How often to sync
 //!
-//! Call `sync` as rarely as the program can afford to lose the changes in between. A sync waits for
-//! the disk. It writes whole folios of the page cache for single elements, which [`scatter`] avoids.
-//! A growing `.npy` file waits for the disk once more at the first growth after each sync: sync by
-//! batches. `start_sync`, and `sweep_mut` by itself, begin to write earlier. Other processes see
+//! A sync waits for the disk. Call `sync` as rarely as the program can afford to lose the changes
+//! in between. A sync writes whole folios of the page cache for single elements. [`scatter`] avoids
+//! that: see [`performance`](super::performance#few-changes-to-a-large-file). A growing `.npy` file
+//! waits for the disk once more at the first growth after each sync: sync by batches. `start_sync`
+//! starts to write before the next sync, and `sweep_mut` does so by itself. Other processes see
 //! changes without a sync.
 //!
 //! # What errors mean
@@ -144,21 +146,36 @@
 //!
 //! The kernel reports a failed write once, forgets it, and may drop the data. A second call can
 //! then succeed although the data are lost. Therefore every later sync of the array fails too. The
-//! elements can still be read. If the kernel evicts their pages, they show what the disk has. On
-//! Linux the kernel reports a failed write to each array that was open, also to two arrays of one
-//! `File` (where `/proc` is mounted). A forked child and its parent share the state of an array:
-//! an error of one is an error of both. A sync that was killed counts as failed for the other. On
-//! other systems another array learns of a failed write only if the kernel reports it again.
+//! program can still read the elements. If the kernel evicts their pages, the array shows the
+//! contents of the disk.
 //!
-//! `sync` also compares the length of the file with the end of the array. Stores beyond the end of
-//! a file that another process has truncated are lost. The error is [`Error::FileTooShort`], or
-//! [`Error::Faulted`] for guarded arrays, and is final in the same way.
+//! On Linux the kernel reports a failed write to each array that was open, also to two arrays of
+//! one `File` (where `/proc` is mounted). A forked child and its parent share the state of an
+//! array: an error of one process is an error of both. If one of them is killed during a sync, the
+//! sync counts as failed for the other. On other systems another array learns of a failed write
+//! only if the kernel reports the failure again.
+//!
+//! `sync` also compares the length of the file with the end of the array. If another process has
+//! truncated the file, stores beyond the new end are lost. The error is [`Error::FileTooShort`], or
+//! [`Error::Faulted`] for guarded arrays. Every later sync fails too.
+//!
+//! # When the disk is full
+//!
+//! The kernel cannot report a missing block at a store into a mapping except by `SIGBUS`.
+//! Therefore modes `w+` and `x+`, [`grow`](crate::MapOptions::grow) and [`append`] reserve the
+//! space first, and return [`Error::NoSpace`] if the disk is full. A store can still raise `SIGBUS`
+//! in these cases:
+//!
+//! - The file was created with [`sparse`](crate::MapOptions::sparse).
+//! - The file system cannot reserve space: some network file systems, FAT, all file systems on
+//!   macOS.
+//! - The file system copies overwritten blocks: btrfs, ZFS, snapshots and reflinks.
+//! - Mode `r+` opens a file that already has holes, such as a file of NumPy's `w+`.
 //!
 //! # What works on which file system
 //!
 //! The crate asks the kernel for the file system of each file. Containers (Docker, Podman) have
-//! overlayfs. An unknown file system gets the last
-//! column.
+//! overlayfs. The last column holds for unknown file systems.
 //!
 //! | | ext2, ext3, ext4, XFS, tmpfs | btrfs, F2FS, ZFS, NFS, ramfs, hugetlbfs | overlayfs, FUSE, 9p, other |
 //! |---|---|---|---|
@@ -167,11 +184,11 @@
 //! | `commit`, `rollback`, `refresh` | the mapping shows the file [^fs-commit] | the same [^fs-commit] | the array maps the file again and compares [^fs-commit] |
 //! | `scatter` | written [^fs-scatter] | written [^fs-scatter] | stored into the mapping [^fs-scatter] |
 //! | `lock` | held as long as the array lives [^fs-lock] | the same; NFS depends on its server [^fs-lock] | the same [^fs-lock] |
-//! | page cache of a sweep | left as it was found [^fs-sweep] | the same; ZFS by `mincore` [^fs-sweep] | overlayfs and other by `mincore`; pages of FUSE, and of overlayfs files that no path leads to, may stay [^fs-sweep] |
-//! | `start_sync` | begins to write [^fs-start] | the same [^fs-start] | nothing on overlayfs: the next sync writes [^fs-start] |
-//! | notice of a change within one tick of the clock | Linux 6.13: yes; ext2, and before: no [^fs-tick] | the same [^fs-tick] | the same [^fs-tick] |
-//! | unnamed drafts | yes [^fs-draft] | yes; NFS has a name [^fs-draft] | overlayfs yes; FUSE and other have a name [^fs-draft] |
-//! | `sync`, `close`, the guard | as above [^fs-sync] | as above [^fs-sync] | as above; FUSE with direct I/O refuses shared mappings that are written [^fs-direct] |
+//! | page cache after a sweep | as before the sweep [^fs-sweep] | the same; ZFS by `mincore` [^fs-sweep] | overlayfs and other by `mincore`; pages of FUSE, and of overlayfs files that no path leads to, may stay [^fs-sweep] |
+//! | `start_sync` | starts to write [^fs-start] | the same [^fs-start] | does nothing on overlayfs: the next sync writes [^fs-start] |
+//! | detects a change within one tick of the clock | from Linux 6.13 on; never on ext2 [^fs-tick] | the same [^fs-tick] | the same [^fs-tick] |
+//! | unnamed drafts | yes [^fs-draft] | yes; drafts on NFS have a name [^fs-draft] | yes on overlayfs; drafts on FUSE and other have a name [^fs-draft] |
+//! | `sync`, `close`, the guard | as above [^fs-sync] | as above [^fs-sync] | as above; FUSE with direct I/O refuses writable shared mappings [^fs-direct] |
 //!
 //! [^fs-grow]: `growth_model::random_histories_agree_with_a_vec_of_rows` (every file system)
 //! [^fs-commit]: `commit_faults::commits_add_up_here` (every file system),
@@ -189,20 +206,21 @@
 //! [^fs-direct]: `each_file_system::what_cannot_be_mapped_to_write_is_refused_and_left_alone`,
 //!     `modes::each_mode_does_as_its_row_says` (FUSE with direct I/O)
 //!
-//! F2FS, ZFS, NFS and 9p are not part of the tests. FUSE with direct I/O refuses shared mappings that
-//! are written: the modes `r+`, `w+` and `x+` return [`Error::Io`] (`ENODEV`) there before any change.
-//! A FUSE server such as bindfs holds one open file for each mapping.
+//! The tests do not cover F2FS, ZFS, NFS and 9p. FUSE with direct I/O refuses writable shared
+//! mappings: modes `r+`, `w+` and `x+` return [`Error::Io`] (`ENODEV`) before any change. A FUSE
+//! server such as bindfs holds one open file for each mapping.
 //!
 //! # What file systems and drives add
 //!
 //! - On ext4, XFS, btrfs and overlayfs on ext4, `sync` also writes the name of a new file to disk.
 //!   On other file systems, sync the folder by [`File::sync_all`](std::fs::File::sync_all), or
 //!   publish a draft, which syncs the folder on Unix.
-//! - A drive has a cache of its own. The file system flushes this cache, unless it is mounted not
-//!   to do so; on Apple systems `sync` does. The tests do not cover what drives lose.
-//! - Reserved space does not suffice everywhere: see [the crate](crate#when-things-go-wrong).
+//! - A drive has a cache of its own. The file system flushes this cache, unless a mount option
+//!   turns that off. On Apple systems `sync` flushes the cache. The tests do not cover data that
+//!   drives lose.
+//! - Some file systems need space for an overwrite: see [above](#when-the-disk-is-full).
 //! - On a network, `sync` returns when the server reports that the data are on disk.
-//! - tmpfs and `/dev/shm` are memory. A sync succeeds, and a power cut loses all.
+//! - tmpfs and `/dev/shm` are memory. A sync succeeds, and a power cut loses all data.
 //!
 //! [`append`]: MmapArray::append
 //! [`close`]: MmapArray::close

@@ -1,7 +1,7 @@
-//! What can happen to a mapped file, and what becomes of the program.
+//! Faults of mapped files, disks and processes, and how a program reacts to each.
 //!
-//! Each row is a test in `tests/`, and the step `faults` of `.ci/run` runs them all, with NumPy
-//! at its side.
+//! Each row has a test in `tests/`. The step `faults` of `.ci/run` runs these tests, and makes the
+//! same faults in NumPy.
 //!
 //! | fault | NumPy | this crate |
 //! |---|---|---|
@@ -64,23 +64,54 @@
 //! | another handler of SIGBUS, there before the guard | – | gets its own faults, as without |
 //! | an array is to be guarded and no guard is installed | – | `Error::NotGuarded`, file as before |
 //!
+//! # What holds for all faults
+//!
+//! - **A wrong call changes no file.** The crate checks shape, offset, type, lock and space before
+//!   it changes a file. After an error the file is as before, and a file that did not exist does
+//!   not exist. The exception is mode `w+` if the kernel fails while it clears a file: the file may
+//!   then be empty or contain zeros.
+//! - **A disk or server that fails while a file is mapped** raises `SIGBUS` at the next access to
+//!   pages that are not cached. Use [`load`](crate::MapOptions::load) for files on a network.
+//! - **`fork`** shares mappings with the child. [The contract](crate#the-contract-of-a-mapping)
+//!   holds as between any two processes. A child continues a sweep without readahead. Growing files
+//!   and the named files of drafts stay with the parent: the child does not truncate or remove
+//!   them. On Linux, a sync that fails in one process counts as failed in both.
+//!
+//! The chapter [`durability`](super::durability) states the contents of a file after a crash, a
+//! power cut, a full disk or a failed sync.
+//!
 //! # The guard
 //!
-//! The module `guard`, with the feature `sigbus-guard`, on Linux. An application calls its
-//! `install` once and opens arrays with `guarded(true)`; when a bus error happens in one of
-//! them, zeros take the place of what is lost, the thread goes on, and the array says so:
+//! The feature `sigbus-guard` adds the module `guard` on Linux. An application calls its `install`
+//! once, and opens arrays with `guarded(true)`. If a guarded array raises a bus error, the guard
+//! replaces the lost pages by zeros, the thread continues, and the array reports the loss:
 //!
-//! | | without the guard | with it |
+//! | | without the guard | with the guard |
 //! |---|---|---|
-//! | an access to what is lost | the process ends | reads zeros; what is stored there is lost |
-//! | `array.fault()` | – | where the first fault was, why, and how many there were |
+//! | an access to lost pages | the process ends | reads zeros; stores are lost |
+//! | `array.fault()` | – | where and why the first fault happened, and the number of faults |
 //! | `array.guarded(\|view\| ..)` | the result | the result, or [`Error::Faulted`] |
-//! | `sync`, `append`, `commit` and the like | as ever | [`Error::Faulted`], and nothing is written |
-//! | any other access | as ever | as ever: no instruction more |
-//! | opening | as ever | less than 100 ns more, and the file is kept open, as it is for writing |
+//! | `sync`, `append`, `commit`, `resize`, `rollback`, `refresh` | as usual | [`Error::Faulted`], and nothing is written |
+//! | any other access | as usual | as usual, without an additional instruction |
+//! | opening | as usual | less than 100 ns longer; the array keeps the file open, as it does for writing |
 //!
-//! It costs an application its `SIGBUS` handler: what is not the guard's goes to the handler
-//! that was there before. A library has no business to install it.
+//! The guard takes the `SIGBUS` handler of the process. It passes every other bus error to the
+//! handler that was installed before. Only an application may install the guard, not a library.
+//!
+//! # Limits
+//!
+//! - The whole array is one mapping. It must fit into the address space, not into memory. On Linux
+//!   about 65,500 arrays can be open at a time.
+//! - An array that [grows](crate::MmapArray::append) or [follows](crate::MmapArray::refresh) a file
+//!   reserves twice its length of address space, and at least 64 MiB.
+//! - An array keeps a descriptor open only if its changes go to the file, if it is guarded or
+//!   locked, and always on Windows.
+//! - If a process closes any descriptor of a file, the kernel ends the locks that the process holds
+//!   on that file by `fcntl`. Opening an array opens and closes a descriptor, and so does a sweep
+//!   on Linux.
+//! - Files in `/proc` and similar file systems have length 0, and are mapped as empty arrays.
+//! - A process over its limit of file size (`RLIMIT_FSIZE`) gets an error. If the limit is lowered
+//!   during the call, the process gets `SIGXFSZ`.
 
 #[cfg(doc)]
 use crate::Error;

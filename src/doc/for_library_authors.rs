@@ -1,44 +1,44 @@
 //! Functions that take mapped arrays, and libraries that hold them.
 //!
-//! A mapped array *is* an ndarray array: a library that borrows its arguments as ndarray does
-//! takes owned, mapped and sliced arrays alike, and need not know this crate.
+//! A mapped array *is* an ndarray array. A library that borrows its arguments as ndarray does
+//! accepts owned, mapped and sliced arrays, and does not depend on this crate.
 //!
 //! # What to accept
 //!
 //! | the function | takes | is called as |
 //! |---|---|---|
-//! | reads elements, of any memory | `&ArrayRef<A, D>` | `f(&owned)`, `f(&mapped)`, `f(&view)` |
+//! | reads elements of any array | `&ArrayRef<A, D>` | `f(&owned)`, `f(&mapped)`, `f(&view)` |
 //! | takes slices and vectors too | `impl AsArray<'a, A, D>` | the same, and `f(&vec)` |
 //! | returns a view into its argument, or keeps one | `ArrayView<'a, A, D>` | `f(owned.view())`, `f((&mapped).into())`, `f(mapped.slice(..))` |
 //! | changes elements | `&mut ArrayRef<A, D>` | `f(&mut owned)`, `f(&mut mapped.view_mut()?)` |
-//! | needs an array of its own | `Array<A, D>` | `f(mapped.to_owned())`, which copies |
+//! | needs an owned array | `Array<A, D>` | `f(mapped.to_owned())`, which copies |
 //!
-//! `view()` and `slice(..)` of a handle borrow it; `ArrayView::from(&mapped)`, as `AsArray` uses,
-//! does too. What ndarray's older style of `&ArrayBase<S, D>` takes is `&mapped.view()`; a
-//! parameter `&Array<A, D>` takes no mapped array at all but a copy.
+//! `view()` and `slice(..)` borrow the handle, and so does `ArrayView::from(&mapped)`, which
+//! `AsArray` uses. Pass `&mapped.view()` to a function in ndarray's older style, which takes
+//! `&ArrayBase<S, D>`. A function that takes `&Array<A, D>` accepts only a copy of a mapped array.
 //!
 //! ```
 //! use ndarray::{Array2, ArrayRef2, ArrayView1, ArrayView2, AsArray, Axis, Ix2, s};
 //! use ndarray_memmap::MapOptions;
 //!
-//! /// The norm of each row.
+//! /// Returns the norm of each row.
 //! pub fn norms(rows: &ArrayRef2<f32>) -> Vec<f32> {
 //!     rows.outer_iter().map(|row| row.dot(&row).sqrt()).collect()
 //! }
 //!
-//! /// The row that is the longest.
+//! /// Returns the row with the largest norm.
 //! pub fn longest<'a>(rows: ArrayView2<'a, f32>) -> Option<ArrayView1<'a, f32>> {
 //!     let norms = norms(&rows);
 //!     let best = (0..norms.len()).max_by(|&i, &j| norms[i].total_cmp(&norms[j]))?;
 //!     Some(rows.index_axis_move(Axis(0), best))
 //! }
 //!
-//! /// Where the elements lie.
+//! /// Returns the address of the first element.
 //! pub fn address<'a>(rows: impl AsArray<'a, f32, Ix2>) -> *const f32 {
 //!     rows.into().as_ptr()
 //! }
 //!
-//! /// Doubles all.
+//! /// Doubles all elements.
 //! pub fn double(rows: &mut ArrayRef2<f32>) {
 //!     *rows *= 2.0;
 //! }
@@ -52,7 +52,7 @@
 //! assert_eq!(norms(&mapped), norms(&owned));
 //! assert_eq!(norms(&part)[2], 8.0_f32.sqrt());
 //!
-//! // Nothing was copied: all of these look at the same bytes.
+//! // No call copies: all views refer to the same bytes.
 //! assert_eq!(address(&mapped), mapped.as_ptr());
 //! assert_eq!(address(&part), mapped.slice(s![5, ..]).as_ptr());
 //! let row = longest((&mapped).into()).ok_or("no rows")?;
@@ -60,37 +60,38 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Mapped arrays are contiguous unless they were given strides, in C or Fortran order: use
-//! `as_slice_memory_order`, not `as_slice`, for what is the same in both. A function that goes
-//! through its argument more than once reads a file larger than memory as often; one that takes
-//! blocks, to be called in a loop over [`sweep`](MmapArray::sweep), does not.
+//! Mapped arrays are contiguous in C or Fortran order, unless the caller passed strides. If a
+//! computation is the same in both orders, use `as_slice_memory_order`, not `as_slice`. A function
+//! that passes over its argument several times reads a file larger than memory several times. A
+//! function that takes blocks, and is called in a loop over [`sweep`](MmapArray::sweep), reads the
+//! file once.
 //!
 //! # Offering mapped inputs without this crate
 //!
 //! | the library | depends on | its users |
 //! |---|---|---|
-//! | computes with arrays | `ndarray` | map, and pass `&mapped` |
+//! | computes with arrays | `ndarray` | map the file, and pass `&mapped` |
 //! | opens files itself | this crate, as an optional feature | call `open_mapped(path)` |
-//! | has bytes mapped by others | this crate, for [`Layout::view`](crate::Layout::view), which is safe | pass `&[u8]` |
+//! | gets bytes that the caller has mapped | this crate, for [`Layout::view`](crate::Layout::view), which is safe | pass `&[u8]` |
 //!
-//! In the second case its functions still take `&ArrayRef`. Use ndarray through
-//! [`ndarray_memmap::ndarray`](crate::ndarray) if it is no dependency of its own, so that there is
-//! but one version.
+//! In the second case the functions of the library still take `&ArrayRef`. If the library does not
+//! depend on ndarray itself, use [`ndarray_memmap::ndarray`](crate::ndarray). The program then
+//! contains only one version of ndarray.
 //!
 //! # Who writes `unsafe`
 //!
-//! Whoever knows who else has the file, which is the caller and not the library. Either the
-//! caller hands in the array, or the function that opens it is `unsafe` and passes [the
-//! contract](crate#the-contract-of-a-mapping) on. A safe function that takes a path and maps it
-//! is unsound. Safe are [the constructors without the contract](crate#without-the-contract):
-//! [`load`](MapOptions::load) for what is small, [`draft`](MapOptions::draft) for output,
-//! [`scratch`](MapOptions::scratch) for what is dropped at the end.
+//! The caller of the library writes `unsafe`: only the caller knows which other code uses the file.
+//! Either the caller passes the array, or the function that opens the file is `unsafe` and passes
+//! on [the contract](crate#the-contract-of-a-mapping). A safe function that takes a path and maps
+//! the file is unsound. The [constructors without the contract](crate#without-the-contract) are
+//! safe: use [`load`](MapOptions::load) for small files, [`draft`](MapOptions::draft) for output,
+//! and [`scratch`](MapOptions::scratch) for temporary arrays.
 //!
 //! # A mapped array in a struct
 //!
-//! Keep the handle, and make views when they are wanted: a struct cannot hold both, and a view
-//! costs nothing. Moving the struct leaves the elements where they are. A type parameter for
-//! elements is bounded by [`Element`], or by `'static` where nothing is opened.
+//! Store the handle in the struct, and create views when the code needs them. A struct cannot hold
+//! both, and a view costs nothing. The elements stay in place when the struct moves. A type
+//! parameter for elements needs the bound [`Element`], or `'static` in code that opens no file.
 //!
 //! ```
 //! use std::io;
@@ -100,7 +101,7 @@
 //! use ndarray_memmap::{Element, Error, MapOptions, MmapArray2, Mode};
 //! use num_traits::ToPrimitive;
 //!
-//! /// A table of vectors, in a file or in memory that stands for one.
+//! /// A table of vectors, in a mapped file or in memory.
 //! #[derive(Debug)]
 //! pub struct Table<A: 'static> {
 //!     rows: MmapArray2<A>,
@@ -111,10 +112,11 @@
 //!     ///
 //!     /// # Safety
 //!     ///
-//!     /// That of `MapOptions::open`: nobody changes or cuts the file while the table lives.
+//!     /// As for `MapOptions::open`: no other code changes or truncates the file while the table
+//!     /// lives.
 //!     pub unsafe fn open(path: &Path, dim: usize) -> io::Result<Self> {
 //!         let options = MapOptions::new(Mode::ReadOnly).rows_of(dim);
-//!         // SAFETY: the caller vouches for the file.
+//!         // SAFETY: the caller guarantees the contract for the file.
 //!         let rows = unsafe { options.open::<A>(path)? }; // `Error` into `io::Error`
 //!         Ok(Self { rows })
 //!     }
@@ -125,24 +127,24 @@
 //!         Ok(Self { rows })
 //!     }
 //!
-//!     /// Takes what its caller has mapped.
+//!     /// Takes an array that the caller has mapped.
 //!     pub fn new(rows: MmapArray2<A>) -> Self {
 //!         Self { rows }
 //!     }
 //!
-//!     /// All of it.
+//!     /// Returns a view of the whole table.
 //!     pub fn view(&self) -> ArrayView2<'_, A> {
 //!         self.rows.view()
 //!     }
 //!
-//!     /// One row of it.
+//!     /// Returns one row.
 //!     pub fn get(&self, index: usize) -> Option<ArrayView1<'_, A>> {
 //!         (index < self.rows.nrows()).then(|| self.rows.row(index))
 //!     }
 //! }
 //!
 //! impl<A: Element + ToPrimitive> Table<A> {
-//!     /// Sums in `f64`, whatever the elements are: `u8`, `f32`, `Be<i16>`, …
+//!     /// Sums in `f64`, for elements of any type: `u8`, `f32`, `Be<i16>`, …
 //!     pub fn sum(&self) -> f64 {
 //!         let sum = |block: ArrayView2<'_, A>| -> f64 {
 //!             block.iter().filter_map(ToPrimitive::to_f64).sum()
@@ -151,7 +153,7 @@
 //!     }
 //! }
 //!
-//! // A test of it needs neither a file nor `unsafe`.
+//! // A test of the table needs neither a file nor `unsafe`.
 //! let mut rows = MapOptions::scratch::<u8, _>((10, 3))?;
 //! rows.view_mut()?.fill(200);
 //! let table = Table::new(rows);
@@ -160,43 +162,44 @@
 //! # fn holds<S>() where for<'a> &'a S: Into<ArrayView2<'a, u8>> {}
 //! # (holds::<ndarray::Array2<u8>>(), holds::<MmapArray2<u8>>());
 //!
-//! // SAFETY: there is no such file.
+//! // SAFETY: the file does not exist.
 //! let error = unsafe { Table::<u8>::open("no such file".as_ref(), 3) }.unwrap_err();
 //! assert_eq!(error.kind(), io::ErrorKind::NotFound);
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! A struct that should hold owned arrays too takes a parameter `S` with
-//! `for<'a> &'a S: Into<ArrayView2<'a, A>>`, which `Array2<A>` and `MmapArray2<A>` both fulfil.
+//! A struct that also holds owned arrays needs a type parameter `S` with the bound `for<'a> &'a S:
+//! Into<ArrayView2<'a, A>>`. `Array2<A>` and `MmapArray2<A>` both satisfy this bound.
 //!
 //! # Elements
 //!
-//! | a function over | is bounded by |
+//! | the function works on | its bound |
 //! |---|---|
-//! | arrays that it does not open | what it computes with: `num_traits::Float`, `ToPrimitive`, … |
+//! | arrays that it does not open | the traits of its computation: `num_traits::Float`, `ToPrimitive`, … |
 //! | raw files of any type | [`Element`] |
 //! | `.npy` files of any type | [`NpyElement`](crate::npy::NpyElement), which has the dtype |
-//! | numbers of a declared byte order | `Be<T>` or `Le<T>` of `T:` [`Number`](crate::Number); they have `num_traits::Num` |
-//! | a type that the file decides | nothing: [`npy::DynArray`](crate::npy::DynArray) and [`match_real!`](crate::npy::match_real) |
+//! | numbers of a declared byte order | `Be<T>` or `Le<T>` of `T:` [`Number`](crate::Number); both implement `num_traits::Num` |
+//! | files whose type is known only at run time | none: use [`npy::DynArray`](crate::npy::DynArray) and [`match_real!`](crate::npy::match_real) |
 //!
 //! # Errors
 //!
-//! Return [`Error`] as the source of an error of the library's own, or as [`std::io::Error`] by
-//! `?`, whose kind it chooses (a full disk is `StorageFull`, a short file `UnexpectedEof`) and
-//! from which [`into_inner`](std::io::Error::into_inner) gets it back. It is
-//! `non_exhaustive`: match what you have an answer to, and hand on the rest.
+//! Return [`Error`] as the source of the library's own error, or convert the [`Error`] into
+//! [`std::io::Error`] by `?`. The conversion chooses the kind: `StorageFull` for a full disk,
+//! `UnexpectedEof` for a short file. [`into_inner`](std::io::Error::into_inner) returns the
+//! original error. [`Error`] is `non_exhaustive`: match the variants that your code can handle, and
+//! return the others.
 //!
 //! # What to leave to the application
 //!
-//! - The guard against bus errors is the process's: a library neither installs it nor opens
-//!   arrays with `guarded(true)` of its own accord, which fails where it is not installed.
-//! - Features of this crate are for the whole program. Ask only for those that your own code
-//!   names; `rayon`, `serde`, `half` and `num-complex` are the application's to add.
-//! - [`sync`](crate::SyncToDisk::sync) waits for the disk: sync where the user is promised
-//!   durability, and say so ([`durability`](super::durability)).
+//! - The guard against bus errors belongs to the process. A library must not install the guard, and
+//!   must not call `guarded(true)` on its own: opening fails if no guard is installed.
+//! - Cargo unifies the features of this crate for the whole program. Enable only features that your
+//!   own code uses. The application adds `rayon`, `serde`, `half` and `num-complex`.
+//! - [`sync`](crate::SyncToDisk::sync) waits for the disk. Call `sync` where you promise durability
+//!   to the user, and document the promise: see [`durability`](super::durability).
 //! - [`advice`](MapOptions::advice), [`populate`](MapOptions::populate) and
-//!   [`lock`](MapOptions::lock) depend on who else runs: take a [`MapOptions`] from those who want
-//!   them.
+//!   [`lock`](MapOptions::lock) depend on the other programs on the machine. Take a [`MapOptions`]
+//!   from callers that need these options.
 
 #[cfg(doc)]
 use crate::{Element, Error, MapOptions, MmapArray};

@@ -1,40 +1,40 @@
-//! `numpy.memmap` beside this crate, call by call.
+//! The calls of `numpy.memmap`, and the corresponding calls of this crate.
 //!
 //! # Similarities
 //!
-//! `numpy.memmap` is an `ndarray` whose memory is a mapped file; [`MmapArray`] is the same
-//! for the crate [`ndarray`]. The four modes, the offset, the shape and both memory orders
-//! mean the same, and what one writes the other reads. 314 recorded calls of NumPy are part
-//! of the test suite.
+//! `numpy.memmap` is an `ndarray` whose memory is a mapped file. [`MmapArray`] is the same for the
+//! crate [`ndarray`]. The four modes, the offset, the shape and both memory orders have the same
+//! meaning. Each library reads the files of the other. The test suite contains 314 recorded calls
+//! of NumPy.
 //!
-//! If the rest of the library is new to you, see also `ndarray_for_numpy_users` in ndarray's
-//! own documentation. Tasks rather than calls are in the [`cookbook`](super::cookbook).
+//! If ndarray is new to you, read `ndarray_for_numpy_users` in its documentation too. The
+//! [`cookbook`](super::cookbook) is ordered by tasks instead of calls.
 //!
 //! # Some key differences
 //!
 //! | NumPy | this crate |
 //! |---|---|
-//! | the element type is an argument, `uint8` by default | it is a type parameter, `open::<f64>`, and has to be given |
-//! | the mode is `r+` by default, so a typing error in the name of an array can change a file | the mode has to be given |
-//! | an array of mode `r` raises an exception when it is changed | [`view_mut`] is an error, and there is no other way to change it |
-//! | `r+` extends a short file silently | an error, unless [`grow(true)`](MapOptions::grow) |
-//! | `w+` empties the file, then checks the shape | everything is checked first |
-//! | `w+` makes a sparse file; when the disk is full the program dies | space for new and grown files is reserved, a full disk is an error; [`sparse(true)`](MapOptions::sparse) makes NumPy's file |
-//! | sums of small integers are sums of large ones | sums are of the element's own type and overflow |
-//! | an empty array leaves one byte in the file | it leaves none |
-//! | data that are not aligned are read slowly | they are an error for `f64` and are mapped as [`Le<f64>`](crate::Le) or [`Be<f64>`](crate::Be) |
-//! | `flush` raises an exception once when the disk fails and succeeds from then on; in mode `c` it succeeds and writes nothing | [`sync`] fails from then on; in mode `c` always, since only `commit` writes those changes |
-//! | each array keeps a file descriptor | on Linux none that is only read does |
-//! | slices keep the file mapped | slices borrow the array, which the compiler checks |
+//! | the element type is an argument, `uint8` by default | the element type is a required type parameter: `open::<f64>` |
+//! | the mode is `r+` by default, so a mistyped array name can change a file | the mode is required |
+//! | a change of an array in mode `r` raises an exception | [`view_mut`] returns an error, and no other method changes the array |
+//! | `r+` extends a short file silently | returns an error, except with [`grow(true)`](MapOptions::grow) |
+//! | `w+` empties the file, then checks the shape | checks everything first |
+//! | `w+` creates a sparse file; when the disk is full the program dies | reserves the space of new and grown files, so a full disk is an error; [`sparse(true)`](MapOptions::sparse) creates a file like NumPy's |
+//! | sums small integers in large integers | sums in the element type, which can overflow |
+//! | an empty array leaves one byte in the file | an empty array leaves no byte |
+//! | reads unaligned data slowly | unaligned data are an error for `f64`; map them as [`Le<f64>`](crate::Le) or [`Be<f64>`](crate::Be) |
+//! | when the disk fails, `flush` raises an exception once and then succeeds; in mode `c` it succeeds and writes nothing | after a failure, [`sync`] always fails; in mode `c` it always fails, because only `commit` writes these changes |
+//! | each array keeps a file descriptor | on Linux, an array that is only read keeps none |
+//! | slices keep the file mapped | slices borrow the array, and the compiler checks this |
 //!
-//! Mapping a file is `unsafe` in Rust: the compiler cannot see who else changes the file. In
-//! Python a change shows up in the array at some time; here it would break the promise that
-//! a shared reference makes. [The contract](crate#the-contract-of-a-mapping) is short.
+//! Mapping a file is `unsafe` in Rust: the compiler cannot see other code that changes the file. In
+//! Python such a change appears in the array at some time. In Rust the change breaks the guarantee
+//! of a shared reference. [The contract](crate#the-contract-of-a-mapping) is short.
 //!
 //! # Opening
 //!
-//! Each call of the right column is an argument of `unsafe { … }`; `o(mode)` stands for
-//! `MapOptions::new(mode)`. The tables suppose
+//! Write each call of the right column inside `unsafe { … }`. `o(mode)` stands for
+//! `MapOptions::new(mode)`. The tables use these imports:
 //!
 //! ```
 //! # #![allow(unused_imports)]
@@ -55,7 +55,7 @@
 //! | `np.memmap(p, 'f8', 'r+', shape=1000)` on a shorter file | `o(Mode::ReadWrite).grow(true).shape(1000).open::<f64>(p)?` |
 //! | `np.memmap(p, 'f8', 'w+', shape=1000)` | `o(Mode::Create).shape(1000).open::<f64>(p)?` |
 //! | `np.memmap(p, [('id', '<u4'), ('x', '<f8')])` | a struct of [`Le<u32>`](crate::Le) and `Le<f64>` that derives `bytemuck::Pod`; see [`Element`](crate::Element) |
-//! | `np.memmap(p, 'f4').reshape(-1, 3)[:, 1]` | the same by `.index_axis(Axis(1), 1)`, or `.offset(4).shape(n.strides(3))` |
+//! | `np.memmap(p, 'f4').reshape(-1, 3)[:, 1]` | `.rows_of(3)` and `.index_axis(Axis(1), 1)`, or `.offset(4).shape(n.strides(3))` |
 //! | `np.memmap(f, ..)` of an open file | `o(..).map::<f64>(&f)?` |
 //! | `np.frombuffer(mmap.mmap(..), ..)` | [`Layout::view`](crate::Layout::view) over `memmap2::Mmap` |
 //! | `np.fromfile(p)` | [`load`](MapOptions::load) |
@@ -63,49 +63,49 @@
 //! | `open_memmap(p)`, `np.load(p, mmap_mode='r')` | [`npy::open::<f32, Ix2>(p, Mode::ReadOnly)?`](npy::open) |
 //! | `open_memmap(p, 'w+', 'f4', (3, 4))` | [`npy::create::<f32, _>(p, (3, 4))?`](npy::create) |
 //! | `np.load(p)` | [`npy::load::<f32, Ix2>(p)?`](npy::load) |
-//! | `np.load(p, mmap_mode='r')` of any type | [`npy::DynArray::open(p, Mode::ReadOnly)?`](npy::DynArray::open) |
+//! | `np.load(p, mmap_mode='r')` of a file of unknown type | [`npy::DynArray::open(p, Mode::ReadOnly)?`](npy::DynArray::open) |
 //! | `np.lib.format.read_array_header_1_0(f)` | [`npy::Header::read(&f)?`](npy::Header::read) |
-//! | write a header, then `np.memmap(p, 'f8', 'r+', 512, (3, 4))` | write the header, then `o(Mode::ReadWrite).grow(true).offset(512).shape((3, 4)).open::<f64>(p)?`; `w+` would make zeros of it |
+//! | write a header, then `np.memmap(p, 'f8', 'r+', 512, (3, 4))` | write the header, then `o(Mode::ReadWrite).grow(true).offset(512).shape((3, 4)).open::<f64>(p)?`; `w+` would overwrite the header with zeros |
 //!
-//! Modes have NumPy's names when they are read or printed, `"r+".parse::<Mode>()?`, and `x+`
-//! for the one that NumPy does not have.
+//! [`Mode`] parses and prints NumPy's names, as in `"r+".parse::<Mode>()?`. `x+` is the name of the
+//! mode that NumPy does not have.
 //!
 //! # Parameter by parameter
 //!
 //! | `np.memmap` (its default) | this crate |
 //! |---|---|
 //! | `filename`, a path | `open(path)` |
-//! | `filename`, an open file | `map(&file)`, which neither moves its position nor needs it afterwards |
+//! | `filename`, an open file | `map(&file)`, which does not move the file position, and does not need the file afterwards |
 //! | `dtype` (`uint8`) | the type parameter |
-//! | `mode` (`r+`) | `MapOptions::new(mode)`; `x+` besides |
-//! | `offset` (0) | [`offset`](MapOptions::offset), aligned for the element, as any is for `Le` and `Be` |
-//! | `shape` (one axis, to the end of the file) | [`shape`](MapOptions::shape) with the same default; [`rows_of`](MapOptions::rows_of) where only the first length is unknown |
+//! | `mode` (`r+`) | `MapOptions::new(mode)`, also with `x+` |
+//! | `offset` (0) | [`offset`](MapOptions::offset), a multiple of the element's alignment; any offset for `Le` and `Be` |
+//! | `shape` (one axis, to the end of the file) | [`shape`](MapOptions::shape) with the same default; [`rows_of`](MapOptions::rows_of) if only the first length is unknown |
 //! | `order` (`C`) | `.f()` of the shape, or `.strides(..)` |
-//! | `filename`, made absolute | [`path()`](MmapArray::path), as it was given |
+//! | `filename`, as an absolute path | [`path()`](MmapArray::path), as the caller passed it |
 //! | `offset`, `mode` | [`offset()`](MmapArray::offset), [`mode()`](MmapArray::mode) |
-//! | these three of a slice, which are those of the whole | none, a slice is a plain view; [`region`](MmapArray::region) finds its bytes |
+//! | `filename`, `offset`, `mode` of a slice, which are those of the whole array | none, a slice is a plain view; [`region`](MmapArray::region) returns its bytes |
 //! | `flush()` | [`sync`], also of a [`region`](MmapArray::region) |
 //! | `_mmap.madvise`, `.resize`, `.close` | [`region(..).advise`](crate::Region::advise), [`resize`](MmapArray::resize), drop |
 //! | `shape`, `ndim`, `size` | `shape()`, `ndim()`, `len()` |
 //! | `strides`, in bytes | `strides()`, in elements |
-//! | `itemsize`, `nbytes` | `layout().item_size()`, and that times `len()` |
-//! | `flags.writeable` | `view_mut()` is no error |
+//! | `itemsize`, `nbytes` | `layout().item_size()`, `layout().item_size() * len()` |
+//! | `flags.writeable` | `view_mut()` returns no error |
 //! | `flags.c_contiguous`, `.f_contiguous` | `is_standard_layout()`, `t().is_standard_layout()` |
 //!
 //! | `open_memmap` (its default) | this crate |
 //! |---|---|
-//! | `filename`, a path | a path; of an open file, [`npy::Header::read`] has what [`map`](MapOptions::map) needs |
-//! | `mode` (`r+`) | [`npy::open`] in `r`, `c` and `r+`; [`npy::create`] for `w+`, [`npy::Options::create`] for `x+` |
-//! | `dtype`, `shape`, not heeded but in `w+` | element type and number of axes are compared with the file's |
+//! | `filename`, a path | a path; for an open file, [`npy::Header::read`] returns the arguments of [`map`](MapOptions::map) |
+//! | `mode` (`r+`) | [`npy::open`] for `r`, `c` and `r+`; [`npy::create`] for `w+`, [`npy::Options::create`] for `x+` |
+//! | `dtype`, `shape`, ignored except in `w+` | the element type and the number of axes must match the file |
 //! | `fortran_order` (`False`) | `.f()` of the shape, or [`fortran_order`](npy::Options::fortran_order) |
-//! | `version` (the oldest that will do) | [`version`](npy::Options::version) |
+//! | `version` (the oldest that suffices) | [`version`](npy::Options::version) |
 //! | `max_header_size` (10,000) | [`header_cap`](npy::Options::header_cap) |
 //!
 //! | `np.load` (its default) | this crate |
 //! |---|---|
 //! | `mmap_mode` (`None`) | [`npy::load`]; with a mode, [`npy::open`] or [`npy::DynArray::open`] |
-//! | `allow_pickle` (`False`), `fix_imports`, `encoding` | – ; Python objects are [`NpyError::ObjectType`](crate::NpyError::ObjectType) |
-//! | a `.npz` file, which is never mapped | [`NpyError::Npz`](crate::NpyError::Npz); extract its members |
+//! | `allow_pickle` (`False`), `fix_imports`, `encoding` | none; Python objects return [`NpyError::ObjectType`](crate::NpyError::ObjectType) |
+//! | a `.npz` file, which NumPy never maps | returns [`NpyError::Npz`](crate::NpyError::Npz); extract its members |
 //! | `max_header_size` (10,000) | [`header_cap`](npy::Options::header_cap) |
 //!
 //! # Using
@@ -125,23 +125,23 @@
 //! | `a.T`, `a.reshape(6, 2)` | `a.t()`, `a.to_shape((6, 2))?` |
 //! | `np.array(a)` | `a.to_owned()` |
 //! | `np.save(p, a)` | `let mut d = npy::draft::<f64, _>(p, a.dim())?; d.view_mut()?.assign(&a); d.publish()?` |
-//! | `a.tofile(p)` | the same by `o(Mode::Create).shape(a.dim()).draft::<f64>(p)?` |
+//! | `a.tofile(p)` | the same with `o(Mode::Create).shape(a.dim()).draft::<f64>(p)?` |
 //! | `print(a)` | `println!("{}", a.view())` |
 //! | `for i in range(0, len(a), n): f(a[i:i+n])`, of a large file | [`for block in a.sweep(Axis(0), 16 << 20)`](MmapArray::sweep) |
 //! | `for i in ids: f(a[i])`, `a[ids]` | [`a.gather(Axis(0), &ids)?`](MmapArray::gather), an iterator of rows |
 //! | `np.append`, `NpyAppendArray(p).append(rows)` | [`a.append(Axis(0), &rows)?`](MmapArray::append), [`a.push(Axis(0), &row)?`](MmapArray::push) |
 //! | `os.truncate`, then `np.memmap` again | [`a.resize(Axis(0), n)?`](MmapArray::resize) |
-//! | `np.memmap` again, to see rows that others have added | [`a.refresh()?`](MmapArray::refresh) |
+//! | `np.memmap` again, to see rows that another process has added | [`a.refresh()?`](MmapArray::refresh) |
 //! | `np.array_split(a, n)`, for `n` processes | [`Partition::of(&header, Axis(0), n)?.windows(p)`](crate::partition) |
 //! | `a[ids] = rows` | [`a.scatter(Axis(0), &ids, &rows)?`](MmapArray::scatter) |
 //! | `a.flush()` | `a.sync()?` |
-//! | – | changes of mode `c` into the file: [`a.commit()?`](MmapArray::commit) |
-//! | `del a` | `drop(a)`, or `a.close()?` to be told of errors |
+//! | – | [`a.commit()?`](MmapArray::commit), which writes the changes of mode `c` to the file |
+//! | `del a` | `drop(a)`, or `a.close()?` to get errors |
 //! | a function of arrays, `def f(a):` | `fn f(a: &ArrayRef2<f64>)`, called as `f(&a)` |
 //!
 //! # A session
 //!
-//! The example of the Guide to NumPy:
+//! This is the example of the Guide to NumPy:
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -149,7 +149,7 @@
 //! use ndarray_memmap::{MapOptions, Mode};
 //!
 //! // >>> a = memmap('newfile.dat', dtype=float, mode='w+', shape=1000)
-//! // SAFETY: the file is ours.
+//! // SAFETY: no other code uses the file.
 //! let mut a = unsafe { MapOptions::new(Mode::Create).shape(1000).open::<f64>(&newfile_dat)? };
 //! // >>> a[10] = 10.0
 //! // >>> a[30] = 30.0
@@ -159,7 +159,7 @@
 //! // >>> del a
 //! drop(a);
 //! // >>> a = memmap('newfile.dat', dtype=float)
-//! // SAFETY: the file is ours.
+//! // SAFETY: no other code uses the file.
 //! let a = unsafe { MapOptions::new(Mode::ReadOnly).open::<f64>(&newfile_dat)? };
 //! // >>> print a[10], a[30]
 //! assert_eq!((a[10], a[30]), (10.0, 30.0));
@@ -170,4 +170,4 @@
 //! [`view_mut`]: MmapArray::view_mut
 
 #[cfg(doc)]
-use crate::{MapOptions, MmapArray, npy};
+use crate::{MapOptions, MmapArray, Mode, npy};

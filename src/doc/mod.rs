@@ -1,4 +1,4 @@
-//! Documentation that is longer than an item's.
+//! Chapters about topics that concern more than one item of the crate.
 
 pub mod beyond_one_machine;
 pub mod cookbook;

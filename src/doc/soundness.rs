@@ -2,19 +2,36 @@
 //!
 //! # Why the constructors are unsafe
 //!
-//! Memory behind a Rust reference must not be modified except through that reference. A mapped file
-//! is memory that others can modify: another process, another mapping of the same file, a plain
-//! write. The compiler and this crate cannot see these changes. No lock and no permission of the
+//! Memory behind a Rust reference must not be modified except through that reference. Another
+//! process, another mapping of the same file, or a plain write can modify the memory of a mapped
+//! file. The compiler and this crate cannot see these changes. No lock and no permission of the
 //! usual systems prevents them. Therefore [`MapOptions::open`], [`MapOptions::map`], [`npy::open`],
 //! [`npy::create`] and [`Window::open`] are `unsafe`, and the caller promises [the
 //! contract](crate#the-contract-of-a-mapping). `tests/meta` lists the files that may contain unsafe
 //! code, and checks that each unsafe block has its proof.
 //!
+//! # What the crate checks itself
+//!
+//! The crate asks nothing of the caller beyond the contract. Opening a file with any contents
+//! either succeeds or returns an error:
+//!
+//! - The crate maps only regular files, and only a range that lies within the file. It compares the
+//!   length before and after mapping. All arithmetic is checked, also beside an axis of length 0.
+//! - The crate checks alignment on the address itself. Opening checks each element of types with
+//!   invalid bit patterns, and does not read the elements of other types.
+//! - The handle lends views: `deref` borrows the handle, `view_mut` borrows it mutably, and no view
+//!   outlives it. The pages stay in place when the handle moves.
+//! - All modes except `r`, and [`view_mut`](crate::Layout::view_mut) of a layout, refuse strides
+//!   that give two indices to one element.
+//! - Elements have no padding, so no uninitialised byte reaches a file. Zeros are a valid value of
+//!   each element type, so a new file contains valid elements.
+//! - A handle is `Send` and `Sync` if its elements are.
+//!
 //! # What holds where
 //!
-//! Tests are named by module and function, in the folder `tests` of the repository; `tests/meta` checks
-//! that each exists. `cargo test` runs them all, but for those of a step of `.ci`. The step
-//! `every-file-system` runs the same tests on each file system.
+//! The table names tests by module and function, in the folder `tests` of the repository.
+//! `tests/meta` checks that each test exists. `cargo test` runs all tests except those that name a
+//! step of `.ci`. The step `every-file-system` runs the same tests on each file system.
 //!
 //! | guarantee | where | test |
 //! |---|---|---|
@@ -27,7 +44,7 @@
 //! | [`MapOptions::draft`]: no other process knows the file before it is unmapped | all; by a random name where files need one | `drafts::a_published_draft_replaces_the_file_whole`, `drafts::whoever_opens_the_path_finds_a_whole_file` |
 //! | [`MapOptions::open_immutable`]: the kernel refuses writes | Linux | `constructors::a_sealed_memfd_is_mapped_without_a_promise`, `constructors::an_unsealed_memfd_and_an_ordinary_file_are_no_proof` |
 //! | [`MapOptions::load`]: the bytes are a copy | all | `constructors::load_shows_the_file_as_it_was` |
-//! | [`Layout::view`](crate::Layout::view): the caller has the bytes | all | `views::a_file_mapped_by_memmap2_is_viewed_safely` |
+//! | [`Layout::view`](crate::Layout::view): the caller owns or borrows the bytes | all | `views::a_file_mapped_by_memmap2_is_viewed_safely` |
 //! | **Any contents of a file** | | |
 //! | a mapping lies within its file, for every shape, stride and offset | all | `layout_oracle::every_element_lies_where_the_oracle_says`, `layouts::numbers_without_a_sum_or_product_are_too_large_and_never_a_panic` |
 //! | elements are aligned | all | `views::bytes_at_an_odd_address_are_refused_for_types_that_cannot_lie_there`, `layouts::elements_are_aligned_up_to_a_page_and_refused_beyond` |
@@ -45,7 +62,7 @@
 //! | elements stay in place when the handle moves | all | `handle::a_handle_that_is_moved_leaves_its_elements_where_they_are` |
 //! | `view_mut` is the only view while it lives, and no row is appended | all | by borrowing: `compile_fail` in [`append`](MmapArray::append) |
 //! | a handle is as `Send` and `Sync` as its elements | all | `threads::a_handle_is_no_more_send_or_sync_than_its_elements` |
-//! | threads read one handle, sync it, write parts of one view | all | `threads::many_threads_read_one_handle`, `sync::several_threads_sync_one_handle`, `threads::threads_write_disjoint_parts_of_one_view` |
+//! | threads can read one handle, sync it, and write parts of one view | all | `threads::many_threads_read_one_handle`, `sync::several_threads_sync_one_handle`, `threads::threads_write_disjoint_parts_of_one_view` |
 //! | a sweep releases no page that a thread has changed in mode `c` | all | `sweeps::private_changes_of_other_threads_are_not_lost_meanwhile` |
 //! | an array that is mapped again keeps its elements | all | `growth_model::random_histories_agree_with_a_vec_of_rows` |
 //! | **Mode `c`** | | |
@@ -89,29 +106,29 @@
 //!
 //! # What does not hold
 //!
-//! - **A failing disk and checked elements.** If a device fails to write a page and the kernel evicts
-//!   this page, ext2 and FAT may show old contents of the block. On every file system, an element
-//!   that lies across two blocks may be half old and half new. The crate cannot know. After an error
-//!   of `sync`, do not read arrays whose type has invalid values (`bool`, `char`, records with them).
-//! - **Mode `c` is no snapshot.** A page that was not changed in the array is the page of the file. It
-//!   shows later changes of the file, and is lost if the file is truncated. Only
+//! - **A failing disk and checked elements.** If a device fails to write a page and the kernel
+//!   evicts this page, ext2 and FAT may show old contents of the block. On every file system, an
+//!   element that lies across two blocks may be half old and half new. The crate cannot detect
+//!   this. After an error of `sync`, do not read arrays whose type has invalid values (`bool`,
+//!   `char`, records with them).
+//! - **Mode `c` is no snapshot.** A page that was not changed in the array is the page of the file.
+//!   The page shows later changes of the file, and is lost if the file is truncated. Only
 //!   [`load`](MapOptions::load) copies.
 //! - **The guard does not change the contract.** Elements that become zeros while they are borrowed
 //!   are a change like any other. The handler reads and writes atomic numbers and calls the kernel
 //!   (`fstat`, `mmap`, `sigaction`). The chapter [`faults`](super::faults) lists each fault.
-//! - **Locks are advisory on Unix.** They exclude only processes that lock as well. Two processes that
-//!   publish over the same path need a lock file of their own: a draft replaces the file that the
-//!   lock is on.
-//! - **Network file systems.** Another machine can change a file without the knowledge of this kernel.
-//!   The contract holds only if no machine does. A server that goes away raises a bus error. Use
-//!   [`load`](MapOptions::load) for data that are read once. Locks depend on the file system. The
-//!   tests simulate the answers of such file systems and do not mount one.
-//! - **Fork.** Parent and child share the mapping, and the contract holds between them as between any
-//!   two processes. Both may read, sync and drop the array. Only one of them may append: the other
-//!   does not see the new length and overwrites the rows. Private changes of mode `c` are private to
-//!   each process. A lock lasts until both have ended.
+//! - **Locks are advisory on Unix.** They exclude only processes that lock as well. Two processes
+//!   that publish over the same path need a separate lock file: a draft replaces the locked file.
+//! - **Network file systems.** Another machine can change a file without the knowledge of this
+//!   kernel. The contract holds only if no machine does. A server that fails raises a bus error.
+//!   Use [`load`](MapOptions::load) for data that are read once. Locks depend on the file system.
+//!   The tests simulate the answers of such file systems and do not mount one.
+//! - **Fork.** Parent and child share the mapping, and the contract holds between them as between
+//!   any two processes. Both may read, sync and drop the array. Only one of them may append: the
+//!   other does not see the new length and overwrites the rows. Private changes of mode `c` are
+//!   private to each process. A lock lasts until both processes have ended.
 //!
-//! The chapter [`durability`](super::durability) states what is on disk after which call.
+//! The chapter [`durability`](super::durability) states which data are on disk after which call.
 
 #[cfg(doc)]
 use crate::{Error, MapOptions, MmapArray, npy, partition::Window};

@@ -1,11 +1,11 @@
 //! Recipes for whole programs: tables, images, records, logs, and files larger than memory.
 //!
-//! As in [`cookbook`](super), `path` is a file in a folder of the program's own.
+//! As in [`cookbook`](super), `path` is a file in a folder that only the program uses.
 //!
 //! # Embeddings
 //!
-//! A table of vectors is scanned by blocks, and the best are read by [`gather`]. NumPy:
-//! `a @ q` holds the whole file in memory, `a[best]` waits for each row.
+//! The program scans a table of vectors block by block, and reads the best ones by [`gather`].
+//! NumPy: `a @ q` leaves the whole file in the page cache, and `a[best]` waits for each row.
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -15,7 +15,7 @@
 //! use ndarray::{Array1, Axis};
 //! use ndarray_memmap::{MapOptions, Mode};
 //!
-//! // SAFETY: nobody changes the file while `a` lives.
+//! // SAFETY: no other code changes the file while `a` lives.
 //! let a = unsafe { MapOptions::new(Mode::ReadOnly).rows_of(3).open::<f32>(&path)? };
 //! let query = Array1::from_elem(3, 0.5);
 //! let mut scores = Vec::with_capacity(a.nrows());
@@ -40,7 +40,7 @@
 //! use ndarray::{Array3, Axis, s};
 //! use ndarray_memmap::{MapOptions, Mode};
 //!
-//! // SAFETY: nobody changes the file while `frames` lives.
+//! // SAFETY: no other code changes the file while `frames` lives.
 //! let frames =
 //!     unsafe { MapOptions::new(Mode::ReadOnly).rows_of((48, 64, 3)).open::<u8>(&path)? };
 //! let green = frames.slice(s![2, .., .., 1]); // one channel of one frame, in place
@@ -58,8 +58,8 @@
 //!
 //! # Interleaved records
 //!
-//! Records of one type are a further axis, and one field of them has a stride. NumPy:
-//! `np.memmap(path, 'f4').reshape(-1, 3)[:, 1]`
+//! Records whose fields have one type are rows of an array. One field of all records is a column,
+//! or an array with a stride. NumPy: `np.memmap(path, 'f4').reshape(-1, 3)[:, 1]`
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -69,7 +69,7 @@
 //! use ndarray::{Axis, ShapeBuilder, array};
 //! use ndarray_memmap::{MapOptions, Mode};
 //!
-//! // SAFETY: nobody changes the file while the arrays live.
+//! // SAFETY: no other code changes the file while the arrays live.
 //! let xyz = unsafe { MapOptions::new(Mode::ReadOnly).rows_of(3).open::<f32>(&path)? };
 //! assert_eq!(xyz.index_axis(Axis(1), 1), array![1.0, 4.0, 7.0, 10.0]);
 //!
@@ -80,13 +80,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Records of several types are a struct; see [`Element`](crate::Element), and for `.npy`
-//! files [`npy::record!`](crate::npy::record).
+//! Records whose fields have several types are structs: see [`Element`](crate::Element), and
+//! [`npy::record!`](crate::npy::record) for `.npy` files.
 //!
 //! # Headers of 2880 bytes, big-endian data, `BZERO` and `BSCALE`
 //!
-//! The data of a FITS image begin after the block of the header that has `END`; the axis named
-//! first varies fastest. NumPy: `np.memmap(path, '>i2', 'r', 2880, (3, 4)) * bscale + bzero`
+//! The data of a FITS image begin after the header block that contains `END`. The axis that the
+//! header names first varies fastest.
+//! NumPy: `np.memmap(path, '>i2', 'r', 2880, (3, 4)) * bscale + bzero`
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -122,18 +123,19 @@
 //!
 //! let offset = 80 * cards.len() as u64; // whole blocks
 //! let options = MapOptions::new(Mode::ReadOnly).offset(offset).shape(shape);
-//! // SAFETY: nobody changes the file while `raw` lives.
+//! // SAFETY: no other code changes the file while `raw` lives.
 //! let raw = unsafe { options.map::<Be<i16>>(&file)? };
 //! let image = raw.mapv(|x| f64::from(x.get()) * scale + zero);
 //! assert_eq!(image.row(1), array![34.0, 34.5, 35.0, 35.5]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Of a cube larger than memory, [`sweep`] or slice `raw`, and scale the blocks.
+//! If the image is larger than memory, [`sweep`] or slice `raw`, and scale each block.
 //!
 //! # Appending to a log
 //!
-//! A raw log is made if it is not there, and opened at its end; nobody has to count its rows.
+//! The program creates a raw log if there is none, and appends rows at its end. The length of the
+//! file gives the number of rows.
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -145,23 +147,31 @@
 //!
 //! File::options().append(true).create(true).open(&path)?; // empty, if it is new
 //! let options = MapOptions::new(Mode::ReadWrite).rows_of(2).lock(true);
-//! // SAFETY: programs that write to the log lock it, and readers look at whole rows.
+//! // SAFETY: programs that write to the log lock it, and readers read only whole rows.
 //! let mut log = unsafe { options.open::<f64>(&path)? };
 //! log.push(Axis(0), &array![0.0, 20.5])?;
 //! log.push(Axis(0), &array![1.0, 20.7])?;
-//! log.sync()?; // once in a while: what was not synced a power cut may take
+//! log.sync()?; // now and then: a power cut can lose rows that were not synced
 //! assert_eq!(log.dim(), (2, 2));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A power cut may leave part of a row, which `rows_of` refuses: cut it off by `set_len`, or
-//! log into a `.npy` file, whose header counts whole rows (not synced, they may be zeros)
-//! ([`durability`](crate::doc::durability)). Readers follow by
+//! A power cut can leave a part of a row, and `rows_of` refuses such a file. Truncate the file with
+//! `set_len`, or use a `.npy` file, whose header counts whole rows. Rows that were not synced may
+//! be zeros there: see [`durability`](crate::doc::durability). Readers call
 //! [`refresh`](MmapArray::refresh), in mode `r` and without a lock.
+//!
+//! | | raw file | `.npy` file |
+//! |---|---|---|
+//! | what counts the rows | the length of the file | the header, which the array writes after the rows, as one word |
+//! | the file while the array grows | ends with the last row | is longer, by a hole if the file system has holes |
+//! | the file after `sync`, `close` or drop | ends with the last row | ends with the last row |
+//! | the file after a crash | see [`durability`](crate::doc::durability) | see [`durability`](crate::doc::durability) |
+//! | small rows | one `write` each | stored into reserved space (ext4, XFS, tmpfs) |
 //!
 //! # Editing privately, then committing
 //!
-//! NumPy has mode `c`, whose changes it can only throw away.
+//! NumPy also has mode `c`, but can only discard the changes.
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -169,12 +179,12 @@
 //! # std::fs::write(&path, [0; 5])?;
 //! use ndarray_memmap::{Error, MapOptions, Mode};
 //!
-//! // SAFETY: nobody changes the file while its bytes are borrowed.
+//! // SAFETY: no other code changes the file while its bytes are borrowed.
 //! let mut a = unsafe { MapOptions::new(Mode::CopyOnWrite).open::<u8>(&path)? };
 //! a.view_mut()?[3] = 7;
 //! if a.sum() > 5 {
 //!     match a.commit() {
-//!         Err(Error::Conflict { .. }) => eprintln!("somebody was faster; open it again"),
+//!         Err(Error::Conflict { .. }) => eprintln!("another process was faster; open it again"),
 //!         done => done?, // on disk
 //!     }
 //! }
@@ -182,20 +192,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A power cut meanwhile can leave some pages new and some old. Where that must not be, a
-//! [`Draft`](crate::Draft) replaces the file as a whole: [which to
-//! choose](crate::doc::durability#which-call-to-use).
+//! A power cut during `commit` can leave some pages new and some old. If the program cannot accept
+//! a mixture, a [`Draft`](crate::Draft) replaces the whole file: see [which call to
+//! use](crate::doc::durability#which-call-to-use).
 //!
 //! # Sharing between threads and processes
 //!
-//! | to share | with | how |
+//! | to share | between | use |
 //! |---|---|---|
-//! | for reading | threads | `&a` in [`std::thread::scope`], or an `Arc` of the handle |
-//! | for writing | threads | parts of one `view_mut`: `axis_chunks_iter_mut`, `split_at` |
-//! | for writing | processes, machines | [`partition`](crate::partition): windows without a page in common |
-//! | rows that are added | processes | [`append`](MmapArray::append) in one, [`refresh`](MmapArray::refresh) in the others |
-//! | one version after the other | processes | a [`Draft`](crate::Draft) is published; readers keep theirs until they ask [`is_current`](MmapArray::is_current) |
-//! | taking turns | processes | [`lock`](MapOptions::lock), again while it is [`Error::Locked`](crate::Error::Locked) |
+//! | an array that all read | threads | `&a` in [`std::thread::scope`], or an `Arc` of the handle |
+//! | an array that all write | threads | parts of one `view_mut`: `axis_chunks_iter_mut`, `split_at` |
+//! | an array that all write | processes, machines | [`partition`](crate::partition): windows that have no page in common |
+//! | an array that gets new rows | processes | [`append`](MmapArray::append) in one process, [`refresh`](MmapArray::refresh) in the others |
+//! | successive versions of an array | processes | publish a [`Draft`](crate::Draft); readers keep their version, and check [`is_current`](MmapArray::is_current) |
+//! | an array that processes use in turns | processes | [`lock`](MapOptions::lock), and open again while the error is [`Error::Locked`](crate::Error::Locked) |
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -205,7 +215,7 @@
 //! use ndarray::Axis;
 //! use ndarray_memmap::{MapOptions, Mode};
 //!
-//! // SAFETY: nobody else touches the file while `a` lives.
+//! // SAFETY: no other code uses the file while `a` lives.
 //! let mut a = unsafe { MapOptions::new(Mode::Create).shape((1000, 8)).open::<f64>(&path)? };
 //! let mut all = a.view_mut()?;
 //! thread::scope(|scope| {
@@ -223,8 +233,8 @@
 //!
 //! # From one file larger than memory into another
 //!
-//! Both are gone through block by block, and the result is there whole or not at all. NumPy:
-//! a loop over slices, which leaves both files in memory.
+//! The program sweeps both files block by block. The result appears under its name complete, or
+//! not at all. NumPy: a loop over slices, which leaves both files in the page cache.
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -233,11 +243,11 @@
 //! use ndarray::{Axis, Zip};
 //! use ndarray_memmap::{MapOptions, Mode};
 //!
-//! // SAFETY: nobody changes the file while `raw` lives.
+//! // SAFETY: no other code changes the file while `raw` lives.
 //! let raw = unsafe { MapOptions::new(Mode::ReadOnly).rows_of(3).open::<u16>(&path)? };
 //! let mut scaled = MapOptions::new(Mode::Create).shape(raw.dim()).draft::<f32>(&other)?;
 //! let mut rest = raw.sweep(Axis(0), 8 << 20);
-//! for mut to in scaled.sweep_mut(Axis(0), 16 << 20)? { // twice the bytes, as many rows
+//! for mut to in scaled.sweep_mut(Axis(0), 16 << 20)? { // as many rows, twice the bytes
 //!     let Some(from) = rest.next() else { break };
 //!     Zip::from(&mut to).and(&from).for_each(|to, &x| *to = f32::from(x) * 0.5);
 //! }
@@ -247,12 +257,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Where both are handles, [`sweep_zip`](crate::sweep_zip) keeps the rows together.
+//! If both are handles, [`sweep_zip`](crate::sweep_zip) keeps the rows aligned.
 //!
 //! # Slices of a huge file
 //!
-//! To open a file costs the same whatever its length, and a slice takes memory for what is
-//! looked at. A [`region`](MmapArray::region) reads, syncs or gives back just that.
+//! Opening a file takes the same time for any length. A slice takes memory for the pages that the
+//! program accesses. A [`region`](MmapArray::region) reads, syncs or evicts only these pages.
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -261,20 +271,21 @@
 //! use ndarray::s;
 //! use ndarray_memmap::{MapOptions, Mode};
 //!
-//! // SAFETY: nobody changes the file while `volume` lives.
+//! // SAFETY: no other code changes the file while `volume` lives.
 //! let volume =
 //!     unsafe { MapOptions::new(Mode::ReadOnly).rows_of((64, 64)).open::<f32>(&path)? };
 //! let part = s![40..44, 8..24, ..];
-//! volume.region(part).prefetch()?; // at once, rather than page by page
+//! volume.region(part).prefetch()?; // all pages at once, not one by one
 //! let mean = volume.slice(part).mean();
 //! volume.region(part).evict()?;
 //! # assert_eq!(mean, Some(0.0));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Along the slowest axis a slice is one piece of the file; along another it is spread over all
-//! of it, page by page. What is often cut that way is worth a copy in the other order. How fast
-//! each way is, [`doc::performance`](crate::doc::performance) says.
+//! A slice along the outermost axis (axis 0 in C order, the last in Fortran order) is one range of
+//! the file. A slice along another axis is spread over the pages of the whole file. If the program
+//! often slices along another axis, make a copy in the other memory order. The chapter
+//! [`doc::performance`](crate::doc::performance) compares the speeds.
 //!
 //! [`gather`]: MmapArray::gather
 //! [`sweep`]: MmapArray::sweep
