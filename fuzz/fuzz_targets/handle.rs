@@ -1,4 +1,4 @@
-//! Calls whatever there is to call on a handle, in any order, against a plain `Vec` of rows.
+//! Makes calls on a handle in any order, and compares it with a plain `Vec` of rows.
 #![no_main]
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
@@ -14,7 +14,7 @@ const CACHES: [PageCache; 3] = [PageCache::AsFound, PageCache::Keep, PageCache::
 const MOST_STEPS: usize = 30;
 
 fuzz_target!(|input: &[u8]| {
-    // Inputs that end early go on with zeros.
+    // Inputs that end early continue with zeros.
     run(&mut Unstructured::new(input)).expect("there are always zeros");
 });
 
@@ -57,7 +57,7 @@ fn step(input: &mut Unstructured) -> Result<Step> {
     })
 }
 
-/// Mostly few rows, and seldom some that take more than a page.
+/// Returns mostly few rows, and seldom enough to fill more than a page.
 fn many(input: &mut Unstructured) -> Result<usize> {
     let number = usize::from(input.arbitrary::<u8>()?);
     Ok(if number < 240 { number % 8 } else { (number - 240) * 50 })

@@ -1,5 +1,6 @@
-//! Resolves arbitrary shapes, strides, offsets and lengths of files, and maps what is small,
-//! against the oracle of the tests, which counts in numbers that do not overflow.
+//! Resolves arbitrary shapes, strides, offsets and file lengths, and maps small arrays.
+//!
+//! Compares the results with the oracle of the tests, whose numbers do not overflow.
 #![no_main]
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
@@ -11,7 +12,7 @@ use test_support::{Place, open};
 
 const MODES: [Mode; 5] =
     [Mode::ReadOnly, Mode::CopyOnWrite, Mode::ReadWrite, Mode::Create, Mode::CreateNew];
-/// The most elements that are looked at, and the longest files that are mapped.
+/// The largest number of elements that are compared, and the largest files that are mapped.
 const MOST_ELEMENTS: i128 = 2048;
 const MOST_BYTES: i128 = 1 << 14;
 
@@ -35,7 +36,7 @@ macro_rules! on_type {
 }
 
 fuzz_target!(|input: &[u8]| {
-    // Inputs that end early go on with zeros.
+    // Inputs that end early continue with zeros.
     run(&mut Unstructured::new(input)).expect("there are always zeros");
 });
 
@@ -65,7 +66,7 @@ fn run(input: &mut Unstructured) -> Result<()> {
     }
 }
 
-/// A case whose numbers are small, or of all sizes.
+/// Returns a case with small numbers or with numbers of all sizes.
 fn case(mode: Mode, is_small: bool, input: &mut Unstructured) -> Result<Case> {
     let grow = input.arbitrary()?;
     let offset = number(is_small, input)?;
@@ -77,7 +78,7 @@ fn case(mode: Mode, is_small: bool, input: &mut Unstructured) -> Result<Case> {
     let order = match input.int_in_range(0..=7)? {
         0 => Order::C,
         1 => Order::F,
-        // A number of strides that is seldom another one than that of the axes.
+        // The number of strides seldom differs from the number of axes.
         2 => Order::Strides(strides(input.int_in_range(0..=5)?, is_small, input)?),
         3..6 => Order::Strides(strides(rank, is_small, input)?),
         _ => Order::Strides(spread(&shape, input)?),
@@ -111,7 +112,7 @@ fn strides(count: usize, is_small: bool, input: &mut Unstructured) -> Result<Vec
     Ok(strides)
 }
 
-/// Strides that rarely overlap, in any order of the axes.
+/// Returns strides that rarely overlap, in any order of the axes.
 fn spread(shape: &[usize], input: &mut Unstructured) -> Result<Vec<isize>> {
     let mut axes: Vec<usize> = (0..shape.len()).collect();
     let mut strides = vec![0; shape.len()];
@@ -125,7 +126,7 @@ fn spread(shape: &[usize], input: &mut Unstructured) -> Result<Vec<isize>> {
     Ok(strides)
 }
 
-/// Resolves what may be of any size; opens what is refused, which must not take the file.
+/// Resolves cases of any size. Opens refused cases, which must leave the file as it was.
 fn wide<A: Element>(case: &Case, file_len: u64) {
     let found = case.options().resolve::<A>(file_len);
     case.assert_resolved::<A>(&found, file_len);
@@ -140,7 +141,7 @@ fn wide<A: Element>(case: &Case, file_len: u64) {
     }
 }
 
-/// Maps and compares what is small, in a file that ends `rest` bytes after the array.
+/// Maps and compares small cases in a file that ends `rest` bytes after the array.
 fn near<A>(case: &Case, rest: i128)
 where
     A: bytemuck::Pod + std::fmt::Debug + PartialEq,
@@ -154,7 +155,7 @@ where
     }
 }
 
-/// Returns where a case ends whose elements can all be looked at.
+/// Returns the end of a case if it is small enough to compare all elements.
 fn small_end<A>(case: &Case) -> Option<i128> {
     let mut lengths = case.shape.iter().map(|&length| length as i128);
     let count = lengths.try_fold(1_i128, |count, len| count.checked_mul(len.max(1)));
@@ -163,7 +164,7 @@ fn small_end<A>(case: &Case) -> Option<i128> {
         .then_some(end)
 }
 
-/// Opens files of which few bytes are no `bool`; the lowest that is an element is named.
+/// Opens files with few bytes that are not a `bool`; the error must name the lowest element.
 fn bools(case: &Case, rest: u8, input: &mut Unstructured) -> Result<()> {
     let Some(end) = small_end::<bool>(case) else { return Ok(()) };
     let mut bytes = vec![1; usize::try_from(end).expect("small") + usize::from(rest % 8)];
@@ -207,7 +208,7 @@ fn same_bools(
     }
 }
 
-/// Resolves shapes whose first length is to come from the file.
+/// Resolves shapes whose first length comes from the file.
 fn rows<A: Element>(mode: Mode, input: &mut Unstructured) -> Result<()> {
     let is_small = input.arbitrary()?;
     let (offset, file_len) = (number(is_small, input)?, number(is_small, input)?);
@@ -237,7 +238,7 @@ fn rows<A: Element>(mode: Mode, input: &mut Unstructured) -> Result<()> {
             assert_eq!((i128::from(*found), *row as i128), (available, size));
         }
         Err(Error::TooLarge) if size > i128::from(u64::MAX) => {}
-        // A product may overflow beside a length of zero too.
+        // A product may overflow even if another length is zero.
         Err(Error::TooLarge) if size == 0 => {}
         found => {
             assert!(is_whole, "{found:?}");

@@ -1,4 +1,4 @@
-//! Opens arbitrary files in every safe mode; arrays hold what the files hold.
+//! Opens arbitrary files in every safe mode, and compares the arrays with the files.
 #![no_main]
 
 mod spelled;
@@ -30,7 +30,7 @@ fuzz_target!(|input: &[u8]| {
     let is_whole = end.is_some_and(|end| end <= bytes.len() as u128);
 
     let [read, private] = [Mode::ReadOnly, Mode::CopyOnWrite].map(|mode| {
-        // SAFETY: this process has the file alone, in one thread, and changes it only
+        // SAFETY: only this process uses the file, in one thread, and changes it only
         // when no array is alive.
         unsafe { DynArray::open(&path, mode) }
     });
@@ -54,7 +54,7 @@ fuzz_target!(|input: &[u8]| {
         (_, read, private) => panic!("{read:?} to read, {private:?} to change"),
     }
     load(&path, &bytes, &header);
-    // Nothing has changed the file.
+    // The file is unchanged.
     assert_eq!(std::fs::read(&path).expect("it is there"), bytes);
 });
 
@@ -66,7 +66,7 @@ fn write(bytes: &[u8]) -> std::io::Result<PathBuf> {
     Ok(format!("/proc/self/fd/{}", file.as_raw_fd()).into())
 }
 
-/// Copies arrays of `f64`, which may lie anywhere.
+/// Copies arrays of `f64`, which may lie at any offset.
 fn load(path: &Path, bytes: &[u8], header: &Result<Header, Error>) {
     match (npy::load::<f64, IxDyn>(path), header) {
         (Ok(array), Ok(header)) => {
@@ -80,7 +80,7 @@ fn load(path: &Path, bytes: &[u8], header: &Result<Header, Error>) {
     }
 }
 
-/// Finds where the array ends, by numbers that cannot overflow soon.
+/// Computes the end of the array with wider numbers.
 fn end(header: &Header) -> Option<u128> {
     let size = u128::try_from(header.dtype().size()).ok();
     let shape = header.shape().iter();
@@ -92,7 +92,7 @@ fn end(header: &Header) -> Option<u128> {
     len?.checked_add(header.data_offset().into())
 }
 
-/// Tells whether `DynArray` has a variant for a type.
+/// Returns whether `DynArray` has a variant for a type.
 fn is_number(dtype: &DType) -> bool {
     let DType::Scalar(scalar) = dtype else { return false };
     match scalar.kind {
@@ -118,7 +118,7 @@ macro_rules! on_any {
     };
 }
 
-/// Touches every element.
+/// Compares every element.
 fn compare(array: &DynArray, elements: &[u8]) {
     on_any!(array, array => same_bytes(array, elements));
 }

@@ -1,4 +1,4 @@
-//! Parses arbitrary headers; what is accepted can be written and comes back the same.
+//! Parses arbitrary headers; an accepted header can be written, and parses to the same header.
 #![no_main]
 
 mod spelled;
@@ -15,7 +15,7 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     let Ok(header) = uncapped else { return Corpus::Keep };
     let offset = usize::try_from(header.data_offset()).expect("offsets are small");
     assert!(offset <= file.len());
-    // What follows the header makes no difference.
+    // The bytes after the header make no difference.
     assert_eq!(
         Header::parse_capped(&file[..offset], u64::MAX).ok().as_ref(),
         Some(&header)
@@ -34,7 +34,7 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     assert_eq!(written.shape(), header.shape());
     assert_eq!(written.fortran_order(), header.fortran_order());
     comes_back(&written);
-    // Those who can write the older versions can write the newest.
+    // A header that an older version can encode can also be encoded by the newest.
     comes_back(&written.with_version(Version::V3).expect("all texts are UTF-8"));
     if let Ok(header) = header.clone().with_version(header.version()) {
         comes_back(&header);

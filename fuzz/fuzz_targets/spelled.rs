@@ -1,11 +1,11 @@
-//! How inputs of the fuzzer become `.npy` files; parses nothing.
+//! Turns inputs of the fuzzer into `.npy` files; parses nothing.
 
-/// Gives inputs that do not begin as a file does the frame of one.
+/// Returns a `.npy` file for an input that does not begin as one.
 ///
-/// Most mutations change the length of the dictionary, so that files as such seldom stay
-/// whole. Other inputs are spelled: the version in the first byte, the dictionary up to a
-/// line's end, the elements. Every length is then right, and the elements are aligned
-/// unless the first byte asks for something else.
+/// Most mutations change the length of the dictionary, so that real files seldom stay valid.
+/// Other inputs contain the version in the first byte, the dictionary up to a line break, and
+/// the elements. Every length is then right, and the elements are aligned unless the first
+/// byte requests another offset.
 pub fn file(input: &[u8]) -> Vec<u8> {
     let (Some(&first), false) = (input.first(), is_raw(input)) else {
         return input.to_vec();
@@ -31,7 +31,7 @@ pub fn file(input: &[u8]) -> Vec<u8> {
     file
 }
 
-/// Tells whether an input begins as a file, or as an archive of files.
+/// Returns whether an input begins like a `.npy` file or an archive of files.
 fn is_raw(input: &[u8]) -> bool {
     input.starts_with(b"\x93") || input.starts_with(b"PK")
 }

@@ -1,4 +1,4 @@
-//! Processes that may die: this program once more, running one test, which plays a part there.
+//! Child processes that may die: this program runs one of its tests again in another role.
 
 use std::env;
 use std::os::unix::process::ExitStatusExt;
@@ -9,24 +9,24 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 const PART: &str = "NDARRAY_MEMMAP_TEST_PART";
 const FILE: &str = "NDARRAY_MEMMAP_TEST_FILE";
-/// Said by a process that has outlived what it was to do.
+/// Printed by a process that survives its part.
 pub(crate) const DONE: &str = "the part is played";
 
-/// What this process is to do, and with which file, if a test has started it.
+/// Returns the part of this process and its file if a test started it.
 pub(crate) fn part() -> Option<(String, PathBuf)> {
     let part = env::var(PART).ok()?;
-    // A death that is expected leaves nothing behind.
+    // An expected death must leave no core dump.
     let maximum = getrlimit(Resource::Core).maximum;
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum }).unwrap();
     Some((part, PathBuf::from(env::var_os(FILE).unwrap())))
 }
 
-/// Says that the part has been played.
+/// Prints that the part is complete.
 pub(crate) fn done() {
     println!("\n{DONE}");
 }
 
-/// Makes the command that runs a test in a process of its own, to do `part` with a file.
+/// Returns a command that runs a test in its own process, with `part` and a file.
 pub(crate) fn command<T: Fn()>(test: T, part: &str, file: &Path) -> Command {
     let mut command = test_support::command(test);
     command.env(PART, part).env(FILE, file).stdin(Stdio::null());
@@ -36,7 +36,7 @@ pub(crate) fn command<T: Fn()>(test: T, part: &str, file: &Path) -> Command {
     command
 }
 
-/// Has a process play its part, and makes sure that it comes to the end of it.
+/// Runs a part in a process, and asserts that it succeeds.
 #[track_caller]
 pub(crate) fn passes<T: Fn()>(test: T, part: &str, file: &Path) {
     let output = command(test, part, file).output().expect("a child process");
@@ -44,7 +44,7 @@ pub(crate) fn passes<T: Fn()>(test: T, part: &str, file: &Path) {
     assert!(is_done, "{part}: {}", described(&output));
 }
 
-/// Has a process play its part, and makes sure that a signal is the end of it.
+/// Runs a part in a process, and asserts that a signal kills it.
 #[track_caller]
 pub(crate) fn dies<T: Fn()>(test: T, part: &str, file: &Path, signal: i32) -> Output {
     let output = command(test, part, file).output().expect("a child process");
@@ -63,12 +63,12 @@ fn described(output: &Output) -> String {
     format!("the child ended with {status}\n{out}\n{err}")
 }
 
-/// Says that all is done but what is to be the end.
+/// Prints that only the fatal step remains.
 pub(crate) fn done_first(what: &str) {
     println!("\nall but the end of {what}");
 }
 
-/// Tells whether a process came as far as that.
+/// Returns whether a process reached [`done_first`].
 pub(crate) fn has_done_first(output: &Output, what: &str) -> bool {
     says(output, &format!("all but the end of {what}"))
 }

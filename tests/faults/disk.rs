@@ -1,4 +1,4 @@
-//! The disk that `.ci/steps/faults` mounts for a row, and that may come to harm.
+//! The disk that `.ci/steps/faults` mounts for a row, and that a test may fill or shut down.
 
 use std::env;
 use std::fs::File;
@@ -24,7 +24,7 @@ fn folder(name: &str) -> PathBuf {
     PathBuf::from(env::var_os(name).unwrap_or_else(|| panic!("{name} names a folder")))
 }
 
-/// Takes all the space that is left.
+/// Fills the disk.
 pub(crate) fn fill(folder: &Path) {
     let file = File::create(folder.join("filling")).unwrap();
     let (mut end, mut len) = (0, 1 << 20);
@@ -38,7 +38,7 @@ pub(crate) fn fill(folder: &Path) {
             Err(e) => panic!("{e}"),
         }
     }
-    // What file systems keep back for reservations, they give to writes.
+    // File systems give writes the space that they refuse to reservations.
     for block in [65_536, 4096, 512] {
         loop {
             match file.write_all_at(&vec![1; block], end) {
@@ -48,7 +48,7 @@ pub(crate) fn fill(folder: &Path) {
             }
         }
     }
-    // Of a disk that is this full, the last blocks may find no room after all.
+    // On such a full disk the last blocks may find no space after all.
     let _ = file.sync_all();
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn cold(path: &Path, bytes: &[u8]) -> File {
     File::options().read(true).write(true).open(path).unwrap()
 }
 
-/// Has the disk fail: an XFS file system is shut down, and reads nothing from then on.
+/// Makes the disk fail: shuts down an XFS file system, which reads nothing afterwards.
 pub(crate) fn shut_down(folder: &Path) {
     let mut command = Command::new("xfs_io");
     let status = command.args(["-x", "-c", "shutdown"]).arg(folder).status().unwrap();

@@ -26,7 +26,7 @@ fn a_store_into_a_hole_of_a_full_disk_kills_the_process() {
     fill(&disk);
     let test = a_store_into_a_hole_of_a_full_disk_kills_the_process;
     child::dies(test, "store", &file, libc::SIGBUS);
-    // With its space reserved, the same is an error, and the file as it was.
+    // With reserved space the array fails with an error, and the file stays as it was.
     let options = MapOptions::new(Create).shape(4 << 20);
     let error = open::<u8, _>(&options, &file).map(drop).unwrap_err();
     assert!(matches!(error, Error::NoSpace { needed: 4_194_304 }), "{error:?}");
@@ -44,7 +44,7 @@ fn a_page_that_cannot_be_read_kills_the_process_unless_it_was_prefetched() {
         if part == "prefetch" {
             let error = a.region(s![..]).prefetch().unwrap_err();
             assert!(matches!(error, Error::Io { action: "read", .. }), "{error:?}");
-            // What is opened now is refused in words.
+            // Opening the file now returns an error.
             let error = open::<u8, _>(&options, &file).map(drop).unwrap_err();
             assert!(matches!(error, Error::Io { .. }), "{error:?}");
             let error = options.load::<u8>(&file).map(drop).unwrap_err();

@@ -1,6 +1,6 @@
-//! Files that are cut under arrays with a guard, and signals that are none of its business.
+//! Files that are truncated under arrays with a guard, and signals that do not concern the guard.
 //!
-//! All in processes of their own: the guard is there for a whole process.
+//! Each test runs in its own process, because the guard is installed for a whole process.
 
 use std::fs::{self, File};
 use std::hint::black_box;
@@ -25,7 +25,7 @@ const THREADS: usize = 8;
 const ROUNDS: usize = 60;
 /// Elements of 8 bytes: 256 KiB.
 const LEN: usize = 1 << 15;
-/// How long a thread waits for what has to happen at some time.
+/// How long a thread waits for an event that must happen.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn install() {
@@ -35,12 +35,12 @@ fn install() {
     }
 }
 
-/// Elements of which none is zero.
+/// Returns elements that are all nonzero.
 fn elements() -> Vec<u8> {
     (1..=LEN as u64).flat_map(u64::to_ne_bytes).collect()
 }
 
-/// Has another process truncate a file.
+/// Makes another process truncate a file.
 fn cut_elsewhere(file: &Path, len: usize) {
     let mut command = Command::new("truncate");
     let status = command.arg("-s").arg(len.to_string()).arg(file).status().unwrap();
@@ -51,7 +51,7 @@ fn cut(file: &Path, len: u64) {
     File::options().write(true).open(file).unwrap().set_len(len).unwrap();
 }
 
-/// Where a file is cut in a round: some pages before its end, in the middle of one or not.
+/// Returns the length for a round: some pages before the end, at a page boundary or not.
 fn cut_of(round: usize) -> usize {
     let most = 8 * LEN - 2 * rustix::param::page_size();
     round * 104_729 % most
@@ -115,7 +115,7 @@ fn a_file_that_another_process_cuts_under_eight_readers_is_an_error() {
                 }
                 cut_elsewhere(&file, cut);
             });
-            // The length of the file may have told all threads before one of them met the loss.
+            // All threads may have noticed the new file length before one of them faulted.
             assert_eq!(a[LEN - 1], 0);
             assert_past_end(&a, cut);
             assert_faulted(a.guarded(|view| view.len()));
@@ -146,7 +146,7 @@ fn a_file_that_another_process_cuts_under_eight_writers_is_an_error() {
                     let (storing, is_cut) = (&storing, &is_cut);
                     let _ = scope.spawn(move || {
                         loop {
-                            // The last pass begins after the cut.
+                            // The last pass begins after the truncation.
                             let is_last = is_cut.load(Ordering::Acquire);
                             chunk.fill(u64::MAX);
                             let _ = storing.fetch_add(1, Ordering::Relaxed);
@@ -198,7 +198,7 @@ fn after_a_fault_nothing_is_synced_appended_or_committed() {
                 }
                 assert_past_end(&a, CUT as usize);
                 let fault = a.fault().unwrap();
-                assert_eq!(a[0], 5, "what is there can be read");
+                assert_eq!(a[0], 5, "the rest can be read");
                 a.view_mut().unwrap()[last] = 7;
                 for _ in 0..2 {
                     match mode {
@@ -213,10 +213,14 @@ fn after_a_fault_nothing_is_synced_appended_or_committed() {
                         }
                     }
                 }
-                assert_eq!(a.fault().unwrap().offset, fault.offset, "the first stays");
+                assert_eq!(
+                    a.fault().unwrap().offset,
+                    fault.offset,
+                    "the first fault stays"
+                );
                 drop(a);
                 assert_eq!(fs::metadata(&file).unwrap().len(), CUT);
-                // Opened again, the file is an array like any other.
+                // The reopened file is an array like any other.
                 let options = MapOptions::new(ReadWrite).guarded(true);
                 let a: MmapArray1<u64> = open(&options, &file).unwrap();
                 a.sync().unwrap();
@@ -249,7 +253,7 @@ fn a_fault_is_that_of_its_array_however_calls_are_nested() {
             assert_faulted(inner);
             x.sum()
         });
-        assert_eq!(nested.unwrap(), sum, "that is the fault of the other array");
+        assert_eq!(nested.unwrap(), sum, "only the other array has a fault");
         assert!(a.fault().is_none() && b.fault().is_some());
         cut(&file, 10);
         assert_faulted(a.guarded(|_| a.guarded(|z| z[LEN - 1])));
@@ -273,7 +277,7 @@ fn a_signal_that_no_guarded_array_raises_kills_as_ever() {
         match part.as_str() {
             "memmap2" => {
                 let mapped = File::open(&file).unwrap();
-                // SAFETY: none; this is to be the end of the process.
+                // SAFETY: the contract is broken on purpose; the bus error must kill this process.
                 let map = unsafe { Mmap::map(&mapped) }.unwrap();
                 cut(&file, 10);
                 let _ = black_box(map[50_000]);
@@ -291,7 +295,7 @@ fn a_signal_that_no_guarded_array_raises_kills_as_ever() {
                 cut(&file, 10);
                 let _ = black_box(a[50_000]);
             }
-            // The standard library takes the first for a fault, which comes again.
+            // The standard library treats the first signal as a fault that would recur.
             _ => {
                 for _ in 0..2 {
                     // SAFETY: the call touches no memory.
@@ -310,7 +314,7 @@ fn a_signal_that_no_guarded_array_raises_kills_as_ever() {
 }
 
 /// Uses up the stack.
-#[expect(unconditional_recursion, reason = "that is what it is for")]
+#[expect(unconditional_recursion, reason = "it must overflow the stack")]
 fn recurse(depth: u64) -> u64 {
     let block = black_box([depth; 100]);
     recurse(depth + 1) + block[99]
@@ -340,7 +344,7 @@ fn an_overflow_of_the_stack_is_reported_as_ever() {
 
 static SEEN: AtomicUsize = AtomicUsize::new(0);
 
-/// A handler of somebody else, which maps memory where there was a fault.
+/// A handler of another library, which maps memory at the address of a fault.
 extern "C" fn other_handler(
     signal: libc::c_int,
     info: *mut libc::siginfo_t,
@@ -378,7 +382,7 @@ fn a_handler_that_was_there_before_gets_what_is_not_ours() {
         let other = Place::of(&numbers());
         let ours: MmapArray1<u8> = open(&options, &other).unwrap();
         let mapped = File::open(&file).unwrap();
-        // SAFETY: the file is cut, on purpose; the handler above sees to it.
+        // SAFETY: the test truncates the file on purpose; the handler above maps the lost page.
         let theirs = unsafe { Mmap::map(&mapped) }.unwrap();
         for (file, at) in [(other.path(), 60_000), (file.as_path(), 50_000)] {
             cut(file, 10);
@@ -390,7 +394,11 @@ fn a_handler_that_was_there_before_gets_what_is_not_ours() {
                 assert_eq!(SEEN.load(Ordering::Relaxed), theirs[at..].as_ptr().addr());
             }
         }
-        assert_eq!(ours.fault().unwrap().count, 1, "theirs is not counted");
+        assert_eq!(
+            ours.fault().unwrap().count,
+            1,
+            "the other mapping's fault is not counted"
+        );
         return child::done();
     }
     let place = Place::of(&numbers());

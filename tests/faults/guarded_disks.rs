@@ -35,7 +35,7 @@ fn a_store_into_a_hole_of_a_full_disk_is_an_error() {
         assert_lost(&a);
         assert!(matches!(a.sync(), Err(Error::Faulted { .. })));
         drop(a);
-        // With room again, the file takes what it is given.
+        // With free space again, the file accepts writes.
         fs::remove_file(file.with_file_name("filling")).unwrap();
         File::open(&file).unwrap().sync_all().unwrap();
         let mut a = guarded(MapOptions::new(ReadWrite), &file);
@@ -65,7 +65,7 @@ fn a_page_that_cannot_be_read_is_an_error_and_zeros() {
         let read = a.guarded(|view| assert!(view.iter().all(|&x| x == 0)));
         assert!(matches!(read, Err(Error::Faulted { offset: 0..4096 })), "{read:?}");
         assert_lost(&a);
-        // Stores go nowhere.
+        // Stores are lost.
         a.view_mut().unwrap().fill(1);
         for _ in 0..2 {
             assert!(matches!(a.sync(), Err(Error::Faulted { .. })));

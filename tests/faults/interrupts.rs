@@ -20,9 +20,9 @@ extern "C" fn count(_: libc::c_int) {
     let _ = SIGNALS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Sends this thread a signal every so often, whose handler restarts no system call.
+/// Sends this thread a signal at an interval until the process ends.
 ///
-/// For as long as the process lives.
+/// The handler does not restart system calls.
 fn be_interrupted(microseconds: i64) {
     // SAFETY: zeros are a valid value of this struct of numbers and pointers.
     let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
@@ -46,13 +46,13 @@ fn be_interrupted(microseconds: i64) {
     assert_eq!(failed, 0);
     let every = libc::timespec { tv_sec: 0, tv_nsec: microseconds * 1000 };
     let times = libc::itimerspec { it_interval: every, it_value: every };
-    // SAFETY: the timer is there, and so are the times.
+    // SAFETY: the timer exists, and the times live during the call.
     let failed =
         unsafe { libc::timer_settime(timer, 0, &raw const times, ptr::null_mut()) };
     assert_eq!(failed, 0);
 }
 
-/// Does everything that a file is opened, written or read for, and checks what is in it.
+/// Opens, writes and reads files in every way, and checks their contents.
 fn do_everything(path: &Path, rows: usize) {
     let numbers = Array2::from_shape_fn((rows, 1000), |(i, j)| (1000 * i + j) as u32);
     let created = |mode| MapOptions::new(mode).lock(true).shape((rows, 1000));
@@ -128,7 +128,7 @@ fn system_calls_that_are_interrupted_are_made_again() {
         }
         return child::done();
     }
-    // Where calls take long enough to be interrupted.
+    // On a disk, calls take long enough to be interrupted.
     let place = Place::cold(&[0]);
     fs::remove_file(&place).unwrap();
     let test = system_calls_that_are_interrupted_are_made_again;
@@ -140,7 +140,7 @@ fn system_calls_that_are_interrupted_are_made_again() {
 fn a_reservation_in_memory_that_is_interrupted_comes_to_an_end() {
     if let Some((_, file)) = child::part() {
         be_interrupted(1000);
-        // Takes the kernel some milliseconds.
+        // The call takes the kernel some milliseconds.
         let mut a: MmapArray1<u8> =
             open(&MapOptions::new(Create).shape(100 << 20), &file).unwrap();
         a.view_mut().unwrap()[99 << 20] = 1;

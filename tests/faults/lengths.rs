@@ -1,4 +1,4 @@
-//! Files that are cut, holed, removed or replaced while they are mapped.
+//! Files that are truncated, punched with holes, removed or replaced while they are mapped.
 
 use std::fs;
 use std::hint::black_box;
@@ -14,7 +14,7 @@ use crate::{child, later, open};
 use test_support::Place;
 use test_support::kernel::numbers;
 
-/// In the middle of a page.
+/// A length in the middle of a page.
 const CUT: usize = 50_000;
 
 fn array(mode: Mode, path: impl AsRef<Path>) -> MmapArray1<u8> {
@@ -28,14 +28,14 @@ fn what_was_cut_off_and_grows_again_is_zeros_and_the_file_has_changed() {
         let mut a = array(mode, &place);
         let mut expected = numbers();
         if mode == CopyOnWrite {
-            // A private change does not outlive that its page is cut off.
+            // The truncation of its page discards a private change.
             let mut view = a.view_mut().unwrap();
             (view[0], view[99_999], expected[0]) = (255, 255, 255);
         }
         assert!(!a.file_changed().unwrap(), "{mode}");
         later();
         place.file().set_len(CUT as u64).unwrap();
-        // To look at the array now would be death; to ask is not.
+        // An access to the lost pages would raise SIGBUS; `file_changed` does not access them.
         assert!(a.file_changed().unwrap() && a.is_current(&place).unwrap(), "{mode}");
         place.file().set_len(100_000).unwrap();
         expected[CUT..].fill(0);
@@ -74,12 +74,12 @@ fn a_hole_under_an_array_is_zeros_and_the_file_has_changed() {
         let punch = FallocateFlags::PUNCH_HOLE.union(FallocateFlags::KEEP_SIZE);
         let (start, len) = (HOLE.start as u64, HOLE.len() as u64);
         if fallocate(place.file(), punch, start, len).is_err() {
-            // A file system that makes no holes takes zeros instead, with the same effect.
+            // Zeros have the same effect on a file system without holes.
             place.file().write_all_at(&vec![0; HOLE.len()], start).unwrap();
         }
         let mut shown = expected.clone();
         if mode == CopyOnWrite {
-            // All of its page is private.
+            // The whole page of a private change is private.
             let page = 20_480..20_480 + rustix::param::page_size();
             shown[page.clone()].copy_from_slice(&numbers()[page]);
             shown[20_480] = 255;
@@ -100,7 +100,7 @@ fn a_look_beyond_the_end_of_a_file_that_was_cut_kills_the_process() {
         let mut a = array(mode.parse().unwrap(), &file);
         fs::File::options().write(true).open(&file).unwrap().set_len(10).unwrap();
         assert_eq!(a[9], 9);
-        assert_eq!(a[10], 0, "the rest of the page is there");
+        assert_eq!(a[10], 0, "the rest of the page is mapped");
         match a.view_mut() {
             Ok(mut view) => view[CUT] = 1,
             Err(_) => drop(black_box(a[CUT])),
@@ -133,7 +133,7 @@ fn a_file_that_is_removed_stays_what_it_was_until_it_is_unmapped() {
             _ => a.sync().unwrap(),
         }
         drop(a);
-        assert_eq!(place.bytes(), None, "{mode}: nothing brings it back");
+        assert_eq!(place.bytes(), None, "{mode}: the file stays removed");
     }
 }
 
@@ -144,7 +144,7 @@ fn a_file_that_is_replaced_stays_what_it_was_and_the_new_one_is_left_alone() {
         let mut a = array(mode, &place);
         assert!(!a.file_changed().unwrap());
         let new = place.folder().join("new");
-        // Shorter, so that to look at this one would be death.
+        // A shorter file, so that an access to its missing pages would raise SIGBUS.
         fs::write(&new, [3; 10]).unwrap();
         fs::rename(&new, &place).unwrap();
         assert!(a.as_slice() == Some(&numbers()[..]), "{mode}");

@@ -13,7 +13,7 @@ use crate::{assert_errno, child, open};
 use test_support::kernel::{call, numbers, refusing};
 use test_support::{Place, npy_common, sampled};
 
-/// What makes the numbers of a file.
+/// Returns the sum of the numbers in a file.
 fn sum() -> u64 {
     numbers().iter().map(|&x| u64::from(x)).sum()
 }
@@ -45,7 +45,7 @@ fn what_has_no_room_in_the_address_space_is_an_error_and_leaves_the_file() {
         let statm = fs::read_to_string("/proc/self/statm").unwrap();
         let pages: u64 = statm.split(' ').next().unwrap().parse().unwrap();
         let page = rustix::param::page_size() as u64;
-        // Less than an array that grows would like to have.
+        // Less address space than a growing array tries to reserve.
         limit(Resource::As, pages * page + (48 << 20));
 
         for mode in [ReadOnly, CopyOnWrite, ReadWrite] {
@@ -74,7 +74,7 @@ fn what_has_no_room_in_the_address_space_is_an_error_and_leaves_the_file() {
         assert_errno(&opened.map(drop).unwrap_err(), &["map"], Errno::NOMEM);
         assert!(!new.exists());
 
-        // What has room goes on.
+        // Arrays that fit still work.
         let mut a = open::<u8, _>(&MapOptions::new(ReadWrite), &file).unwrap();
         assert_eq!(sum_of(&a), sum());
         a.view_mut().unwrap().fill(2);
@@ -108,7 +108,7 @@ fn ten_thousand_arrays_open_with_64_descriptors() {
         assert!(arrays.iter().all(|a| (a[250], a.len()) == (250, 100_000)));
         assert_eq!(arrays.iter().step_by(1000).map(sum_of).sum::<u64>(), 10 * sum());
 
-        // Those that write keep one each, until there is none.
+        // Each writable array keeps a descriptor open, until none is left.
         let mut writers = Vec::new();
         let error = loop {
             match open::<u8, _>(&MapOptions::new(ReadWrite), &file) {
@@ -159,7 +159,7 @@ fn one_array_more_than_the_kernel_maps_is_an_error_and_the_others_go_on() {
         let most = most_mappings();
         if most > MOST_TRIED || test_support::file_system(&file) == "fuse" {
             // This number of mappings would take all memory, or all descriptors of a FUSE server,
-            // which opens one file for each mapping. The filter refuses the first.
+            // which opens one file for each mapping. The filter refuses the first mapping instead.
             return refusing(call::MMAP, &[], Errno::NOMEM, || {
                 let error = open::<u8, _>(&MapOptions::new(ReadOnly), &file);
                 assert_errno(&error.map(drop).unwrap_err(), &["map"], Errno::NOMEM);
@@ -167,7 +167,7 @@ fn one_array_more_than_the_kernel_maps_is_an_error_and_the_others_go_on() {
                 child::done();
             });
         }
-        // Memory to note them is found beforehand: later there is no mapping for it.
+        // Allocate the vector beforehand: later the allocator can map no memory for it.
         let mut arrays = Vec::with_capacity(most);
         let error = loop {
             match open::<u8, _>(&MapOptions::new(ReadOnly), &file) {
@@ -181,7 +181,7 @@ fn one_array_more_than_the_kernel_maps_is_an_error_and_the_others_go_on() {
         at_the_limit(&file, &mut rows);
         assert!(arrays.iter().all(|a| a[250] == 250));
         assert_eq!(sum_of(&arrays[count / 2]), sum());
-        // One that is gone makes room for another.
+        // Dropping one array makes room for another.
         drop(arrays.pop());
         let a = open::<u8, _>(&MapOptions::new(ReadOnly), &file).unwrap();
         assert_eq!(sum_of(&a), sum());
@@ -191,14 +191,14 @@ fn one_array_more_than_the_kernel_maps_is_an_error_and_the_others_go_on() {
     let test = one_array_more_than_the_kernel_maps_is_an_error_and_the_others_go_on;
     child::passes(test, "open", place.path());
     place.assert_holds(&numbers());
-    // In the same file, all goes on.
+    // This process can still use the same file.
     let mut a = open::<u8, _>(&MapOptions::new(ReadWrite), &place).unwrap();
     a.view_mut().unwrap().fill(2);
     a.close().unwrap();
     place.assert_holds(&[2; 100_000]);
 }
 
-/// What an array does while nothing more can be mapped.
+/// Checks the calls of an array while the kernel refuses further mappings.
 fn at_the_limit(file: &Path, rows: &mut MmapArray2<u8>) {
     let new = file.with_file_name("new");
     for (mode, path) in [(ReadWrite, file), (Create, file), (Create, &new)] {
@@ -219,7 +219,7 @@ fn at_the_limit(file: &Path, rows: &mut MmapArray2<u8>) {
     assert!(gathered.into_iter().all(|row| row.iter().all(|&x| x == 5)));
     rows.region(s![.., ..10]).prefetch().unwrap();
     rows.sync().unwrap();
-    // Growth needs a mapping, and says so before it changes anything.
+    // Growth needs a mapping, and fails before it changes anything.
     let block = ndarray::Array2::from_elem((200, 1000), 5);
     let error = rows.append(Axis(0), &block).unwrap_err();
     assert_errno(&error, &["map"], Errno::NOMEM);

@@ -1,7 +1,7 @@
-//! What happens when something fails under an array, one row of a table each.
+//! The behaviour of an array when something under it fails, one row of a table for each failure.
 //!
-//! `tests/faults/rows` has the rows; `.ci/steps/faults` runs them all, those that need root
-//! and disks of their own too, has NumPy do the same, and prints the table.
+//! `tests/faults/rows` has the rows. `.ci/steps/faults` runs them all, including the ones that
+//! need root and their own disks, runs the same in NumPy, and prints the table.
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 #![expect(unsafe_code, reason = "files are mapped; processes fork and are interrupted")]
 #![expect(
@@ -34,22 +34,22 @@ use ndarray::Dimension;
 use ndarray_memmap::{Element, Error, MapOptions, MmapArray, Result};
 use rustix::io::Errno;
 
-/// Opens a file that something is going to happen to.
+/// Opens a file that a test is going to change.
 fn open<A: Element, D: Dimension>(
     options: &MapOptions<D>,
     path: impl AsRef<Path>,
 ) -> Result<MmapArray<A, D>> {
-    // SAFETY: some tests break the contract, since what comes of that is what they are about:
-    // in a process that is to die of it, or while no reference into the file lives.
+    // SAFETY: some tests break the contract in order to test the result. They do so in a process
+    // that must die of it, or while no reference into the file lives.
     unsafe { options.open(path) }
 }
 
-/// Waits until a change gives a file another time of modification.
+/// Waits until a change gives a file a new modification time.
 fn later() {
     thread::sleep(Duration::from_millis(50));
 }
 
-/// Makes sure that an error is the system's own.
+/// Asserts that an error has an error number of the operating system.
 #[track_caller]
 fn assert_errno(error: &Error, doing: &[&str], errno: Errno) {
     match error {

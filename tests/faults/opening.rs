@@ -1,4 +1,4 @@
-//! Files that may not be opened, or are none.
+//! Files without permission, and paths that are not regular files.
 
 use std::fs::{self, Permissions};
 use std::io::{Error as IoError, ErrorKind};
@@ -20,7 +20,7 @@ fn allow(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// What every way to a file answers that leads to an array.
+/// Returns the errors of every way to open an array.
 fn refused(mode: Mode, path: &Path) -> Vec<Error> {
     let options = MapOptions::new(mode).shape(1000);
     let mut errors = vec![open::<u8, _>(&options, path).map(drop).unwrap_err()];
@@ -128,7 +128,7 @@ fn files_of_the_kernels_own_are_empty_or_refused() {
     assert!(!fs::read(mounts).unwrap().is_empty());
     for mode in [ReadOnly, CopyOnWrite] {
         let options = MapOptions::new(mode);
-        // They have no length, though there is something to read.
+        // Files of procfs report length 0, although they have contents.
         assert!(open::<u8, _>(&options, mounts).unwrap().is_empty(), "{mode}");
         assert!(options.load::<u8>(mounts).unwrap().is_empty(), "{mode}");
         for error in refused(mode, mounts) {
@@ -137,7 +137,7 @@ fn files_of_the_kernels_own_are_empty_or_refused() {
             assert!(is_short, "{mode}: {error:?}");
         }
     }
-    // This one says that it has a page, has less, and cannot be mapped at all.
+    // A file of sysfs reports a length of one page, has fewer bytes, and cannot be mapped.
     let settings = ["mm/transparent_hugepage/enabled", "uevent_seqnum", "profiling"];
     let mut settings =
         settings.map(|name| Path::new("/sys/kernel").join(name)).into_iter();

@@ -1,4 +1,4 @@
-//! Several processes and one file: forks, kills, halves.
+//! Several processes that use one file: forks, kills, halves.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -16,17 +16,17 @@ use test_support::Place;
 const LEN: usize = 300_001;
 
 fn forked(work: impl FnOnce()) {
-    // SAFETY: this process has one thread besides the one that waits for it, and the child
-    // ends by `_exit`.
+    // SAFETY: this process has one other thread, which waits for this one, and the child ends by
+    // `_exit`.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         let failed = catch_unwind(AssertUnwindSafe(work)).is_err();
-        // SAFETY: nothing of this process is to be cleaned up.
+        // SAFETY: this process has nothing to clean up.
         unsafe { libc::_exit(i32::from(failed)) }
     }
     assert!(pid > 0);
     let mut status = 0;
-    // SAFETY: `status` is where the system may write.
+    // SAFETY: `status` is valid for the write of the kernel.
     let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
     assert_eq!((waited, status), (pid, 0));
 }
@@ -52,8 +52,8 @@ fn a_child_that_was_forked_reads_and_drops_and_its_parent_goes_on() {
             drop((a, b));
         });
         let (mut a, mut b) = (shared.unwrap(), private.unwrap());
-        assert!(a == numbers, "what the child has unmapped is still there");
-        assert_eq!((b[0], b[1]), (2, 1), "private changes are those of one process");
+        assert!(a == numbers, "the child's unmapping has no effect here");
+        assert_eq!((b[0], b[1]), (2, 1), "private changes belong to one process");
         let lock = MapOptions::new(ReadOnly).lock(true);
         let refused = open::<u32, _>(&lock, &file).map(drop);
         assert!(matches!(refused, Err(Error::Locked { .. })), "{refused:?}");
@@ -92,7 +92,7 @@ fn what_was_stored_before_a_kill_is_in_the_file() {
         let said = output.lines().map_while(Result::ok).any(|line| line == "synced");
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(said, "the child came to its end too early");
+        assert!(said, "the child ended before its sync");
         let bytes = place.bytes().unwrap();
         assert_eq!(bytes.len(), LEN);
         assert!(bytes[..LEN / 2].iter().all(|&x| x == 2), "stored, not synced");

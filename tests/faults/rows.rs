@@ -1,4 +1,4 @@
-//! The rows of the table and the tests that there are, compared.
+//! Compares the rows of the table with the existing tests.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// The tests of a file, by their names.
+/// Returns the names of the tests in a file.
 fn tests(source: &str) -> impl Iterator<Item = String> + '_ {
     let attributes = source.match_indices("#[test]");
     attributes.filter_map(|(at, _)| {

@@ -1,4 +1,4 @@
-//! Syncs that fail: what is lost is said, and not taken back.
+//! Syncs that fail: the array reports the loss, and keeps reporting it.
 
 use ndarray_memmap::Mode::{Create, ReadWrite};
 use ndarray_memmap::{Error, MapOptions, SyncToDisk};
@@ -41,7 +41,7 @@ fn a_disk_that_has_less_space_than_it_says_poisons_the_array() {
     for _ in 0..3 {
         assert!(matches!(a.sync(), Err(Error::Poisoned)));
     }
-    // With room again, it is still not known what was lost.
+    // After space is free again, it is still unknown which writes were lost.
     std::fs::remove_file(below.join("filling")).unwrap();
     a.view_mut().unwrap().fill(2);
     assert!(matches!(a.sync(), Err(Error::Poisoned)));

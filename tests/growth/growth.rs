@@ -1,4 +1,4 @@
-//! Arrays that grow: what is in the file at any time, and what is refused.
+//! Arrays that grow: the contents of the file at any time, and the refused calls.
 #![expect(unsafe_code, reason = "files are mapped, and a process forks")]
 
 use std::fs;
@@ -27,7 +27,7 @@ fn created(place: &Place, shape: (usize, usize)) -> MmapArray2<u32> {
     npy_common::create_plain(place, shape).unwrap()
 }
 
-/// What a reader finds who copies the file, and looks at it then.
+/// Returns the rows that a reader finds in a copy of the file.
 fn copied(place: &Place) -> Array2<u32> {
     let file = place.bytes().unwrap();
     let header = Header::parse(&file).unwrap();
@@ -127,7 +127,7 @@ fn header_of(place: &Place) -> Header {
     Header::read(&place.file()).unwrap()
 }
 
-/// As [`copied`], but without the bytes beyond the array, which may be many.
+/// Like [`copied`], but without the bytes after the array, which may be many.
 fn copied_start(place: &Place, count: u64) -> Array2<u32> {
     use std::io::Read;
 
@@ -164,7 +164,7 @@ fn whoever_opens_a_file_while_it_grows_finds_whole_rows() {
         });
         for row in 0..ROWS {
             a.push(Axis(0), &rows(row..row + 1, 5).row(0)).unwrap();
-            // Lets the reader have its turn on a busy machine.
+            // Gives the reader processor time on a busy machine.
             if row % 200 == 0 {
                 std::thread::sleep(std::time::Duration::from_millis(1));
             }
@@ -252,7 +252,7 @@ fn elements_of_one_axis_and_of_many_grow() {
         scratch.push(Axis(0), &Array1::ones(7)).unwrap();
     }
     assert_eq!(scratch.sum(), 3500.0);
-    // Rows without bytes are counted all the same.
+    // Rows of zero bytes are counted too.
     let place = Place::missing();
     let mut a = created(&place, (2, 0));
     a.push(Axis(0), &Array1::zeros(0)).unwrap();
@@ -356,7 +356,7 @@ fn a_header_without_room_is_refused_until_it_is_made_growable() {
     assert_eq!(
         fs::metadata(&place).unwrap().modified().unwrap(),
         inode,
-        "not written anew"
+        "not written again"
     );
 }
 
@@ -566,12 +566,12 @@ fn an_array_of_unknown_type_grows_with_its_header() {
     created(&place, (2, 3)).close().unwrap();
     // SAFETY: the file lies in the test's own folder.
     let opened = unsafe { npy::DynArray::open(&place, ReadWrite) };
-    let npy::DynArray::U32(mut a) = opened.unwrap() else { panic!("of another type") };
+    let npy::DynArray::U32(mut a) = opened.unwrap() else { panic!("another type") };
     a.push(Axis(0), &array![7, 8, 9].into_dyn()).unwrap();
     a.close().unwrap();
     assert_eq!(copied(&place), array![[0, 0, 0], [0, 0, 0], [7, 8, 9]]);
     let opened = npy_common::open_any(&place);
-    let npy::DynArray::U32(mut a) = opened.unwrap() else { panic!("of another type") };
+    let npy::DynArray::U32(mut a) = opened.unwrap() else { panic!("another type") };
     let mut writer = reopened(&place);
     writer.resize(Axis(0), 5).unwrap();
     a.refresh().unwrap();
@@ -613,12 +613,12 @@ fn a_process_that_forks_leaves_the_file_to_whoever_goes_on() {
             a.push(Axis(0), &array![1, 2, 3]).unwrap();
             let long = place.len();
             assert!(long > 1 << 20);
-            // SAFETY: this process has one thread besides the one that waits for it.
+            // SAFETY: this process has one other thread, which waits for this one.
             let child = unsafe { libc::fork() };
             if child == 0 {
                 let checked = std::panic::catch_unwind(move || {
                     a.sync().unwrap();
-                    assert_eq!(place.len(), long, "it is the parent's");
+                    assert_eq!(place.len(), long, "the file belongs to the parent");
                     a.resize(Axis(0), 2).unwrap();
                     assert_eq!(place.len(), 128 + 24);
                     for _ in 0..1000 {
@@ -628,11 +628,11 @@ fn a_process_that_forks_leaves_the_file_to_whoever_goes_on() {
                     assert_eq!((a.nrows(), place.len()), (1002, 128 + 12 * 1002));
                     std::mem::forget((a, place));
                 });
-                // SAFETY: nothing of this process is to be cleaned up.
+                // SAFETY: this process has nothing to clean up.
                 unsafe { libc::_exit(i32::from(checked.is_err())) }
             }
             let mut status = 0;
-            // SAFETY: `status` is where the system may write.
+            // SAFETY: `status` is valid for the write of the kernel.
             let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
             assert_eq!((waited, status), (child, 0));
             assert_eq!(header_of(&place).shape(), [1002, 3]);

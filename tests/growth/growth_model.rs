@@ -1,4 +1,4 @@
-//! Random histories of arrays that grow and change, against a plain `Vec` of rows.
+//! Random histories of arrays that grow and change, compared with a plain `Vec` of rows.
 
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::{Mode, PageCache};
@@ -33,7 +33,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(step, 1..40)
 }
 
-/// Mostly one in which the array can grow.
+/// Returns mostly modes in which the array can grow.
 fn mode() -> impl Strategy<Value = Mode> {
     select(vec![
         ReadWrite,

@@ -1,4 +1,4 @@
-//! Files that grow in one process while another reads them, and in one that is killed.
+//! Files that grow in one process while another reads them, or until the process is killed.
 #![cfg(target_os = "linux")]
 
 use std::env;
@@ -22,7 +22,7 @@ const ROWS: usize = 10_000;
 /// How often the writer is killed.
 const KILLS: usize = 200;
 
-/// A row that tells its number in each element, and its sum at the end.
+/// Returns a row with its number in each element and a checksum at the end.
 fn row(number: usize) -> Array1<u64> {
     let mut row = Array1::from_iter((0..WIDTH as u64).map(|i| number as u64 * 1000 + i));
     row[WIDTH - 1] = checksum(&row);
@@ -41,14 +41,14 @@ fn assert_right(a: &ndarray::ArrayRef2<u64>, from: usize) {
     }
 }
 
-/// Starts this test in another process, to write to a file.
+/// Starts this test in another process that writes to a file.
 fn writer<T: Fn()>(test: T, file: &Path) -> Child {
     let mut child = command(test);
     child.env(FILE, file);
     child.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
 }
 
-/// The file that this process is to write to, if it is the other.
+/// Returns the file to write to if this is the other process.
 fn file() -> Option<PathBuf> {
     env::var_os(FILE).map(PathBuf::from)
 }
@@ -73,7 +73,7 @@ fn write_until_killed(file: &Path) {
     let mut a: MmapArray2<u64> = npy_common::open(&options, file).unwrap();
     loop {
         for _ in 0..10 {
-            // Rows, and now and then blocks, which are written in another way.
+            // Single rows, and sometimes blocks, which `append` writes in another way.
             if a.nrows() % 70 == 13 {
                 let rows: Vec<_> = (0..900).map(|i| row(a.nrows() + i)).collect();
                 let views: Vec<_> = rows.iter().map(|row| row.view()).collect();
@@ -84,14 +84,14 @@ fn write_until_killed(file: &Path) {
         }
         a.sync().unwrap();
         let count = u64::try_from(a.nrows()).unwrap();
-        // A mark, since the runner of the tests prints too.
+        // A mark, because the test runner prints too.
         let said = [&[0xff][..], &count.to_le_bytes()].concat();
         std::io::stdout().write_all(&said).unwrap();
         std::io::stdout().flush().unwrap();
     }
 }
 
-/// Kills writers at any moment, and reads what each has left, also with NumPy.
+/// Kills writers at random moments, and reads the file after each kill, also with NumPy.
 fn kill_writers(mut numpy: Option<Python>) {
     let mut random = 88_172_645_463_325_252_u64;
     let mut place = Place::cold(b"old");
@@ -112,7 +112,7 @@ fn kill_writers(mut numpy: Option<Python>) {
         let mut said = BufReader::new(child.stdout.take().unwrap());
         let mut bytes = Vec::new();
         if round % 2 == 0 {
-            // Half of them when rows have been synced, the others whenever that is.
+            // Kill half of the writers after a sync, the others at any moment.
             let _ = said.read_until(0xff, &mut bytes).unwrap();
         }
         random ^= random << 13;
@@ -168,7 +168,7 @@ fn sum(a: &ndarray::ArrayRef2<u64>) -> u64 {
     a.iter().fold(0, |sum, x| sum.wrapping_add(*x))
 }
 
-/// Finds the last complete count behind a mark.
+/// Finds the last complete count after a mark.
 fn last_count(bytes: &[u8]) -> Option<usize> {
     let at = (0..bytes.len()).rev().find(|at| {
         bytes.get(*at) == Some(&0xff) && bytes.get(at + 1..at + 9).is_some()
@@ -197,14 +197,14 @@ fn append_rows(file: &Path) {
         if a.nrows().is_multiple_of(1000) {
             a.sync().unwrap();
         }
-        // Lets the other have its turn on a busy machine.
+        // Gives the other process processor time on a busy machine.
         if a.nrows().is_multiple_of(100) {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 }
 
-/// Reads the rows of another process until all are there.
+/// Reads the rows of another process until all are in the file.
 fn follow(name: &str) {
     let place = Place::missing();
     let path = place.folder().join(name);

@@ -1,4 +1,4 @@
-//! Growth on full disks, over layers of file systems and in PID namespaces.
+//! Growth on full disks, on overlay file systems and in PID namespaces.
 //!
 //! `TEST_FILE_SYSTEM` names an empty folder of a small disk that may be filled.
 #![cfg(target_os = "linux")]
@@ -24,7 +24,7 @@ use rustix::fs::{statvfs, syncfs};
 
 const MIB: u64 = 1 << 20;
 
-/// The folder of the small disk, for one test at a time.
+/// Returns the folder of the small disk, for one test at a time.
 fn disk() -> (PathBuf, MutexGuard<'static, ()>) {
     static TURN: Mutex<()> = Mutex::new(());
 
@@ -41,7 +41,7 @@ fn free(disk: &Path) -> u64 {
     found.f_bfree * found.f_frsize
 }
 
-/// Waits for the file system to give back what was freed.
+/// Waits until the file system reports the freed space as free.
 #[track_caller]
 fn assert_free(disk: &Path, expected: u64) {
     for _ in 0..50 {
@@ -50,12 +50,12 @@ fn assert_free(disk: &Path, expected: u64) {
         }
         thread::sleep(Duration::from_millis(100));
     }
-    panic!("{} bytes are free, {expected} were", free(disk));
+    panic!("{} bytes are free, {expected} were free before", free(disk));
 }
 
 fn created(path: &Path, is_npy: bool) -> MmapArray2<u8> {
     let mut log: MmapArray2<u8> = match is_npy {
-        // SAFETY: nobody else uses the disk, and these tests take turns.
+        // SAFETY: no other program uses the disk, and these tests run one at a time.
         true => unsafe { npy::create(path, (2, 1000)) },
         // SAFETY: as above.
         false => unsafe { MapOptions::new(Create).shape((2, 1000)).open(path) },
@@ -84,7 +84,7 @@ fn what_has_no_space_leaves_the_disk_as_free_as_it_was() {
                 _ => log.resize(Axis(0), rows).map_or_else(
                     |e| e,
                     |()| {
-                        // Where nothing can be reserved, zeros may take no space.
+                        // Without reservations, zeros may take no space.
                         log.resize(Axis(0), 3).unwrap();
                         Error::NoSpace { needed: 0 }
                     },
@@ -198,18 +198,18 @@ fn a_child_with_the_pid_of_its_parent_leaves_its_file_alone() {
     a.push(Axis(0), &ndarray::Array1::from_elem(1000, 3)).unwrap();
     let long = fs::metadata(&path).unwrap().len();
     assert!(long > 128 + 3000);
-    // SAFETY: only children are affected.
+    // SAFETY: the call affects only children of this process.
     assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWPID) }, 0);
-    // SAFETY: the child does nothing but to drop the array.
+    // SAFETY: the child only drops the array.
     let child = unsafe { libc::fork() };
     if child == 0 {
         let is_same = std::process::id() == 1;
         drop(a);
-        // SAFETY: nothing of this process is to be cleaned up.
+        // SAFETY: this process has nothing to clean up.
         unsafe { libc::_exit(if is_same { 0 } else { 9 }) }
     }
     let mut status = 0;
-    // SAFETY: `status` is where the system may write.
+    // SAFETY: `status` is valid for the write of the kernel.
     let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
     assert_eq!((waited, status), (child, 0));
     assert_eq!(std::process::id(), 1);

@@ -1,4 +1,4 @@
-//! Arrays that grow: whose bytes are behind them, what is counted when, what a refusal leaves.
+//! Arrays that grow: the bytes after them, when rows are counted, and the file after a refusal.
 #![expect(unsafe_code, reason = "files are mapped")]
 #![expect(
     clippy::unwrap_used,
@@ -22,7 +22,7 @@ use ndarray_memmap::{
 };
 use tempfile::TempDir;
 
-/// A path in a folder of its own.
+/// A path in its own folder.
 struct Place {
     _folder: TempDir,
     path: PathBuf,
@@ -76,7 +76,7 @@ fn opened_by(place: &Place, options: &npy::Options) -> Result<MmapArray2<u32>> {
     unsafe { options.open(place) }
 }
 
-/// A file of `count` rows of three ones.
+/// Returns a file of `count` rows of three ones.
 fn whole(count: usize) -> Vec<u8> {
     let header = Header::new("<u4".parse().unwrap(), &[count, 3], false).unwrap();
     let mut bytes = Vec::new();
@@ -85,7 +85,7 @@ fn whole(count: usize) -> Vec<u8> {
     bytes
 }
 
-/// Checks that a file holds so many rows of ones, and nothing else.
+/// Checks that a file holds `count` rows of ones, and nothing else.
 #[track_caller]
 fn assert_rows(place: &Place, count: usize) {
     let bytes = place.bytes();
@@ -102,7 +102,7 @@ fn a_writer_that_was_killed_leaves_a_file_that_grows_on() {
     let place = Place::new();
     let mut a = created(&place, 2);
     a.push(Axis(0), &array![1, 1, 1]).unwrap();
-    // As a kill does it: nothing is truncated, and some rows are not counted.
+    // The state after a kill: nothing is truncated, and some rows are not counted.
     let row: Vec<u8> = [7_u32; 3].into_iter().flat_map(u32::to_ne_bytes).collect();
     std::mem::forget(a);
     let is_longer = place.len() > 128 + 36;
@@ -116,7 +116,7 @@ fn a_writer_that_was_killed_leaves_a_file_that_grows_on() {
     let mut a = opened(&place);
     assert_eq!(a.nrows(), 3);
     a.sync().unwrap();
-    assert_eq!(place.len(), before, "only growth touches what is left over");
+    assert_eq!(place.len(), before, "only growth changes the bytes after the array");
     a.push(Axis(0), &array![1, 1, 1]).unwrap();
     a.close().unwrap();
     assert_rows(&place, 4);
@@ -265,7 +265,7 @@ fn a_file_that_grows_row_by_row_is_never_too_short_for_its_header() {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            // Another writer, whose file is never longer than its rows.
+            // A writer of another kind, whose file is never longer than its rows.
             let mut file = place.file();
             let mut append = File::options().append(true).open(&place).unwrap();
             for count in 1..=3000 {
@@ -317,7 +317,7 @@ fn a_file_that_lacks_rows_opens_with_those_that_are_whole() {
         assert!(place.bytes() == before);
         drop((a, loaded));
 
-        // Growth writes a header that is right, then goes on.
+        // Growth first writes a correct header.
         let options = npy::Options::new(ReadWrite).whole_rows(true);
         let mut a = opened_by(&place, &options).unwrap();
         a.sync().unwrap();
@@ -379,7 +379,7 @@ fn a_guarded_array_that_lost_its_end_does_not_grow() {
             let place = Place::of(&whole(2));
             let mut a: MmapArray2<u32> = if is_raw {
                 let options = MapOptions::new(ReadWrite).guarded(true).offset(128);
-                // SAFETY: the file lies in the test's own folder; the guard is for the rest.
+                // SAFETY: the file lies in the test's own folder; the guard handles its truncation.
                 unsafe { options.rows_of(3).open(&place) }.unwrap()
             } else {
                 opened_by(&place, &npy::Options::new(ReadWrite).guarded(true)).unwrap()
@@ -413,7 +413,7 @@ fn an_array_whose_file_became_shorter_does_not_grow() {
         let place = Place::of(&whole(4));
         let mut a: MmapArray2<u32> = if is_raw {
             let options = MapOptions::new(ReadWrite).offset(128).rows_of(3);
-            // SAFETY: the file lies in the test's own folder, and no lost row is looked at.
+            // SAFETY: the file lies in the test's own folder, and the test accesses no lost row.
             unsafe { options.open(&place) }.unwrap()
         } else {
             opened(&place)
@@ -478,7 +478,7 @@ fn without_fsync<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-/// Without the whole file, the pages of the region would be on disk behind an old header.
+/// Without a sync of the whole file, the region's pages would be durable with an old header.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_first_sync_of_a_region_brings_the_header_to_disk_too() {
@@ -488,7 +488,7 @@ fn the_first_sync_of_a_region_brings_the_header_to_disk_too() {
     assert!(matches!(without_fsync(|| last(&a)), Err(Error::Io { .. })));
     let a = created(&place, 100_000);
     last(&a).unwrap();
-    // From there on the region alone is written.
+    // After the first sync, only the region is written.
     without_fsync(|| last(&a)).unwrap();
     drop(a);
     let mut a = opened(&place);
@@ -496,14 +496,14 @@ fn the_first_sync_of_a_region_brings_the_header_to_disk_too() {
     a.resize(Axis(0), 100_001).unwrap();
     assert!(without_fsync(|| last(&a)).is_err(), "the header has changed");
     drop(a);
-    // Headers of many pages, too.
+    // The same applies to headers of many pages.
     let options = npy::Options::new(Create).data_align(8192);
     // SAFETY: the file lies in the test's own folder.
     let a: MmapArray2<u32> = unsafe { options.create(&place, (100_000, 3)) }.unwrap();
     assert!(without_fsync(|| last(&a)).is_err());
 }
 
-/// Where rows cannot be counted ahead of their space, they are on disk before they are counted.
+/// If rows cannot be counted ahead of their space, they are durable before they are counted.
 #[cfg(target_os = "linux")]
 #[test]
 fn rows_are_counted_only_in_a_file_that_has_their_bytes_on_disk() {
@@ -511,7 +511,7 @@ fn rows_are_counted_only_in_a_file_that_has_their_bytes_on_disk() {
     let mut a = created(&place, 2);
     a.sync().unwrap();
     let before = place.bytes();
-    // Neither a longer file nor the rows themselves can be made durable.
+    // Here neither the longer file nor the rows can be made durable.
     let (pushed, a) = without_fsync(|| (a.push(Axis(0), &array![1, 1, 1]), a));
     assert!(pushed.is_err());
     assert_eq!(a.nrows(), 2);
@@ -525,7 +525,7 @@ fn rows_are_counted_only_in_a_file_that_has_their_bytes_on_disk() {
     assert_rows(&place, 2);
 }
 
-/// An append that fails leaves such bytes if the kernel refuses to truncate them too.
+/// A failed append leaves nonzero bytes after the array if the kernel also refuses to truncate.
 #[test]
 fn rows_that_a_resize_adds_are_zeros_whatever_lies_there() {
     let place = Place::new();

@@ -12,7 +12,7 @@ use bytemuck::{CheckedBitPattern, NoUninit, Zeroable};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, ReadOnly, ReadWrite};
 use ndarray_memmap::{Element, Error, MapOptions, MmapArray1, Mode, Result, guard};
 
-/// Five bytes, of which four are a `char`: in every fifth page or so one lies across the end.
+/// Five bytes, four of them a `char`: about every fifth page ends inside an element's `char`.
 #[derive(Clone, Copy, Debug, PartialEq, CheckedBitPattern, NoUninit, Zeroable)]
 #[repr(C, packed)]
 struct Packed {
@@ -29,7 +29,7 @@ struct Pair {
 }
 
 fn open<A: Element>(options: &MapOptions, path: &Path) -> Result<MmapArray1<A>> {
-    // SAFETY: nothing is borrowed when a test cuts a file, but for what the guard replaces.
+    // SAFETY: when a test truncates a file, only pages that the guard replaces are borrowed.
     unsafe { options.open(path) }
 }
 
@@ -71,13 +71,13 @@ fn elements_that_a_lost_page_would_cut_to_an_invalid_half_are_not_guarded() {
     assert!(is_refused(open::<Packed>(&guarded(Create, 1000), &new)));
     assert!(is_refused(guarded(Create, 1000).draft::<Packed>(&new)));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    // Others are as before.
+    // Other arrays open as before.
     assert_eq!(open::<Packed>(&MapOptions::new(ReadOnly), &path).unwrap().len(), 1600);
     assert_eq!(open::<Packed>(&guarded(ReadOnly, 0), &path).unwrap().len(), 0);
     for mode in [ReadOnly, CopyOnWrite, ReadWrite] {
         let a = open::<Pair>(&guarded(mode, 1000), &path).unwrap();
         assert_eq!(a[999], Pair::zeroed());
-        // All bytes of these are valid, and so are halves.
+        // Every byte pattern is valid for these elements, so partial elements are valid too.
         let a = open::<[u8; 5]>(&guarded(mode, 1600), &path).unwrap();
         assert_eq!(a[1599], [0; 5]);
     }
@@ -104,15 +104,15 @@ fn a_child_registers_while_threads_of_its_parent_do() {
             // SAFETY: the child opens and drops arrays, and ends by `_exit`.
             let pid = unsafe { libc::fork() };
             if pid == 0 {
-                // SAFETY: a number of seconds.
+                // SAFETY: the call takes a number of seconds.
                 unsafe { libc::alarm(20) };
                 let a = open::<u8>(&options, &path);
                 let is_whole = a.is_ok_and(|a| a[8191] == 7) && before[0] == 7;
-                // SAFETY: nothing is left to do.
+                // SAFETY: this process has nothing to clean up.
                 unsafe { libc::_exit(i32::from(!is_whole)) };
             }
             let mut status = 0;
-            // SAFETY: `status` is where the system may write.
+            // SAFETY: `status` is valid for the write of the kernel.
             assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
             assert_eq!(status, 0, "14 is a child that waits for a thread of its parent");
         }
@@ -129,14 +129,14 @@ fn a_fault_in_a_child_is_repaired_there() {
     // SAFETY: as above.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
-        // SAFETY: a number of seconds.
+        // SAFETY: the call takes a number of seconds.
         unsafe { libc::alarm(20) };
         let is_repaired = a[8191] == 0 && a.fault().is_some();
-        // SAFETY: nothing is left to do.
+        // SAFETY: this process has nothing to clean up.
         unsafe { libc::_exit(i32::from(!is_repaired)) };
     }
     let mut status = 0;
-    // SAFETY: `status` is where the system may write.
+    // SAFETY: `status` is valid for the write of the kernel.
     assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
     assert_eq!((status, a.fault()), (0, None));
     assert!(matches!(a.guarded(|a| a[8191]), Err(Error::Faulted { offset: 8191 })));

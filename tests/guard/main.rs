@@ -1,4 +1,4 @@
-//! Guarded arrays: what a bus error leaves, and what is refused afterwards.
+//! Guarded arrays: their contents after a bus error, and the calls refused afterwards.
 #![cfg(all(feature = "sigbus-guard", target_os = "linux", target_pointer_width = "64"))]
 #![expect(unsafe_code, reason = "signals are sent")]
 #![expect(clippy::unwrap_used, reason = "a panic is a failed test")]
@@ -38,7 +38,7 @@ fn an_array_is_not_guarded_unless_the_application_says_so() {
         assert!(guard::is_active());
         let a: MmapArray1<u8> = open(&options, &place).unwrap();
         assert_eq!((a.guarded(|a| a.len()).unwrap(), a.fault()), (10, None));
-        // Others go on as they were.
+        // Other arrays still work.
         let a: MmapArray1<u8> = open(&MapOptions::new(ReadOnly), &place).unwrap();
         assert_eq!((a.guarded(|a| a.len()).unwrap(), a.fault()), (10, None));
     });
@@ -54,7 +54,7 @@ fn what_the_file_has_lost_is_zeros_and_known_from_then_on() {
         let all: u64 = a.guarded(sum).unwrap();
         assert_eq!(all, 7 * (10 * PAGE as u64 - 100));
         place.file().set_len(3 * PAGE as u64 + 5).unwrap();
-        // What is there still may be looked at.
+        // The remaining pages can be read.
         assert_eq!(a[2 * PAGE], 7);
         assert_eq!(a.fault(), None);
         let lost = 4 * PAGE as u64;
@@ -66,7 +66,7 @@ fn what_the_file_has_lost_is_zeros_and_known_from_then_on() {
         );
         assert!(a.slice(s![4 * PAGE - 100..]).iter().all(|x| *x == 0));
         assert_eq!(a.fault().unwrap().count, 1, "the whole tail was replaced at once");
-        // That the file is long again does not bring anything back.
+        // Extending the file again does not restore the data.
         place.file().set_len(10 * PAGE as u64).unwrap();
         assert!(is_faulted(a.guarded(|_| ()), lost));
     }
@@ -124,7 +124,7 @@ fn an_array_that_has_grown_is_guarded_as_a_whole() {
         } else {
             open(&options, &place).unwrap()
         };
-        // More than was reserved, so that both are mapped anew.
+        // More than was reserved, so that both are mapped again.
         a.append(Axis(0), &block.slice(s![1.., ..])).unwrap();
         a.sync().unwrap();
         reader.refresh().unwrap();
@@ -154,7 +154,7 @@ fn a_file_that_is_cut_while_its_elements_are_checked_does_not_open() {
                     let found = open::<bool, _>(&guarded(ReadOnly), &place);
                     cut.join().unwrap();
                     match found {
-                        // Zeros are values: what is not there can be mistaken for `false` only later.
+                        // Zeros are valid: only a later read can take a lost element for `false`.
                         Ok(a) => opened[usize::from(a.len() > PAGE)] += 1,
                         Err(Error::Faulted { .. } | Error::FileTooShort { .. }) => {}
                         Err(e) => panic!("{e}"),
@@ -173,7 +173,7 @@ fn a_draft_that_has_lost_something_is_not_published() {
     let place = Place::missing();
     let options = guarded(Create).shape(10 * PAGE);
     let mut draft = options.draft::<u8>(&place).unwrap();
-    // Nobody knows the file, but by tampering with this process.
+    // Only code that tampers with this process can reach the file.
     let fds = std::fs::read_dir("/proc/self/fd").unwrap();
     let of_draft = fds.filter_map(|entry| {
         let path = entry.unwrap().path();
@@ -214,7 +214,7 @@ fn threads_that_see_zeros_know_of_the_loss() {
             for _ in 0..4 {
                 scope.spawn(|| {
                     ready.wait();
-                    // The length of the file would tell too: ask the guard alone.
+                    // Use only the guard, because the file length would also show the loss.
                     let seen = std::hint::black_box(a[60 * PAGE]);
                     assert_eq!(
                         (seen, a.fault().map(|fault| fault.kind)),
@@ -258,7 +258,7 @@ fn a_file_that_is_cut_within_its_last_page_is_known_by_its_length() {
     let a: MmapArray1<u8> = open(&guarded(ReadOnly), &place).unwrap();
     place.file().set_len(5000).unwrap();
     assert!(is_faulted(a.guarded(|a| a.len()), 5000));
-    assert_eq!(a.fault(), None, "there was none");
+    assert_eq!(a.fault(), None, "no fault occurred");
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn rows_that_are_stored_into_what_was_lost_are_not_counted() {
     drop(a);
     let header = ndarray_memmap::npy::Header::read(&place.file()).unwrap();
     assert_eq!(header.shape(), [100, PAGE]);
-    assert_eq!(place.len(), 128 + 50 * PAGE as u64, "what was cut stays cut");
+    assert_eq!(place.len(), 128 + 50 * PAGE as u64, "the file stays truncated");
 }
 
 #[test]
@@ -289,18 +289,18 @@ fn signals_that_are_sent_are_answered_as_without_the_guard() {
     const CASE: &str = "NDARRAY_MEMMAP_TEST_SIGNALS";
     if let Some(case) = std::env::var_os(CASE).and_then(|case| case.into_string().ok()) {
         if case.contains("ignored") {
-            // SAFETY: to ignore a signal is a valid action.
+            // SAFETY: ignoring a signal is a valid action.
             unsafe { libc::signal(libc::SIGBUS, libc::SIG_IGN) };
         }
         if case.contains("guarded") {
             guard::install().unwrap();
         }
         for _ in 0..if case.contains("twice") { 2 } else { 1 } {
-            // SAFETY: to send a signal touches no memory.
+            // SAFETY: sending a signal touches no memory.
             unsafe { libc::raise(libc::SIGBUS) };
         }
         if case.contains("guarded") {
-            // And the guard is there still.
+            // The guard still works.
             let place = Place::of(&[7; 4 * PAGE]);
             let a: MmapArray1<u8> = open(&guarded(ReadOnly), &place).unwrap();
             place.file().set_len(0).unwrap();

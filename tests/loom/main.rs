@@ -1,6 +1,6 @@
-//! The slots of the guard in all interleavings of threads, as far as memory orders allow them.
+//! The slots of the guard in all interleavings of threads that memory orders allow.
 //!
-//! `.ci/steps/loom` runs this with `--cfg loom`; without it there is nothing here.
+//! `.ci/steps/loom` runs this with `--cfg loom`; otherwise this program is empty.
 #![cfg(loom)]
 #![expect(
     clippy::indexing_slicing,
@@ -16,7 +16,7 @@ use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 use slots::{Mapped, Slots};
 
-/// A mapping whose fields tell which it is.
+/// Returns a mapping whose fields identify it.
 fn mapped(number: usize) -> Mapped {
     Mapped {
         start: number * 1000,
@@ -39,7 +39,7 @@ fn a_mapping_is_found_while_others_come_and_go() {
         two[1].fill(&mapped(1));
         two[0].fill(&mapped(2));
         let other = thread::spawn(move || {
-            // The neighbour is unmapped, and something else is mapped in its slot.
+            // Unmap the neighbour, and map another array in its slot.
             two[0].clear();
             two[0].fill(&mapped(3));
         });
@@ -51,7 +51,7 @@ fn a_mapping_is_found_while_others_come_and_go() {
 
 #[test]
 fn no_mapping_is_found_that_is_part_of_two() {
-    // The last lies between the start of the one and the end of the other.
+    // The last address lies between the start of one mapping and the end of the other.
     for (address, expected) in [(1100, Some(1)), (2100, Some(2)), (1700, None)] {
         loom::model(move || {
             let slots = slots();
@@ -94,7 +94,7 @@ fn two_handlers_note_one_loss_each_and_a_reader_sees_whole_ones() {
         let handlers: Vec<thread::JoinHandle<usize>> = [4096, 8192]
             .map(|page| {
                 thread::spawn(move || {
-                    // A handler that finds another at work lets the access be tried again.
+                    // A handler that finds another at work returns, and the access is retried.
                     if !slot.losses.try_lock(1) {
                         return 0;
                     }
@@ -126,7 +126,7 @@ fn whoever_sees_zeros_in_place_of_a_page_knows_of_the_loss() {
         let slots = slots();
         let slot = &slots.add(1)[0];
         slot.fill(&mapped(1));
-        // The kernel orders what it maps, and whoever sees it, by the lock of the page table.
+        // The lock of the page table orders a new mapping before the threads that read it.
         let are_zeros: &'static AtomicBool = Box::leak(Box::new(AtomicBool::new(false)));
         let handler = thread::spawn(move || {
             slot.losses.note(1100, true);

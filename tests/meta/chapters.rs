@@ -1,4 +1,4 @@
-//! The chapters of the documentation name tests that exist.
+//! Checks that the chapters of the documentation name only existing tests.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,11 +14,11 @@ fn named(chapter: &str) -> Vec<(String, String)> {
         (is_name(file) && is_name(function))
             .then(|| (file.to_owned(), function.to_owned()))
     });
-    // Not the functions of the crate itself.
+    // Skip functions of the crate itself.
     names.filter(|(file, _)| file != "npy").collect()
 }
 
-/// The functions of a test program, or of one module of one.
+/// Returns the functions of a test program or of one of its modules.
 fn functions(name: &str) -> BTreeSet<String> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let mut text = String::new();
@@ -42,7 +42,7 @@ fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
     fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path())
 }
 
-/// Returns the names in a chapter of which there is no test.
+/// Returns the names in a chapter that have no test.
 fn missing(chapter: &str) -> Vec<(String, String)> {
     let mut missing = named(chapter);
     missing.retain(|(file, name)| !functions(file).contains(name));
@@ -85,7 +85,7 @@ fn each_guarantee_names_its_test() {
     }
 }
 
-/// The scenarios of a folder, as the code writes them: each name in quotes.
+/// Returns whether a folder has a scenario, whose name the code writes in quotes.
 fn has_scenario(folder: &str, name: &str) -> bool {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     entries(&tests.join(folder))

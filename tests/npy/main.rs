@@ -1,4 +1,4 @@
-//! `.npy` files: headers, types, and files as they are opened and created.
+//! `.npy` files: headers, types, opening and creating.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! `.npy` files that are created: NumPy's bytes exactly, or no file and nothing lost.
+//! New `.npy` files: exactly NumPy's bytes, or an error with no new file and no lost data.
 
 use bytemuck::{Pod, Zeroable};
 use ndarray::{Dimension, Ix1, Ix2, IxDyn, ShapeBuilder, StrideShape, array};
@@ -23,7 +23,7 @@ impl<const CHARACTER: char, const LEN: usize> NpyElement for Named<CHARACTER, LE
     }
 }
 
-/// A byte that claims to be a number of eight.
+/// A byte that claims to be an eight-byte number.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(transparent)]
 struct Mistaken(u8);
@@ -42,7 +42,7 @@ struct Hit {
 }
 ndarray_memmap::npy::record!(Hit { id: Le<u32>, at: [Le<f64>; 3] });
 
-/// Creates a file of zeros and compares its header, dictionary and spaces apart.
+/// Creates a file of zeros and compares its header, the dictionary and the spaces separately.
 #[track_caller]
 fn assert_header<A: NpyElement, D: Dimension>(
     options: &Options,
@@ -104,12 +104,12 @@ fn the_version_is_the_oldest_that_will_do_or_the_one_asked_for() {
     }
     assert_header::<Named<'π', 1>, _>(&new, 1, b"\x03\x00t\x00\x00\x00",
         "{'descr': [('π', '|u1')], 'fortran_order': False, 'shape': (1,), }", 48);
-    // A mark that combines with a letter, and a space of no width.
+    // A combining mark, and a zero-width space.
     assert_header::<Named<'\u{301}', 1>, _>(&new, 1, b"\x03\x00t\x00\x00\x00",
         "{'descr': [('\u{301}', '|u1')], 'fortran_order': False, 'shape': (1,), }", 48);
     assert_header::<Named<'\u{200b}', 1>, _>(&new, 1, b"\x01\x00v\x00",
         "{'descr': [('\\u200b', '|u1')], 'fortran_order': False, 'shape': (1,), }", 46);
-    // Where no padding is needed NumPy adds 64 spaces.
+    // NumPy adds 64 spaces if no padding is needed.
     assert_header::<Named<'x', 31>, _>(&new, 1, b"\x01\x00v\x00",
         &dictionary_of(&"x".repeat(31)), 21);
     assert_header::<Named<'x', 32>, _>(&new, 1, b"\x01\x00\xb6\x00",
@@ -202,7 +202,7 @@ fn options_of_space_and_locks_change_no_byte() {
     place.assert_holds(&npy_common::file("'|u1'", 'C', "(3,)", &[0; 3]));
 }
 
-/// A creation that is refused, and the text of its error.
+/// A refused creation, and the text of its error.
 type Refused = (fn(&Place) -> Error, &'static str);
 
 fn refused<A: NpyElement, D: Dimension>(
@@ -255,7 +255,7 @@ fn create_new_refuses_what_is_there() {
     place.assert_holds(b"precious");
 }
 
-/// A header of two pages, so that the data begin on another page than the header.
+/// A header of two pages, so that the data and the header begin on different pages.
 type Long = Named<'y', 9000>;
 
 #[test]

@@ -1,8 +1,8 @@
-//! Element types as `descr` has them: which are read, which are not, sizes, their text.
+//! Element types in `descr`: which are accepted, which are refused, sizes, and their text.
 
 use test_support::npy_common::{all_refused, dictionary, parse, refused};
 
-/// Returns what a `descr` says, as NumPy would say it.
+/// Parses a `descr` and returns the text that NumPy would write for it.
 fn descr(text: &str) -> String {
     let header = parse(3, dictionary(text, 'C', "()"));
     header.unwrap_or_else(|e| panic!("{text}: {e}")).dtype().to_string()

@@ -1,4 +1,4 @@
-//! This crate's parser of headers against those of two others, on the same headers.
+//! This crate's header parser compared with the parsers of two other crates.
 
 use std::panic::{self, UnwindSafe};
 
@@ -6,7 +6,7 @@ use ndarray_memmap::npy::DType;
 use test_support::generate::{Generated, headers};
 use test_support::npy_common::{dictionary, parse, raw};
 
-/// What a reader makes of a header: type, whether in Fortran order, shape.
+/// The result of a reader for a header: type, whether in Fortran order, shape.
 type Read = Result<(DType, bool, Vec<usize>), String>;
 
 fn ours(header: &Generated) -> Read {
@@ -14,13 +14,13 @@ fn ours(header: &Generated) -> Read {
     Ok((read.dtype().clone(), read.fortran_order(), read.shape().to_vec()))
 }
 
-/// Reads a type that another reader has printed.
+/// Parses a type printed by another reader.
 fn dtype(text: &str) -> Result<DType, String> {
     let header = parse(3, dictionary(text, 'C', "()"));
     Ok(header.map_err(|e| format!("of its own `{text}`: {e}"))?.dtype().clone())
 }
 
-/// Runs a reader that may panic, without a word of it.
+/// Runs a reader that may panic, without a panic message.
 fn quietly(read: impl FnOnce() -> Read + UnwindSafe) -> Read {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| ()));
@@ -45,79 +45,79 @@ fn ndarray_npy(header: &Generated) -> Read {
     Ok((dtype(&descr)?, read.layout.is_fortran(), read.shape))
 }
 
-/// Headers that one reads and the other refuses, by intention or by its limits.
+/// Headers that one parser reads and another refuses, by design or by its limits.
 struct Class {
-    /// Why.
+    /// Why one parser refuses the header.
     reason: &'static str,
     /// The reader that disagrees: `npyz`, `ndarray-npy`, or an empty text for both.
     reader: &'static str,
-    /// Whether it is this crate that reads the header.
+    /// Whether this crate is the one that reads the header.
     we_read_it: bool,
-    /// What the error of the one that refuses it says.
+    /// A part of the error of the parser that refuses.
     error: &'static str,
-    /// What is so in the text of the dictionary.
+    /// A condition on the text of the dictionary.
     text: fn(&str) -> bool,
 }
 
 #[rustfmt::skip]
 const CLASSES: [Class; 12] = [
     Class {
-        reason: "white space of theirs does not include line breaks",
+        reason: "the other parsers do not treat line breaks as white space",
         reader: "", we_read_it: true, error: "syntax error",
         text: |text| text.strip_suffix('\n').unwrap_or(text).contains(['\n', '\r']),
     },
     Class {
-        reason: "theirs do not know the long integers of Python 2, as in `3L`",
+        reason: "the other parsers do not read long integers of Python 2, as in `3L`",
         reader: "", we_read_it: true, error: "syntax error",
         text: |text| text.contains("L,") || text.contains("L)"),
     },
     Class {
-        reason: "ndarray-npy wants a line break at the end, which NumPy only writes",
+        reason: "ndarray-npy requires a final line break, which NumPy writes but does not require",
         reader: "ndarray-npy", we_read_it: true, error: "newline missing",
         text: |text| !text.ends_with('\n'),
     },
     Class {
-        reason: "ndarray-npy takes versions 1.0 and 2.0 for ASCII instead of latin-1",
+        reason: "ndarray-npy reads versions 1.0 and 2.0 as ASCII instead of latin-1",
         reader: "ndarray-npy", we_read_it: true, error: "non-ascii",
         text: |text| !text.is_ascii(),
     },
     Class {
-        reason: "npyz takes versions 1.0 and 2.0 for UTF-8 instead of latin-1",
+        reason: "npyz reads versions 1.0 and 2.0 as UTF-8 instead of latin-1",
         reader: "npyz", we_read_it: true, error: "could not parse utf-8",
         text: |text| !text.is_ascii(),
     },
     Class {
-        reason: "npyz does not know multiples of units of time",
+        reason: "npyz does not support multiples of time units",
         reader: "npyz", we_read_it: true, error: "Invalid type-string",
         text: |text| text.contains("8["),
     },
     Class {
-        reason: "npyz does not know times without a unit",
+        reason: "npyz does not support times without a unit",
         reader: "npyz", we_read_it: true, error: "is missing time units",
         text: |text| text.contains(['m', 'M']),
     },
     Class {
-        reason: "npyz does not know titles of fields",
+        reason: "npyz does not support field titles",
         reader: "npyz", we_read_it: true, error: "list entry must contain a string",
         text: |text| text.contains("(('") || text.contains("((\""),
     },
     Class {
-        reason: "npyz overflows where an array is too large",
+        reason: "npyz overflows if an array is too large",
         reader: "npyz", we_read_it: true, error: "it panics",
         text: |text| text.contains("4294967296") || text.contains("65536"),
     },
     Class {
-        reason: "we do not take digits apart by `_`, nor does any writer",
+        reason: "this crate refuses `_` between digits, which no writer uses",
         reader: "", we_read_it: false, error: "a comma or a closing bracket",
         text: |text| text.contains('_'),
     },
     Class {
-        reason: "we do not take more than one zero for a number, nor does any writer",
+        reason: "this crate refuses numbers of several zeros, which no writer uses",
         reader: "", we_read_it: false, error: "a number without leading zeros",
         text: |text| text.contains("00"),
     },
     Class {
-        reason: "we do not take signs of positive numbers, nor does any writer",
+        reason: "this crate refuses signs of positive numbers, which no writer uses",
         reader: "", we_read_it: false, error: "a literal",
         text: |text| text.contains('+'),
     },
@@ -145,7 +145,7 @@ type Reader = (&'static str, fn(&Generated) -> Read);
 
 const READERS: [Reader; 2] = [("npyz", npyz), ("ndarray-npy", ndarray_npy)];
 
-/// Tells whether brackets nest so deep that the readers which try all ways take hours.
+/// Returns whether brackets nest so deep that backtracking readers would take hours.
 fn is_bomb(header: &Generated) -> bool {
     let mut depth = 0_usize;
     header.text.iter().any(|byte| {

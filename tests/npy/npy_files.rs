@@ -1,4 +1,4 @@
-//! `.npy` files that exist: which arrays they are in each mode, and when they are refused.
+//! Existing `.npy` files: their arrays in each mode, and when they are refused.
 
 use std::error::Error as _;
 use std::fs;
@@ -14,12 +14,12 @@ use test_support::{Place, npy_common};
 const SHAPES: [&[usize]; 9] =
     [&[], &[1], &[5], &[0], &[3, 4], &[4, 1], &[2, 3, 4], &[3, 0, 2], &[2, 1, 3, 2, 2]];
 
-/// The bytes of little-endian numbers from 0 on.
+/// Returns the bytes of little-endian numbers that count from 0.
 fn counted(count: usize) -> Vec<u8> {
     (0_u32..).take(count).flat_map(u32::to_le_bytes).collect()
 }
 
-/// The position in the file of the element at an index, by the book.
+/// Returns the position of an element in the file, computed from the definition of the order.
 fn position(index: &[usize], shape: &[usize], order: char) -> u32 {
     let step = |at, (&i, &length): (&usize, &usize)| at * length + i;
     let axes = index.iter().zip(shape);
@@ -140,7 +140,7 @@ fn misaligned_data_can_be_mapped_bytewise_or_copied() {
         }
         place.assert_holds(&start);
     }
-    // Where there are no elements, none of them is misaligned.
+    // An array without elements is never misaligned.
     let place = Place::of(&file_at(71, descr, 'C', "(2, 0)", b""));
     assert_eq!(read::<f64, Ix2>(&place).unwrap().dim(), (2, 0));
 }

@@ -1,4 +1,4 @@
-//! Headers of `.npy` files as they are read: what is one, and what is wrong with others.
+//! Headers of `.npy` files: which are valid, and the errors for the others.
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -6,7 +6,7 @@ use ndarray_memmap::npy::{DType, Header, Version};
 use test_support::Place;
 use test_support::npy_common::{all_refused, dictionary, file, parse, raw, refused};
 
-/// Returns the shape that a text is, in a header of version 1.0.
+/// Parses a text as the shape in a header of version 1.0.
 fn shape(text: &str) -> Vec<usize> {
     let header = parse(1, dictionary("'|u1'", 'C', text));
     header.unwrap_or_else(|e| panic!("{text}: {e}")).shape().to_vec()
@@ -276,7 +276,7 @@ fn brackets_nest_no_deeper_than_sense_allows() {
             refused(open);
         }
     }
-    // Brackets around a tuple are no part of it.
+    // Brackets around a tuple do not change it.
     assert_eq!(shape(&format!("{}3,{}", "(".repeat(18), ")".repeat(18))), [3]);
     let bomb = raw(2, "(".repeat(1_000_000).as_bytes());
     let error = Header::parse_capped(&bomb, 1 << 20).unwrap_err();

@@ -1,4 +1,4 @@
-//! Structs as records of `.npy` files: names, types and places of fields, and nothing else.
+//! Structs as records of `.npy` files: names, types and offsets of fields, and nothing else.
 
 use bytemuck::{Pod, Zeroable, bytes_of};
 use ndarray::{Array1, Ix1, array};
@@ -16,7 +16,7 @@ struct Particle {
 }
 npy::record!(Particle { x: Le<f64>, id: Le<u32> });
 
-/// Aligned as C does it, with a hole that bytemuck wants named.
+/// A struct with C's alignment, whose padding is a named field, as bytemuck requires.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
 #[repr(C)]
 struct Aligned {
@@ -102,7 +102,7 @@ fn fields_that_are_left_out_are_padding() {
     let descr =
         "[('flag', '|u1'), ('', '|V3'), ('value', '=f4'), ('count', '=u2'), ('', '|V2')]";
     round_trip(descr, &[aligned, Aligned { flag: 9, ..aligned }]);
-    // What the padding is called in the file makes no difference, where it is does.
+    // The name of the padding in the file makes no difference, its place does.
     let dtype =
         |text: &str| text.replace('=', &NATIVE.to_string()).parse::<DType>().unwrap();
     let other = "[('flag', '|u1'), ('', '|V1'), ('', '|V2'), ('value', '=f4'), \
@@ -123,7 +123,7 @@ fn titles_in_the_file_make_no_difference() {
     assert_eq!(*read::<Particle, Ix1>(&place).unwrap(), array![Particle::default()]);
 }
 
-/// Something else in the file than a `Particle`, and the field that differs.
+/// Types in the file that differ from `Particle`, and the field that differs.
 #[rustfmt::skip]
 const WRONG: [(&str, &str); 12] = [
     ("[('id', '<u4'), ('x', '<f8')]",
@@ -187,7 +187,7 @@ fn nested_records_are_compared_field_by_field_too() {
             "{error}"
         );
     }
-    // Raw bytes and an array of bytes are what `[u8; 4]` is, too.
+    // Raw bytes and an array of bytes also match `[u8; 4]`.
     for same in ["'name', '|V4'", "'name', '|u1', (4,)"] {
         Nested::check(&right.replace("'name', '|S4'", same).parse().unwrap()).unwrap();
     }

@@ -1,4 +1,4 @@
-//! Headers that are written: read again they say the same, whatever the type and the shape.
+//! Headers written and read again are equal, for every type and shape.
 
 use ndarray_memmap::Error;
 use ndarray_memmap::npy::{DType, Field, Header, Kind, Order, Scalar, Unit, Version};
@@ -38,7 +38,7 @@ fn scalars() -> impl Strategy<Value = DType> {
     prop_oneof![5 => scalar, 1 => time]
 }
 
-/// Names that are hard to write: quotes, escapes, other scripts, invisible characters.
+/// Returns names that are hard to write: quotes, escapes, other scripts, invisible characters.
 fn names() -> impl Strategy<Value = String> {
     let hard =
         ["'", "\"", "'\"", "\\", "\n", "\r\t", "\0", "\u{7f}", "\u{a0}", "\u{301}"];
@@ -52,10 +52,10 @@ fn names() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Name, title, type, shape, and the bytes of padding behind it.
+/// Name, title, type, shape, and the bytes of padding after the field.
 type Part = (String, Option<String>, DType, Vec<usize>, usize);
 
-/// A record of these fields; a number behind each name sets it apart from the others.
+/// Returns a record of these fields; a number after each name makes it unique.
 fn record(parts: Vec<Part>) -> DType {
     let mut fields = Vec::new();
     for (i, (name, title, item, shape, padding)) in parts.into_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Which Rust types are which of NumPy's, and arrays whose type is not known beforehand.
+//! Which Rust types match which NumPy types, and arrays whose type is unknown at compile time.
 
 use std::fmt::Debug;
 
@@ -13,7 +13,7 @@ use test_support::{Place, npy_common};
 
 const NATIVE: char = if cfg!(target_endian = "big") { '>' } else { '<' };
 
-/// Writes values, compares the file, and reads them back by their type and by any.
+/// Writes values, compares the file, and reads them back as their type and as any type.
 fn round_trip<A: NpyElement + PartialEq + Debug>(descr: &str, values: &[A]) {
     let descr = descr.replace('=', &NATIVE.to_string());
     assert_eq!(A::dtype().to_string(), descr);
@@ -78,7 +78,7 @@ fn every_number_has_a_type_for_either_byte_order() {
 fn byte_strings_are_arrays_of_bytes() {
     round_trip("|S1", &[[1_u8], [2]]);
     round_trip("|S5", &[*b"hello", *b"a\0\0\0\0"]);
-    // Raw bytes too, and a field that NumPy has as an array of bytes.
+    // Raw bytes match too, and a field that is an array of bytes in NumPy.
     let place = Place::of(&file("'|V3'", 'C', "(2,)", b"abcdef"));
     assert_eq!(*read::<[u8; 3], Ix1>(&place).unwrap(), array![*b"abc", *b"def"]);
     for (found, is_same) in [("|S3", true), ("|V3", true), ("|S4", false), ("|u1", false)]
@@ -137,7 +137,7 @@ fn complex_numbers_are_numpys_and_not_real() {
     assert_any("c16", large.as_flattened(), real, "C128", 3.5);
 }
 
-/// The name of the variant.
+/// Returns the name of the variant.
 fn name(array: &DynArray) -> String {
     format!("{array:?}").split('(').next().unwrap().to_owned()
 }

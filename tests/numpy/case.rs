@@ -1,4 +1,4 @@
-//! One array in one file: its bytes as either side should find them.
+//! One array in one file, with the bytes that either side should find.
 #![expect(unsafe_code, reason = "files are mapped while another process maps them")]
 
 use std::any::TypeId;
@@ -10,7 +10,7 @@ use ndarray::{IxDyn, ShapeBuilder};
 use ndarray_memmap::{Element, MapOptions, MmapArrayD, Mode};
 use serde_json::{Value, json};
 
-/// An array in a file, once as it is at first and once as it is to become.
+/// An array in a file, with its elements before and after a change.
 pub(crate) struct Case {
     pub(crate) dtype: Value,
     pub(crate) order: char,
@@ -48,18 +48,18 @@ impl Case {
     pub(crate) fn open<A: Element>(&self, path: &Path, mode: Mode) -> MmapArrayD<A> {
         let shape = IxDyn(&self.shape).set_f(self.order == 'F');
         let options = MapOptions::new(mode).offset(self.offset.try_into().unwrap());
-        // SAFETY: no reference to an element lives while the peer is asked to change one,
-        // and it never shortens the file.
+        // SAFETY: no reference to an element lives while the peer changes one, and the peer never
+        // truncates the file.
         let array = unsafe { options.shape(shape).open(path) };
         array.unwrap_or_else(|e| panic!("{e}, for {self}"))
     }
 
-    /// The file that holds `elements`, between other bytes.
+    /// Returns the file that holds `elements` between other bytes.
     pub(crate) fn file(&self, elements: &[u8]) -> Vec<u8> {
         [noise(7, self.offset), self.in_memory_order(elements), noise(8, 5)].concat()
     }
 
-    /// The file that holds `elements` and nothing else.
+    /// Returns the file that holds only `elements`.
     pub(crate) fn new_file(&self, elements: &[u8]) -> Vec<u8> {
         [vec![0; self.offset], self.in_memory_order(elements)].concat()
     }

@@ -1,4 +1,4 @@
-//! Dask at the other end of windows: JSON written here, rows mapped by two processes there.
+//! Windows read by Dask: the test writes JSON, and two Dask processes map the rows.
 //!
 //! `NUMPY_PYTHON` names a Python that has Dask.
 #![cfg(feature = "serde")]
@@ -17,7 +17,7 @@ use test_support::python::Python;
 
 const SHAPES: [&[usize]; 3] = [&[101], &[13, 40], &[5, 6, 7]];
 
-/// How many parts a file is divided into: fewer than rows, and more.
+/// The numbers of parts: smaller and larger than the number of rows.
 const PARTS: [usize; 4] = [1, 2, 7, 17];
 
 fn fill<A>(array: &mut MmapArrayD<A>, number: fn(i32) -> A)
@@ -31,7 +31,7 @@ where
     array.sync().unwrap();
 }
 
-/// Has two processes sum the windows, and compares with what is mapped here.
+/// Makes two processes sum the windows, and compares the sums with arrays mapped here.
 fn compare<A: NpyElement>(python: &mut Python, windows: &[Window], get: fn(A) -> i64) {
     let answer = python.ask(&json!(windows));
     let mut sum = 0;

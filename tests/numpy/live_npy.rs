@@ -1,4 +1,4 @@
-//! NumPy itself at the other end of `.npy` files: headers, and files in both directions.
+//! `.npy` files exchanged with NumPy: headers, and files in both directions.
 //!
 //! `NUMPY_PYTHON` names a Python that has NumPy.
 
@@ -13,7 +13,7 @@ use ndarray_memmap::{Be, Le, MmapArrayD, Mode};
 use serde_json::{Value, json};
 use test_support::{npy_common, python::Python};
 
-/// A prime number of them, so that taking versions in turn each meets all else.
+/// Their number is prime, so that cycling through versions combines each with all shapes.
 const SHAPES: [&[usize]; 7] =
     [&[], &[5], &[0], &[3, 4], &[2, 3, 4], &[3, 0, 2], &[2, 1, 3, 2, 2]];
 
@@ -44,7 +44,7 @@ fn numpy_and_this_crate_agree_on_2000_headers_but_for_the_classes_listed() {
     assert!(read > 1000 && refused > 500);
 }
 
-/// Has both sides append to the same file in turn, and both load it after each.
+/// Lets both sides append to the same file in turn, and both load it after each append.
 #[test]
 #[ignore = "needs Python with NumPy; run by .ci/steps/numpy"]
 fn files_grow_here_and_by_npy_append_array_in_turn() {
@@ -72,7 +72,7 @@ fn files_grow_here_and_by_npy_append_array_in_turn() {
     println!("{count} files grown in turn by npy-append-array and by this crate");
 }
 
-/// A file that grows from both sides.
+/// A file to which both sides append.
 struct Grown<'a> {
     peer: &'a mut Python,
     path: std::path::PathBuf,
@@ -86,7 +86,7 @@ impl Grown<'_> {
         let mut all = Vec::new();
         let _ = fs::remove_file(&self.path);
         for turn in 0..12_u8 {
-            // Lengths of one to three digits; not of one row, which is in both orders.
+            // Lengths of one to three digits; not one row, which is in both orders.
             let rows = if turn == 9 { 90 } else { 2 + usize::from(turn) };
             let mut shape = shape.to_vec();
             shape[axis.index()] = rows;
@@ -132,7 +132,7 @@ impl Grown<'_> {
         assert_eq!(answer, json!({}));
     }
 
-    /// Puts elements of C order into the order of the file.
+    /// Converts elements from C order to the order of the file.
     fn in_file_order(&self, shape: &[usize], size: usize, bytes: Vec<u8>) -> Vec<u8> {
         if self.order == 'C' {
             return bytes;
@@ -166,7 +166,7 @@ fn start() -> Python {
     Python::start(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/numpy/npy_peer.py"))
 }
 
-/// A type of the given name, for which Rust has none.
+/// Defines an element type for a NumPy type that Rust does not have.
 macro_rules! named {
     ($($Type:ident($bytes:ty) = $descr:literal;)*) => {$(
         #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
@@ -243,7 +243,7 @@ fn every_type(files: &mut Files) {
     files.every_way::<Deep>(&[[255; 8].as_slice(), &[0], &[255; 8], &[0], &[255; 4]].concat());
     files.every_way::<Titled>(WHOLE);
     if cfg!(all(target_arch = "x86_64", target_os = "linux")) {
-        // Of the sixteen bytes ten are the number.
+        // Ten of the sixteen bytes hold the number.
         files.every_way::<Quadruple>(&[[255; 10].as_slice(), &[0; 6]].concat());
     }
 
@@ -253,7 +253,7 @@ fn every_type(files: &mut Files) {
     files.every_way::<num_complex::Complex<Le<f64>>>(WHOLE);
 }
 
-/// The other side, and a place for files.
+/// The peer, and a folder for files.
 struct Files<'a> {
     peer: &'a mut Python,
     dir: &'a Path,
@@ -270,7 +270,7 @@ struct Case {
 }
 
 impl Files<'_> {
-    /// `mask` says which bits of an element can be anything; over and over again.
+    /// Tests every shape and version. `mask`, repeated, has the bits that may have any value.
     fn every_way<A: NpyElement + PartialEq>(&mut self, mask: &[u8]) {
         for (shape, is_fortran) in
             SHAPES.into_iter().flat_map(|s| [(s, false), (s, true)])
@@ -278,7 +278,7 @@ impl Files<'_> {
             for is_mapped in [false, true] {
                 self.count += 1;
                 let version = VERSIONS[self.count / 2 % 4];
-                // Other versions cannot have all names.
+                // Older versions cannot encode all names.
                 let fits = Header::new(A::dtype(), shape, is_fortran).unwrap();
                 let version = version.filter(|v| fits.clone().with_version(*v).is_ok());
                 let len = shape.iter().product::<usize>() * size_of::<A>();
@@ -307,7 +307,7 @@ impl Files<'_> {
             "version": version.map(|version| [major(version), 0]), "hex": hex(elements),
         }));
         let header = Header::read(&File::open(&path).unwrap()).unwrap();
-        // Saved arrays are in C order if they are in both.
+        // NumPy saves arrays that are in both orders as C order.
         let both =
             shape.contains(&0) || shape.iter().filter(|&&length| length > 1).count() < 2;
         let is_fortran = *is_fortran && (is_mapped || !both);

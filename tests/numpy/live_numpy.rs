@@ -1,4 +1,4 @@
-//! NumPy itself at the other end: what one side writes, the other reads, byte for byte.
+//! Raw files exchanged with NumPy: one side writes, the other reads the same bytes.
 //!
 //! `NUMPY_PYTHON` names a Python that has NumPy.
 #![expect(unsafe_code, reason = "files are mapped while another process maps them")]
@@ -15,10 +15,10 @@ use crate::case::Case;
 use crate::elements::hex;
 use crate::peer::Peer;
 
-/// Odd ones, some within a page and some beyond one of 4 or of 64 KiB.
+/// Offsets, also odd ones, within a page and beyond a page of 4 or 64 KiB.
 const OFFSETS: [usize; 7] = [0, 1, 8, 4096, 4104, 65_536, 65_551];
 
-/// A prime number of them, so that taking them in turn each meets all else.
+/// Their number is prime, so that cycling through them combines each with all other values.
 const SHAPES: [&[usize]; 11] = [
     &[],
     &[1],
@@ -163,7 +163,7 @@ fn numpy_creates<A: Element>(peer: &mut Peer, case: &Case) {
     assert_array::<A>(&case.open(&peer.path, Mode::ReadOnly), case, &case.old);
     let mut file = case.new_file(&case.old);
     if file.is_empty() {
-        // NumPy cannot map a file without bytes, and writes one.
+        // NumPy cannot map an empty file, and writes one byte.
         file.push(0);
     }
     assert_file(&peer.path, case, &file);
@@ -238,7 +238,7 @@ fn numpy_changes_privately<A: Element>(peer: &mut Peer, case: &Case) {
     assert_file(&peer.path, case, &case.file(&case.old));
 }
 
-/// Both have the file mapped, and see at once what the other stores.
+/// Both sides map the file, and each sees the other's stores at once.
 fn both_change_at_once<A: Element>(peer: &mut Peer, case: &Case) {
     fs::write(&peer.path, case.file(&case.old)).unwrap();
     let mut ours = case.open::<A>(&peer.path, Mode::ReadWrite);
@@ -266,7 +266,7 @@ fn the_shape_comes_from_the_file<A: Element>(peer: &mut Peer, case: &Case) {
     peer.close();
     let options = MapOptions::new(Mode::ReadOnly);
     let options = options.offset(case.offset.try_into().unwrap());
-    // SAFETY: nobody changes the file while it is mapped.
+    // SAFETY: nothing changes the file while it is mapped.
     let ours = unsafe { options.open::<A>(&peer.path) }.unwrap();
     assert_eq!(ours.shape(), case.shape, "{case}");
     assert_eq!(bytes(ours.view()), case.old, "{case}");

@@ -1,6 +1,6 @@
-//! Python at the other end: NumPy, npy-append-array and Dask read what is written here.
+//! Files exchanged with Python: NumPy, npy-append-array and Dask read the files written here.
 //!
-//! All of it needs `NUMPY_PYTHON`, a Python that has them; see `.ci/steps/numpy` and
+//! All tests need `NUMPY_PYTHON`, a Python with these packages; see `.ci/steps/numpy` and
 //! `.ci/steps/zarr-dask`.
 #![expect(
     clippy::arithmetic_side_effects,

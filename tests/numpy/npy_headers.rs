@@ -7,24 +7,24 @@ use test_support::generate::{Generated, headers};
 use test_support::npy_common::{dictionary, parse, raw};
 use test_support::python::Python;
 
-/// Headers that one side reads and the other refuses, by intention or by its nature.
+/// A class of headers that one side reads and the other refuses, by design or by its limits.
 struct Class {
-    /// Why.
+    /// Why one side refuses the header.
     reason: &'static str,
-    /// What the error of the side that refuses says.
+    /// A part of the error of the side that refuses.
     error: &'static str,
-    /// What is so in the text of the dictionary.
+    /// A condition on the text of the dictionary.
     text: fn(&str) -> bool,
     /// A header of the class.
     example: Example,
 }
 
-/// What is not as in a plain header of version 3.0.
+/// The difference from a plain header of version 3.0.
 enum Example {
     Descr(&'static str),
     Shape(&'static str),
     Text(&'static str),
-    /// A text that is too long to be written here.
+    /// A text that is too long for a literal.
     Made(fn() -> String),
 }
 use Example::{Descr, Made, Shape, Text};
@@ -38,11 +38,11 @@ fn has_adjacent_strings(text: &str) -> bool {
     ["''", "\"\"", "'\"", "\"'"].iter().any(|quotes| text.contains(quotes))
 }
 
-/// Of all these, NumPy's own writers write none.
+/// NumPy's own writers write no header of these classes.
 #[rustfmt::skip]
 const CLASSES: [Class; 26] = [
     Class {
-        reason: "NumPy takes an indented line after the dictionary for wrong indentation",
+        reason: "NumPy treats an indented line after the dictionary as wrong indentation",
         error: "ValueError: Cannot parse header", text: |text| text.contains(['\n', '\r']),
         example: Text("{'descr': '<f8', 'fortran_order': False, 'shape': ()}\n  "),
     },
@@ -52,7 +52,7 @@ const CLASSES: [Class; 26] = [
         example: Text("{'shape': (2,), 'descr': '<f8', 'fortran_order': False, 'shape': ()}"),
     },
     Class {
-        reason: "NumPy counts characters of the header, we bytes",
+        reason: "NumPy counts characters of the header, this crate bytes",
         error: "`header_cap` lifts the limit", text: |text| !text.is_ascii(),
         example: Made(|| dictionary(&format!("[('{}', '|u1')]", "π".repeat(6000)), 'C', "()")),
     },
@@ -67,7 +67,7 @@ const CLASSES: [Class; 26] = [
         example: Descr("'<f' '8'"),
     },
     Class {
-        reason: "Python has prefixes of strings",
+        reason: "Python has string prefixes",
         error: "expected a literal", text: |text| ["u'", "r'", "u\"", "r\""].iter().any(|prefix| text.contains(prefix)),
         example: Descr("u'<f8'"),
     },
@@ -77,17 +77,17 @@ const CLASSES: [Class; 26] = [
         example: Descr("'\\74f8'"),
     },
     Class {
-        reason: "Python has signs of positive numbers",
+        reason: "Python allows a sign before positive numbers",
         error: "expected a literal", text: |text| text.contains('+'),
         example: Shape("(+3,)"),
     },
     Class {
-        reason: "Python has `_` between digits",
+        reason: "Python allows `_` between digits",
         error: "a comma or a closing bracket", text: |text| text.contains('_'),
         example: Shape("(1_000,)"),
     },
     Class {
-        reason: "Python has several zeros for zero",
+        reason: "Python allows several zeros for zero",
         error: "a number without leading zeros", text: |text| text.contains("00"),
         example: Shape("(00,)"),
     },
@@ -97,7 +97,7 @@ const CLASSES: [Class; 26] = [
         example: Shape("(0x10,)"),
     },
     Class {
-        reason: "truth is a number to Python",
+        reason: "Python booleans are integers",
         error: "is not a tuple of whole numbers", text: |text| text.matches("True").count() + text.matches("False").count() > 1,
         example: Shape("(True,)"),
     },
@@ -122,37 +122,37 @@ const CLASSES: [Class; 26] = [
         example: Descr("'|O'"),
     },
     Class {
-        reason: "a type without a byte order means another on another machine",
+        reason: "a type without a byte order depends on the machine",
         error: "it does not begin with a byte order", text: any,
         example: Descr("'f8'"),
     },
     Class {
-        reason: "NumPy has short names of types, and old ones",
+        reason: "NumPy accepts short and old type names",
         error: "NumPy writes no such type", text: any,
         example: Descr("'<f'"),
     },
     Class {
-        reason: "NumPy has fractions of units of time, and other names of them",
+        reason: "NumPy accepts fractions of time units, and other names for units",
         error: "NumPy writes no such type", text: any,
         example: Descr("'<M8[s/2]'"),
     },
     Class {
-        reason: "NumPy has descriptions of types that are no lists",
+        reason: "NumPy accepts type descriptions that are not lists",
         error: "it is neither a string nor a list of fields", text: |text| text.contains(['(', '{']),
         example: Descr("('<f8', (3,))"),
     },
     Class {
-        reason: "NumPy takes anything that is as long as a tuple for a field",
+        reason: "NumPy accepts any sequence of the right length as a field",
         error: "a field is not a tuple", text: |text| text.contains('['),
         example: Descr("[['x', '<f8']]"),
     },
     Class {
-        reason: "NumPy takes a number for the shape of a field",
+        reason: "NumPy accepts a number as the shape of a field",
         error: "a field has no such shape", text: any,
         example: Descr("[('x', '<f8', 3)]"),
     },
     Class {
-        reason: "NumPy takes anything for a title, and brackets around it with the name",
+        reason: "NumPy accepts any title, and brackets around title and name",
         error: "the name of a field is not a string", text: |text| text.contains("(("),
         example: Descr("[((1, 'x'), '<f8')]"),
     },
@@ -167,14 +167,14 @@ const CLASSES: [Class; 26] = [
         example: Made(|| dictionary("'<f8'", 'C', &format!("{}{}", "(".repeat(65), ")".repeat(65)))),
     },
     Class {
-        reason: "NumPy has longs of Python 2 apart from their `L`",
+        reason: "NumPy accepts a space before the `L` of Python 2 integers",
         error: "a comma or a closing bracket", text: |text| text.contains(" L"),
         example: Shape("(3 L,)"),
     },
 ];
 
 impl Class {
-    /// A header of the class; in version 1.0, in which NumPy tries harder, if that matters.
+    /// Returns a header of the class, in version 1.0 where NumPy's more tolerant parsing matters.
     fn example(&self) -> Generated {
         let text = match self.example {
             Descr(descr) => dictionary(descr, 'C', "()"),
@@ -213,7 +213,7 @@ fn theirs(peer: &mut Python, header: &Generated) -> Value {
     peer.ask(&json!({ "do": "header", "hex": hex(&bytes) }))
 }
 
-/// Compares what both make of the headers; returns how many both read and refuse.
+/// Compares the results of both readers; returns how many headers both read and both refuse.
 pub(crate) fn compare(peer: &mut Python, count: usize, seed: u64) -> (usize, usize) {
     let (mut read, mut refused) = (0, 0);
     let mut counts = [0; CLASSES.len()];
@@ -224,7 +224,7 @@ pub(crate) fn compare(peer: &mut Python, count: usize, seed: u64) -> (usize, usi
             read += 1;
             continue;
         }
-        // All that is unchanged is read, and both read the same.
+        // Both sides must read every unchanged header, with the same result.
         let is_refused = |side: &Value| header.is_changed && side["error"].is_string();
         if is_refused(&ours) && is_refused(&theirs) {
             refused += 1;
@@ -244,7 +244,7 @@ pub(crate) fn compare(peer: &mut Python, count: usize, seed: u64) -> (usize, usi
     (read, refused)
 }
 
-/// Sees to it that each class is still one.
+/// Checks that both sides still disagree on each class.
 pub(crate) fn check_classes(peer: &mut Python) {
     for class in &CLASSES {
         let header = class.example();

@@ -1,4 +1,4 @@
-//! The process that runs NumPy: what it is asked and what it answers.
+//! The process that runs NumPy: its requests and answers.
 
 use std::path::{Path, PathBuf};
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::dtype::DType;
 use crate::element::Item;
 
-/// What an array is to be opened with.
+/// The parameters for opening an array.
 pub(crate) struct Request {
     pub(crate) mode: Mode,
     pub(crate) offset: u64,
@@ -25,11 +25,11 @@ pub(crate) struct Request {
 /// Opens a file as an array of one element type.
 pub(crate) type Open = fn(&Request, &Path) -> Result<Box<dyn Array>, Error>;
 
-/// Why an operation was not done.
+/// Why an operation did not succeed.
 pub(crate) enum Refusal {
     /// The crate refused.
     Error(Error),
-    /// What was asked makes no sense.
+    /// The request of the case is invalid.
     Misuse(String),
 }
 
@@ -55,12 +55,12 @@ pub(crate) trait Array {
     fn is_writeable(&mut self) -> bool;
     /// Returns the bytes of all elements in C order.
     fn bytes(&self) -> Vec<u8>;
-    /// Borrows the bytes of an array in C order, however large.
+    /// Borrows the bytes of an array in C order, at any size.
     fn memory(&self) -> Option<&[u8]>;
     fn values(&self, dtype: &DType) -> Vec<Value>;
     fn set(&mut self, index: &[i64], item: &[u8], on: Axes) -> Result<(), Refusal>;
     fn fill(&mut self, item: &[u8]) -> Result<(), Refusal>;
-    /// Replaces all elements by those given in C order.
+    /// Replaces all elements by the given ones in C order.
     fn assign(&mut self, items: &[u8]) -> Result<(), Refusal>;
     fn sync(&self) -> Result<(), Error>;
 }
@@ -88,7 +88,7 @@ fn map<A: Item, D: Dimension + 'static>(
     options: &MapOptions<D>,
     path: &Path,
 ) -> Result<Box<dyn Array>, Error> {
-    // SAFETY: the file lies in a folder made for this case, which nobody else knows. The
+    // SAFETY: the file lies in a folder made for this case, which no other code uses. The
     // case itself writes to the file or maps it again only while no view is borrowed.
     let array = unsafe { options.open::<A>(path)? };
     Ok(Box::new(array))

@@ -1,4 +1,4 @@
-//! Calls of NumPy's functions as they stand in a case; some cannot be made in Rust.
+//! Calls of NumPy's functions in a case; some cannot be expressed in Rust.
 
 use std::str::FromStr;
 
@@ -11,7 +11,7 @@ use crate::dtype::DType;
 use crate::json::{Fields, Result, one_or_many};
 use crate::npy::{Creation, NpyRequest};
 
-/// A call; converted late, since only its mode is there whatever the advice.
+/// A call; converted late, because only its mode is valid for every advice.
 pub(crate) enum Call {
     Memmap(Memmap),
     OpenMemmap(OpenMemmap),
@@ -47,14 +47,14 @@ impl Call {
         Ok(call)
     }
 
-    /// Returns the name of the mode, whether there is such a mode or not.
+    /// Returns the name of the mode, which need not exist.
     pub(crate) fn mode(&self) -> Result<&str> {
         let (Self::Memmap(Memmap { mode, .. })
         | Self::OpenMemmap(OpenMemmap { mode, .. })) = self;
         mode.as_str().ok_or_else(|| format!("`mode` cannot be {mode}"))
     }
 
-    /// Tells whether it is to make a new file.
+    /// Returns whether the call creates a new file.
     pub(crate) fn creates(&self) -> Result<bool> {
         let mode = Mode::from_str(self.mode()?);
         Ok(matches!(mode, Ok(Mode::Create | Mode::CreateNew)))
@@ -85,7 +85,7 @@ impl Memmap {
         read_shape(&self.shape)
     }
 
-    /// Translates the call for a mode that it names.
+    /// Translates the call for the given mode.
     pub(crate) fn request(&self, mode: Mode) -> Result<Request> {
         let fortran = match self.order.as_str() {
             Some("C") => false,
@@ -109,7 +109,7 @@ impl OpenMemmap {
         })
     }
 
-    /// Translates the call for a mode that it names.
+    /// Translates the call for the given mode.
     pub(crate) fn request(&self, mode: Mode) -> Result<NpyRequest> {
         let creates = matches!(mode, Mode::Create | Mode::CreateNew);
         let creation = creates.then(|| self.creation()).transpose()?;

@@ -1,4 +1,4 @@
-//! One case as it stands in the JSON file: every field is read, or the case is refused.
+//! One case of the JSON file: every field is read, or the case is refused.
 
 use serde_json::Value;
 
@@ -14,23 +14,23 @@ pub(crate) struct Case {
     pub(crate) file: State,
     /// Permissions of the file.
     pub(crate) chmod: Option<u32>,
-    /// Whether it takes a user whom permissions bind.
+    /// Whether the case needs a user who is subject to permissions.
     pub(crate) requires_non_root: bool,
     pub(crate) call: Call,
     pub(crate) ops: Vec<(Op, Outcome)>,
     pub(crate) array_after: Option<Facts>,
     pub(crate) reopen: Option<(Call, Expected)>,
-    /// What `numpy.load` says of a new file.
+    /// The result of `numpy.load` for a new file.
     pub(crate) np_load: Option<Expected>,
     /// The file at the end, as NumPy left it.
     pub(crate) file_after: State,
-    /// What NumPy did.
+    /// The result of NumPy.
     pub(crate) numpy: Expected,
-    /// What Rust is to do instead.
+    /// The expected results of this crate instead.
     pub(crate) rust: Vec<Expected>,
 }
 
-/// What NumPy's result means for Rust.
+/// How NumPy's result applies to this crate.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Advice {
     Match,
@@ -83,7 +83,7 @@ impl Case {
         Ok(case)
     }
 
-    /// NumPy opens a `.npy` file again, as `r+`, once it has written the header.
+    /// NumPy opens a `.npy` file again in mode `r+` after it has written the header.
     fn keep_the_mode_of_creation(&mut self) {
         let facts = self.rust.iter_mut().chain([&mut self.numpy]).map(|e| &mut e.facts);
         for facts in facts.chain(&mut self.array_after) {

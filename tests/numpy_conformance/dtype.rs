@@ -13,7 +13,7 @@ pub(crate) enum DType {
     Plain {
         order: char,
         kind: char,
-        /// Bytes, but for text the number of characters.
+        /// The number of bytes, or of characters for text.
         count: usize,
         unit: String,
     },
@@ -67,7 +67,7 @@ impl DType {
         Some(Self::Plain { order, kind, count, unit: unit.to_owned() })
     }
 
-    /// Describes a type that the crate has found.
+    /// Converts a type that the crate has parsed.
     pub(crate) fn of(found: &npy::DType) -> Option<Self> {
         use npy::Kind as K;
         let scalar = match found {
@@ -108,7 +108,7 @@ impl DType {
         Some(Self::Plain { order, kind, count, unit })
     }
 
-    /// Writes NumPy's own text of the type.
+    /// Returns NumPy's own text for the type.
     pub(crate) fn descr(&self) -> String {
         match self {
             Self::Plain { order, kind: 'O', .. } => format!("{order}O"),
@@ -132,7 +132,7 @@ impl DType {
         }
     }
 
-    /// Returns what NumPy aligns elements of this type to.
+    /// Returns NumPy's alignment of the type.
     pub(crate) fn align(&self) -> usize {
         match self {
             Self::Plain { kind: 'S' | 'V', .. } | Self::Record(_) => 1,
@@ -142,7 +142,7 @@ impl DType {
         }
     }
 
-    /// Names the number that stands for an element: a date is an integer.
+    /// Names the numeric type that represents an element: a date is an integer.
     pub(crate) fn number(&self) -> Option<String> {
         match self {
             Self::Plain { kind: 'S' | 'U' | 'V' | 'O', .. } | Self::Record(_) => None,
@@ -237,7 +237,7 @@ impl Field {
     }
 }
 
-/// Writes a name as Python does.
+/// Quotes a name as Python does.
 fn quoted(name: &Value) -> String {
     let name = name.as_str().unwrap_or_default();
     let quote = if name.contains('\'') && !name.contains('"') { '"' } else { '\'' };
@@ -264,7 +264,7 @@ fn decode_array(dtype: &DType, shape: &[usize], bytes: &[u8]) -> Value {
     bytes.chunks(size.max(1)).map(|bytes| decode_array(dtype, rest, bytes)).collect()
 }
 
-/// Decodes the 80 bits of x86: the exponent stands above a fraction that shows its 1.
+/// Decodes the 80-bit x86 format: an exponent above a fraction with an explicit integer bit.
 fn decode_extended(order: char, bytes: &[u8]) -> f64 {
     let bytes: [u8; 16] = bytes.try_into().unwrap_or_default();
     let decode = if order == '>' { u128::from_be_bytes } else { u128::from_le_bytes };
@@ -272,11 +272,11 @@ fn decode_extended(order: char, bytes: &[u8]) -> f64 {
     let fraction = u64::try_from(bits & u128::from(u64::MAX)).unwrap_or_default();
     let sign = if bits >> 79 & 1 == 0 { 1.0 } else { -1.0 };
     let exponent = i32::try_from(bits >> 64 & 0x7fff).unwrap_or_default();
-    #[expect(clippy::cast_precision_loss, reason = "that of NumPy's own conversion")]
+    #[expect(clippy::cast_precision_loss, reason = "as in NumPy's own conversion")]
     match (exponent, fraction << 1) {
         (0x7fff, 0) => sign * f64::INFINITY,
         (0x7fff, _) => f64::NAN,
-        // Without the 1 these are no numbers since the 80387.
+        // Since the 80387, values without the integer bit are invalid.
         (1.., _) if fraction >> 63 == 0 => f64::NAN,
         _ => sign * fraction as f64 * 2.0_f64.powi(exponent.saturating_sub(16383 + 63)),
     }

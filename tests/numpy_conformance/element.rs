@@ -1,4 +1,4 @@
-//! Rust's element types for NumPy's, chosen at run time by the name of the type.
+//! Rust element types for NumPy types, chosen at run time by the name of the type.
 #![expect(unsafe_code, reason = "`Pod` and `Zeroable` are unsafe traits")]
 
 use bytemuck::{Pod, Zeroable, checked};
@@ -21,21 +21,21 @@ type Half = half::f16;
 #[cfg(feature = "half")]
 type BigHalf = Be<half::f16>;
 
-/// An element that can tell its value.
+/// An element that can be decoded to a value.
 pub(crate) trait Item: Element {
-    /// Decodes the value; what is made of bytes only is decoded as `dtype` says.
+    /// Decodes the value; elements that consist only of bytes are decoded by `dtype`.
     fn value(&self, dtype: &DType) -> Value;
 }
 
-/// Elements that are rows of smaller ones, of any length.
+/// Elements that are arrays of smaller ones, of any length.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub(crate) struct Row<T, const N: usize>([T; N]);
 
-// SAFETY: transparent over an array, which is all zeros if its elements may be.
+// SAFETY: transparent over an array, for which zeros are valid if they are for its elements.
 unsafe impl<T: Zeroable, const N: usize> Zeroable for Row<T, N> {}
 
-// SAFETY: transparent over an array, which has no bytes but those of its `Pod` elements.
+// SAFETY: transparent over an array, which only has the bytes of its `Pod` elements.
 unsafe impl<T: Pod, const N: usize> Pod for Row<T, N> {}
 
 impl<T: Pod, const N: usize> NpyElement for Row<T, N>
@@ -117,7 +117,7 @@ macro_rules! with_bytes {
     };
 }
 
-/// Finds how to open an array of elements of a type.
+/// Returns the function that opens an array of elements of a type.
 pub(crate) fn opener(dtype: &DType) -> Option<Open> {
     use crate::array::open;
     match dtype {
@@ -136,7 +136,7 @@ pub(crate) fn opener(dtype: &DType) -> Option<Open> {
     }
 }
 
-/// Finds how to open a `.npy` file by the element type that stands for its own.
+/// Returns the function that opens a `.npy` file with the matching Rust element type.
 pub(crate) fn npy_opener(dtype: &DType) -> Option<OpenNpy> {
     use crate::npy::open_as;
     match dtype {
@@ -149,7 +149,7 @@ pub(crate) fn npy_opener(dtype: &DType) -> Option<OpenNpy> {
     }
 }
 
-/// Tells whether Rust has a number that is an element of this type.
+/// Returns whether Rust has a numeric type for elements of this type.
 pub(crate) fn has_number(dtype: &DType) -> bool {
     let number = dtype.number();
     number.is_some_and(|name| with_number!(name.as_str(), T => size_of::<T>()).is_some())
@@ -160,7 +160,7 @@ fn is_record(dtype: &DType) -> bool {
     DType::read(&record).is_ok_and(|record| *dtype == record)
 }
 
-/// Decodes a number of a named type; null if there is no such type or value.
+/// Decodes a number of a named type; returns null for an unknown type or value.
 pub(crate) fn decode_number(name: &str, bytes: &[u8]) -> Value {
     let nothing = DType::Record(Vec::new());
     let value = with_number!(name, T => {
@@ -235,7 +235,7 @@ impl Item for Record {
     }
 }
 
-/// Writes a number as the cases do: JSON knows no others than finite ones.
+/// Converts a number as the cases do: JSON only has finite numbers.
 pub(crate) fn float(value: f64) -> Value {
     match value {
         _ if value.is_nan() => "nan".into(),

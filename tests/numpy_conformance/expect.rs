@@ -1,4 +1,4 @@
-//! What is expected of a call: success with facts of the array, or an error of a kind.
+//! The expected result of a call: success with facts about the array, or an error of a kind.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use crate::dtype::DType;
 use crate::file::{compare_bytes, join};
 use crate::json::{Fields, Hex, Result, one_or_many};
 
-/// All kinds of errors that the cases name, those of `.npy` files and of Python included.
+/// All kinds of errors that the cases name, including those of `.npy` files and of Python.
 #[rustfmt::skip]
 const KINDS: [&str; 34] = [
     "bad_argument_type", "bad_magic", "bad_version", "empty_file", "file_too_small",
@@ -23,14 +23,14 @@ const KINDS: [&str; 34] = [
     "zero_sized_element",
 ];
 
-/// Success, or failure of one of some kinds.
+/// Success, or failure of one of several kinds.
 #[derive(Clone, Default)]
 pub(crate) struct Outcome {
     pub(crate) ok: bool,
     pub(crate) kinds: Vec<String>,
 }
 
-/// What a call is to do.
+/// The expected result of a call.
 #[derive(Clone, Default)]
 pub(crate) struct Expected {
     pub(crate) outcome: Outcome,
@@ -39,7 +39,7 @@ pub(crate) struct Expected {
     pub(crate) file_size: Option<u64>,
 }
 
-/// What can be seen of an array; `None` is not compared.
+/// The visible properties of an array; `None` is not compared.
 #[derive(Clone, Default)]
 pub(crate) struct Facts {
     pub(crate) shape: Option<Vec<usize>>,
@@ -71,7 +71,7 @@ impl Outcome {
         }
     }
 
-    /// Compares the error of something that was to fail.
+    /// Compares the error of a call that must fail.
     pub(crate) fn compare(&self, error: &Error) -> Result<()> {
         for kind in &self.kinds {
             match is_of_kind(error, kind) {
@@ -84,7 +84,7 @@ impl Outcome {
     }
 }
 
-/// Tells whether an error is of a kind; `None` if no error can be.
+/// Returns whether an error is of a kind; `None` if no error of the crate can be.
 fn is_of_kind(error: &Error, kind: &str) -> Option<bool> {
     let is_io = |kind| matches!(error, Error::Io { source, .. } if source.kind() == kind);
     Some(match kind {
@@ -106,7 +106,7 @@ fn is_of_kind(error: &Error, kind: &str) -> Option<bool> {
     })
 }
 
-/// Tells whether an error is of a kind that only `.npy` files have.
+/// Returns whether an error is of a kind that only `.npy` files have.
 fn is_of_npy_kind(error: &Error, kind: &str) -> Option<bool> {
     use NpyError as E;
     let is = |of_kind: fn(&E) -> bool| matches!(error, Error::Npy(e) if of_kind(e));
@@ -147,7 +147,7 @@ impl Expected {
         Ok(expected)
     }
 
-    /// Fills in what is left open by what NumPy did, where that is the same result.
+    /// Fills in unspecified properties from NumPy's result if both results agree.
     pub(crate) fn or_as(&self, numpy: &Self) -> Self {
         let mut expected = self.clone();
         let shape = &self.facts.shape;
@@ -204,7 +204,7 @@ impl Facts {
         }
     }
 
-    /// Describes the elements of an array.
+    /// Returns the visible properties of an array.
     pub(crate) fn seen(array: &dyn Array, dtype: &DType) -> Self {
         Self {
             shape: Some(array.shape().to_vec()),
@@ -216,7 +216,7 @@ impl Facts {
         }
     }
 
-    /// Keeps what is the same however an array is opened.
+    /// Keeps the properties that do not depend on how an array is opened.
     pub(crate) fn of_elements(&self) -> Self {
         let Self { shape, dtype, bytes, values, .. } = self.clone();
         Self { shape, dtype, bytes, values, ..Self::default() }
@@ -251,7 +251,7 @@ impl Facts {
     }
 }
 
-/// Reads a long text of bytes in parts; its hash says the same.
+/// Reads a long byte string from its parts; its hash contains the same information.
 fn read_long(value: &Value) -> Result<Vec<u8>> {
     let mut fields = Fields::of("c_order", value)?;
     fields.pass_over(&["sha256"]);
@@ -264,7 +264,7 @@ fn read_long(value: &Value) -> Result<Vec<u8>> {
     Err(format!("`c_order` has {} bytes instead of {size}", bytes.len()))
 }
 
-/// Leaves out the strides of axes with one index, which ndarray may choose freely.
+/// Omits the strides of axes of length 1, which ndarray may choose freely.
 fn that_matter(strides: &[i64], shape: &[usize]) -> Vec<Option<i64>> {
     let keep = shape.iter().map(Some).chain(std::iter::repeat(None));
     let both = strides.iter().zip(keep);
@@ -295,7 +295,7 @@ fn compare_values(expected: &[Value], found: &[Value]) -> Result<()> {
     }
 }
 
-/// Compares two values; floats may differ by what serde_json loses in reading them.
+/// Compares two values; floats may differ by the precision that serde_json loses.
 fn is_same_value(expected: &Value, found: &Value) -> bool {
     const ULPS: u64 = 2;
     match (expected, found) {

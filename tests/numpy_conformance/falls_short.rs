@@ -1,4 +1,4 @@
-//! Proof that the harness sees what is not as expected.
+//! Shows that the harness detects wrong results.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::report::{self, Report};
 /// The header of C258, which is followed by 24 zeros.
 const CREATED: &str = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
 
-/// Changes of one expectation: the case, the place in it, the new value, the complaint.
+/// Changes of one expectation: the case, the field, the new value, the expected complaint.
 #[rustfmt::skip]
 fn changes() -> Vec<(&'static str, &'static str, Value, &'static str)> {
     vec![
@@ -113,7 +113,7 @@ fn changes() -> Vec<(&'static str, &'static str, Value, &'static str)> {
     ]
 }
 
-/// Makes a file of six numbers that begin at byte 128.
+/// Returns the hex digits of a file of six numbers that begin at byte 128.
 fn hex(header: String) -> String {
     let mut bytes = b"\x93NUMPY\x01\x00v\x00".to_vec();
     bytes.extend(format!("{header:117}\n").bytes());
@@ -125,7 +125,7 @@ fn case(cases: &[Value], id: &str) -> Value {
     cases.iter().find(|case| case["id"] == id).unwrap().clone()
 }
 
-/// Sets a field, which need not be there.
+/// Sets a field, which need not exist.
 fn set(case: &mut Value, place: &str, value: Value) {
     let (parent, field) = place.rsplit_once('/').unwrap();
     match case.pointer_mut(parent).unwrap() {

@@ -1,4 +1,4 @@
-//! The state of a file: making it as a case says, and comparing it with what is there.
+//! The state of a file: creates it for a case, and compares it with the file system.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::json::{Fields, Hex, Result};
 
-/// What may stand at a path.
+/// The possible states of a path.
 #[derive(Clone, PartialEq)]
 pub(crate) enum State {
     Absent,
@@ -21,7 +21,7 @@ pub(crate) enum State {
     },
 }
 
-/// Bytes at a place of a file.
+/// Bytes at an offset of a file.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Patch {
     pub(crate) at: u64,
@@ -33,7 +33,7 @@ pub(crate) struct Patch {
 const MOST_OF_A_SPARSE_FILE: u64 = 4 << 20;
 
 impl State {
-    /// Reads the state of a file that was in another one before.
+    /// Reads the state of a file after the case, given the state before.
     pub(crate) fn read_after(fields: &mut Fields, before: &Self) -> Result<Self> {
         let unchanged: Option<bool> = fields.get("unchanged")?;
         let says_no_more = !fields.has_any(&["hex", "parts", "patches", "directory"]);
@@ -55,7 +55,7 @@ impl State {
         let hex: Option<Hex> = fields.get("hex")?;
         let parts: Option<Vec<Value>> = fields.get("parts")?;
         let patches: Option<Vec<Value>> = fields.get("patches")?;
-        // Says the same as `hex` and `parts`, which are compared in full.
+        // Redundant with `hex` and `parts`, which are compared in full.
         fields.pass_over(&["sha256"]);
         if !fields.need::<bool>("exists")? {
             return Ok(Self::Absent);
@@ -100,7 +100,7 @@ impl State {
         }
     }
 
-    /// Compares all that is at a path, but for the holes of sparse files.
+    /// Compares the whole state of a path, except the holes of sparse files.
     pub(crate) fn compare(&self, path: &Path) -> Result<()> {
         let found = match fs::symlink_metadata(path) {
             Err(e) if e.kind() == ErrorKind::NotFound => None,
@@ -150,7 +150,7 @@ impl Patch {
     }
 }
 
-/// Joins the parts of a text of bytes, each repeated as it says.
+/// Joins the parts of a byte string, each repeated by its count.
 pub(crate) fn join(parts: &[Value]) -> Result<Vec<u8>> {
     let parts = parts.iter().map(|part| {
         let mut fields = Fields::of("parts", part)?;
@@ -162,7 +162,7 @@ pub(crate) fn join(parts: &[Value]) -> Result<Vec<u8>> {
     Ok(parts.collect::<Result<Vec<_>>>()?.concat())
 }
 
-/// Names the first byte at which two texts differ.
+/// Returns an error that names the first byte at which two byte strings differ.
 pub(crate) fn compare_bytes(what: &str, expected: &[u8], found: &[u8]) -> Result<()> {
     if expected == found {
         return Ok(());

@@ -1,11 +1,11 @@
-//! JSON objects of which every field has to be read; knows nothing of cases.
+//! JSON objects whose every field must be read; independent of the cases.
 
 use serde_json::{Map, Value};
 
-/// What can be done, or a line that says why not.
+/// A value, or a line that says why there is none.
 pub(crate) type Result<T, E = String> = std::result::Result<T, E>;
 
-/// The fields of an object that nobody has read yet.
+/// The fields of an object that are not yet read.
 pub(crate) struct Fields {
     name: &'static str,
     unread: Map<String, Value>,
@@ -23,7 +23,7 @@ impl Fields {
         self.unread.remove(field)
     }
 
-    /// Reads a field that is an object itself.
+    /// Reads a field that is an object.
     pub(crate) fn object(&mut self, field: &'static str) -> Result<Self> {
         Self::of(field, &self.need::<Value>(field)?)
     }
@@ -44,12 +44,12 @@ impl Fields {
         self.get(field)?.ok_or(missing)
     }
 
-    /// Tells whether one of these fields is there and unread.
+    /// Returns whether one of these fields exists and is unread.
     pub(crate) fn has_any(&self, fields: &[&str]) -> bool {
         fields.iter().any(|field| self.unread.contains_key(*field))
     }
 
-    /// Passes over fields that say nothing to check, if they are there.
+    /// Skips fields that contain nothing to check, if they exist.
     pub(crate) fn pass_over(&mut self, fields: &[&str]) {
         for field in fields {
             self.unread.remove(*field);
@@ -63,7 +63,7 @@ impl Fields {
     }
 }
 
-/// A type that a JSON value can be read as.
+/// A type that can be read from a JSON value.
 pub(crate) trait FromJson: Sized {
     fn from_json(value: &Value) -> Option<Self>;
 }

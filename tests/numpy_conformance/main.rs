@@ -1,4 +1,4 @@
-//! NumPy's own results for `numpy.memmap`, case by case, from a file of cases.
+//! Compares this crate with NumPy's own results for `numpy.memmap`, from a file of cases.
 
 mod array;
 mod call;

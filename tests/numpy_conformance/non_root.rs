@@ -1,4 +1,4 @@
-//! Running a trial as a user whom the permissions of files bind.
+//! Runs a trial as a user who is subject to file permissions.
 
 #[cfg(unix)]
 pub(crate) use unix::{run_as_asked, run_as_non_root};
@@ -20,14 +20,14 @@ mod unix {
     use crate::json::{Fields, Result};
     use crate::{a_case_is_run_as_another_user, case::Case, trial::Trial};
 
-    /// Names the folder in which a request lies.
+    /// The environment variable that names the folder of a request.
     const REQUEST: &str = "NUMPY_CONFORMANCE_REQUEST";
     const PASSED: &str = "passed";
 
-    /// Runs one trial of a case as a user whom permissions bind.
+    /// Runs one trial of a case as a user who is subject to permissions.
     ///
-    /// That is another process, since a process that has stopped being root stays so. It works in
-    /// the folder of the file, which may lie in one that is not open to all.
+    /// Another process runs the trial, since a process cannot become root again. Its working
+    /// folder is the folder of the file, which may lie in a folder that is not open to all.
     pub(crate) fn run_as_non_root(case: &Value, trial: usize, path: &Path) -> Result<()> {
         let answer = ask(case, trial, path);
         let answer = answer.map_err(|e| format!("cannot run as another user: {e}"))?;
@@ -50,7 +50,7 @@ mod unix {
         Ok(answer)
     }
 
-    /// Runs the trial that this process was started for, and writes down what came of it.
+    /// Runs the trial that this process was started for, and writes its result to a file.
     pub(crate) fn run_as_asked() -> io::Result<()> {
         let folder = env::var_os(REQUEST).ok_or(io::ErrorKind::NotFound)?;
         let folder = Path::new(&folder);
@@ -80,7 +80,7 @@ mod elsewhere {
 
     use crate::json::Result;
 
-    /// There is no other user to become.
+    /// Returns an error, because this system has no user to switch to.
     pub(crate) fn run_as_non_root(_: &Value, _: usize, _: &Path) -> Result<()> {
         Err("permissions are not those of Unix".into())
     }

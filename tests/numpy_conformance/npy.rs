@@ -1,4 +1,4 @@
-//! Arrays of `.npy` files, by the element type that stands for the file's own.
+//! Arrays of `.npy` files, opened with the Rust element type that matches the file's type.
 #![expect(unsafe_code, reason = "mapping a file is unsafe")]
 
 use std::fs::{self, File, OpenOptions};
@@ -13,16 +13,16 @@ use crate::array::{self, Array, Refusal};
 use crate::dtype::DType;
 use crate::element::{self, Item};
 
-/// What a `.npy` file is to be opened or created with.
+/// The parameters for opening or creating a `.npy` file.
 pub(crate) struct NpyRequest {
     pub(crate) mode: Mode,
     pub(crate) header_cap: Option<u64>,
-    /// `None` opens what is there.
+    /// `None` opens the existing file.
     pub(crate) creation: Option<Creation>,
     pub(crate) sparse: bool,
 }
 
-/// What a new `.npy` file is to hold.
+/// The contents of a new `.npy` file.
 pub(crate) struct Creation {
     pub(crate) dtype: DType,
     pub(crate) shape: Vec<usize>,
@@ -30,13 +30,13 @@ pub(crate) struct Creation {
     pub(crate) version: Option<Version>,
 }
 
-/// An array, and the type of its elements as the crate sees it.
+/// An array, and its element type as the crate parsed it.
 pub(crate) struct Opened {
     pub(crate) array: Box<dyn Array>,
     pub(crate) dtype: DType,
 }
 
-/// How to get at the array of a `.npy` file.
+/// How to open the array of a `.npy` file.
 #[derive(Clone, Copy)]
 pub(crate) enum Way<'a> {
     Map,
@@ -47,7 +47,7 @@ pub(crate) enum Way<'a> {
 /// Opens a `.npy` file of one element type.
 pub(crate) type OpenNpy = fn(&Options, Way<'_>, &Path) -> Result<Box<dyn Array>, Error>;
 
-/// An element of which there are no files: whoever asks for it learns what there is.
+/// An element type that no file has: the error for opening a file names the file's type.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(transparent)]
 struct Unlike(u8);
@@ -70,7 +70,7 @@ pub(crate) fn open_as<A: Item + NpyElement>(
 ) -> Result<Box<dyn Array>, Error> {
     let array = match way {
         Way::Load => options.load::<A, IxDyn>(path)?,
-        // SAFETY: the file lies in a folder made for this case, which nobody else knows.
+        // SAFETY: the file lies in a folder made for this case, which no other code uses.
         // The case itself writes to the file or maps it again only while no view is borrowed.
         Way::Map => unsafe { options.open::<A, IxDyn>(path)? },
         Way::Create(Creation { shape, fortran, .. }) => {
@@ -102,7 +102,7 @@ impl NpyRequest {
         }
     }
 
-    /// Opens or creates a file, whatever its elements are.
+    /// Opens or creates a file of any element type.
     pub(crate) fn open(&self, path: &Path) -> Result<Opened, Refusal> {
         match &self.creation {
             Some(creation) => self.create(creation, path),
@@ -138,7 +138,7 @@ impl NpyRequest {
             None => header,
         };
         let dtype = found(header.dtype())?;
-        // Of the types of bytes, Rust writes only the first that it reads.
+        // For elements of bytes, Rust writes only the first type that it reads.
         let writes = |_: &OpenNpy| !matches!(dtype, DType::Plain { kind: 'V', .. });
         if let Some(create) = element::npy_opener(&dtype).filter(writes) {
             let array = create(&self.options(), Way::Create(creation), path)?;
@@ -150,7 +150,7 @@ impl NpyRequest {
         Ok(Opened { array, dtype })
     }
 
-    /// Reads the header of a file without mapping it, in each of the ways there are.
+    /// Reads the header of a file without mapping it, in every way that the crate has.
     fn read_header(&self, path: &Path) -> Result<Header, Refusal> {
         let bytes = fs::read(path).map_err(|e| unreadable(&e))?;
         let Some(cap) = self.header_cap else {
@@ -164,7 +164,7 @@ impl NpyRequest {
         Ok(Header::parse_capped(&bytes, cap)?)
     }
 
-    /// Maps the elements behind a header without regard to the format.
+    /// Maps the elements after a header without regard to the format.
     fn map(
         &self,
         header: &Header,
@@ -182,20 +182,20 @@ impl NpyRequest {
         if let Some(open) = element::opener(dtype) {
             return Ok(open(&request, path)?);
         }
-        // Bytes will do to see whether there are enough of them.
+        // Elements of bytes suffice to check the length of the file.
         request.shape.iter_mut().for_each(|shape| shape.push(dtype.item_size()));
         array::open::<u8>(&request, path)?;
         misuse(format!("no element type for {dtype:?}"))
     }
 }
 
-/// Describes a type that the crate has found, which has to print as NumPy's.
+/// Converts a type that the crate has parsed, and checks that it prints like NumPy's.
 fn found(dtype: &npy::DType) -> Result<DType, Refusal> {
     let Some(found) = DType::of(dtype) else {
         return misuse(format!("`{dtype}` is no type of NumPy's"));
     };
     let (text, descr) = (dtype.to_string(), found.descr());
-    // Python knows which characters of other scripts are printed as they are.
+    // Only Python knows which characters of other scripts it prints unescaped.
     if text == descr || !text.is_ascii() || !descr.is_ascii() {
         return Ok(found);
     }

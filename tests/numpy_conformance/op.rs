@@ -1,4 +1,4 @@
-//! What is done to an open array, and to its file from outside.
+//! Operations on an open array, and on its file from outside.
 
 use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
@@ -29,7 +29,7 @@ pub(crate) enum Op {
     FlushView {
         slices: Vec<Vec<u64>>,
     },
-    /// A write to the file by somebody else.
+    /// A write to the file by another process.
     FileWrite {
         at: u64,
         bytes: Vec<u8>,
@@ -64,7 +64,7 @@ impl Op {
         Ok(op)
     }
 
-    /// Does it, and compares how it went.
+    /// Runs the operation and compares the outcome.
     pub(crate) fn run(
         &self,
         array: &mut Option<Box<dyn Array>>,
@@ -106,7 +106,7 @@ impl Op {
     }
 }
 
-/// Syncs an array; that private changes reach no file is success to NumPy.
+/// Syncs an array; NumPy reports success although private changes reach no file.
 fn flush(array: &dyn Array) -> Result<(), Refusal> {
     match array.sync() {
         Err(Error::PrivateChanges) if array.mode() == Mode::CopyOnWrite => Ok(()),
@@ -114,7 +114,7 @@ fn flush(array: &dyn Array) -> Result<(), Refusal> {
     }
 }
 
-/// Tells whether ranges, of the first axes of an array, lie within it.
+/// Returns whether ranges of the first axes of an array lie within it.
 fn lie_within(slices: &[Vec<u64>], shape: &[usize]) -> bool {
     let within = |(slice, length): (&Vec<u64>, &usize)| match slice.as_slice() {
         [start, end] => start <= end && usize::try_from(*end).is_ok_and(|e| e <= *length),

@@ -19,10 +19,10 @@ mod complex {
         pub(crate) im: T,
     }
 
-    // SAFETY: two fields that are zeros may be zeros together.
+    // SAFETY: a struct of two fields is valid as zeros if each field is.
     unsafe impl<T: Zeroable> Zeroable for Complex<T> {}
 
-    // SAFETY: in C's layout two fields of one `Pod` type have nothing between them.
+    // SAFETY: in C's layout two fields of one `Pod` type have no padding between them.
     unsafe impl<T: Pod> Pod for Complex<T> {}
 
     impl<T: Pod + NpyElement> NpyElement for Complex<T> {
@@ -79,7 +79,7 @@ mod half {
         }
     }
 
-    /// Decodes IEEE 754's binary16: a sign, 5 bits of exponent, 10 of fraction.
+    /// Decodes IEEE 754 binary16: a sign, 5 bits of exponent, 10 of fraction.
     fn decode(bits: u16) -> Value {
         let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
         let exponent = i32::from(bits >> 10 & 0x1f);

@@ -1,4 +1,4 @@
-//! Running the cases of a file, and what came of them.
+//! Runs the cases of a file and reports the results.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,29 +12,29 @@ use crate::json::Result;
 use crate::non_root::run_as_non_root;
 use crate::trial::Trial;
 
-/// What came of the cases of a file.
+/// The results of the cases of a file.
 #[derive(Default)]
 pub(crate) struct Report {
     families: [Family; 2],
-    /// The ids of the cases that fall short, and why.
+    /// The ids of the failed cases, and why they failed.
     pub(crate) failures: Vec<(String, String)>,
 }
 
-/// How many cases of related groups went how.
+/// The numbers of cases of related groups, by result.
 #[derive(Default)]
 struct Family {
     passed: usize,
-    /// Cases that cannot be written down in Rust.
+    /// Cases that the types of Rust do not allow.
     typed_out: usize,
-    /// Cases that other systems than this one can run.
+    /// Cases that only other systems can run.
     elsewhere: usize,
     failed: usize,
 }
 
-/// What the names of groups begin with.
+/// The prefixes of group names.
 const FAMILIES: [&str; 2] = ["raw", "npy"];
 
-/// How a case went that did not fall short.
+/// The result of a case that did not fail.
 enum Pass {
     Passed,
     TypedOut,
@@ -42,7 +42,7 @@ enum Pass {
 }
 
 impl Report {
-    /// Runs cases, each in a folder of its own.
+    /// Runs cases, each in its own folder.
     pub(crate) fn of(cases: &[Value]) -> Self {
         let mut report = Self::default();
         for value in cases {
@@ -79,7 +79,7 @@ impl Report {
         self.families.iter().map(|family| family.passed).sum()
     }
 
-    /// Sums up in one line.
+    /// Returns a summary in one line.
     pub(crate) fn summary(&self) -> String {
         let mut line = String::new();
         for (family, name) in self.families.iter().zip(FAMILIES) {
@@ -95,7 +95,7 @@ impl Report {
         line
     }
 
-    /// Lists what fell short, also if nothing was run at all.
+    /// Returns an error that lists the failures, also if no case ran.
     pub(crate) fn verdict(&self) -> Result<()> {
         if self.passed() == 0 && self.failures.is_empty() {
             return Err(format!("no case was run ({})", self.summary()));
@@ -149,7 +149,7 @@ fn run_case(value: &Value) -> Result<Pass> {
     if fits { Ok(Pass::Passed) } else { Err(reasons.join("; or ")) }
 }
 
-/// Runs a trial and looks at what it leaves behind.
+/// Runs a trial and checks the files that it leaves.
 fn try_out(value: &Value, case: &Case, at: usize, trial: &Trial) -> Result<()> {
     let failed = |e| format!("cannot make the file of the case: {e}");
     let folder = tempfile::tempdir().map_err(failed)?;
@@ -172,7 +172,7 @@ fn try_out(value: &Value, case: &Case, at: usize, trial: &Trial) -> Result<()> {
     }
 }
 
-/// Sets the permissions of a file, if any; without a second user, its owner plays him.
+/// Sets the permissions of a file, if any. Without root, the owner gets the rights of others.
 #[cfg(unix)]
 fn set_permissions(path: &Path, mode: Option<u32>) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;

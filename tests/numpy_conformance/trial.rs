@@ -1,4 +1,4 @@
-//! Trials of a case: a file is made, mapped, changed and looked at again.
+//! Trials of a case: a file is created, mapped, changed and compared.
 
 use std::fs;
 use std::path::Path;
@@ -16,11 +16,11 @@ use crate::json::Result;
 use crate::npy::{NpyRequest, Opened};
 use crate::ways;
 
-/// One way in which a case may come out.
+/// One possible result of a case.
 pub(crate) struct Trial {
     expected: Expected,
     file: FileAfter,
-    /// Whether growth is allowed: NumPy's `r+` does it unasked.
+    /// Whether growth is allowed: NumPy's `r+` extends a file without an option.
     pub(crate) grow: bool,
 }
 
@@ -28,15 +28,15 @@ pub(crate) struct Trial {
 enum FileAfter {
     Is(State),
     HasSize(u64),
-    /// NumPy's is of no use; that it can be read back is seen to.
+    /// NumPy's file does not apply; the trial checks only that the file can be read back.
     Unknown,
 }
 
-/// Beyond this, a new file is made sparse.
+/// The size above which a new file is made sparse.
 const LARGE: u64 = 1 << 24;
 
 impl Trial {
-    /// Lists the trials of a case: one that does not grow has to pass, and all that do.
+    /// Lists the trials of a case: one trial without growth must pass, and every trial with growth.
     pub(crate) fn all(case: &Case) -> Result<Vec<Self>> {
         use Advice as A;
         let numpys = vec![case.numpy.clone()];
@@ -73,7 +73,7 @@ impl Trial {
         Ok(trials)
     }
 
-    /// Tells whether the one thing that Rust does not do by default is to grow the file.
+    /// Returns whether growth is the only difference from Rust's defaults.
     fn can_grow(case: &Case, trials: &[Self]) -> bool {
         let too_small = |trial: &Self| {
             trial.expected.outcome.kinds.iter().any(|kind| kind == "file_too_small")
@@ -101,7 +101,7 @@ impl Trial {
         Ok(Self { expected, file, grow })
     }
 
-    /// Maps the file of a case, which is there already, and compares the arrays.
+    /// Maps the existing file of a case and compares the arrays.
     pub(crate) fn run(&self, case: &Case, path: &Path) -> Result<()> {
         let opened = self.open(&case.call, path)?;
         let ways = self.compare_ways(case, path, &opened);
@@ -141,7 +141,7 @@ impl Trial {
         Ok(())
     }
 
-    /// Compares the file that a trial has left.
+    /// Compares the file after a trial.
     pub(crate) fn compare_file(&self, path: &Path) -> Result<()> {
         match &self.file {
             FileAfter::Is(state) => state.compare(path),
@@ -179,7 +179,7 @@ impl Trial {
         matches!(self.file, FileAfter::Is(State::Sparse { .. }))
     }
 
-    /// Compares what comes of the other ways to open a `.npy` file.
+    /// Compares the results of the other ways to open a `.npy` file.
     fn compare_ways(
         &self,
         case: &Case,
@@ -201,7 +201,7 @@ impl Trial {
         }
     }
 
-    /// Compares an array that is too large to be written out in the case.
+    /// Compares an array that is too large for the case to contain.
     fn compare_patches(&self, array: &dyn Array) -> Result<()> {
         let (None, FileAfter::Is(State::Sparse { patches, .. }), Some(memory)) =
             (&self.expected.facts.bytes, &self.file, array.memory())
@@ -232,7 +232,7 @@ fn compare_opened(
     }
 }
 
-/// Compares what comes of another call.
+/// Compares the result of another call.
 fn compare_again(opened: Result<Opened, Error>, expected: &Expected) -> Result<()> {
     match compare_opened(opened, &expected.outcome)? {
         Some(Opened { mut array, dtype }) => {
@@ -242,7 +242,7 @@ fn compare_again(opened: Result<Opened, Error>, expected: &Expected) -> Result<(
     }
 }
 
-/// Tells the errors of the crate from those of the case.
+/// Separates the errors of the crate from those of the case.
 fn tell_apart(opened: Result<Opened, Refusal>) -> Result<Result<Opened, Error>> {
     match opened {
         Ok(opened) => Ok(Ok(opened)),
@@ -251,7 +251,7 @@ fn tell_apart(opened: Result<Opened, Refusal>) -> Result<Result<Opened, Error>> 
     }
 }
 
-/// Works out the file after a call that only Rust accepts.
+/// Computes the file after a call that only Rust accepts.
 fn unaided(case: &Case) -> Result<FileAfter> {
     if !case.call.creates()? {
         return Ok(FileAfter::Is(case.file.clone()));

@@ -1,4 +1,4 @@
-//! The other ways to the array of a `.npy` file, which have to lead to the same elements.
+//! The other ways to open the array of a `.npy` file, which must give the same elements.
 #![expect(unsafe_code, reason = "mapping a file is unsafe")]
 
 use std::path::Path;
@@ -24,7 +24,7 @@ macro_rules! boxed {
     };
 }
 
-/// Compares an open array with its copies and with that of a type found at run time.
+/// Compares an open array with its copies and with an array opened by `DynArray`.
 pub(crate) fn compare_opened(
     request: &NpyRequest,
     path: &Path,
@@ -32,7 +32,7 @@ pub(crate) fn compare_opened(
 ) -> Result<()> {
     let Opened { array, dtype } = opened;
     let facts = Facts::seen(array.as_ref(), dtype);
-    // A header that is written may be longer than one that is read by default.
+    // A written header may be longer than the default limit for reading.
     let is_new = request.creation.is_some();
     let cap = if is_new { Some(u64::MAX) } else { request.header_cap };
     compare_loaded(cap, path, dtype, &facts)?;
@@ -48,7 +48,7 @@ pub(crate) fn compare_opened(
     }
 }
 
-/// Compares how a refused file is refused, or read, in other ways.
+/// Compares the results of the other ways for a refused file.
 pub(crate) fn compare_refused(
     request: &NpyRequest,
     path: &Path,
@@ -61,7 +61,7 @@ pub(crate) fn compare_refused(
     let (error, outcome) = refused;
     let dynamic = open_dynamic(request, request.mode, path)?;
     match (error, &numpy.dtype, dynamic) {
-        // Alignment is the one fault that other ways do not mind.
+        // Misalignment is the only defect that the other ways accept.
         (Error::Misaligned { .. }, Some(dtype), dynamic) => {
             let facts = numpy.of_elements();
             compare_loaded(request.header_cap, path, dtype, &facts)?;
@@ -120,7 +120,7 @@ fn open_dynamic(
     if request.header_cap.is_some() {
         return Ok(None);
     }
-    // SAFETY: the file lies in a folder made for this case, which nobody else knows. The
+    // SAFETY: the file lies in a folder made for this case, which no other code uses. The
     // case itself writes to the file or maps it again only while no view is borrowed.
     let array = match unsafe { DynArray::open(path, mode) } {
         Ok(array) => array,

@@ -1,4 +1,4 @@
-//! Windows are the whole array and nothing else, each its own rows and no page more.
+//! Windows cover the whole array and nothing else; each maps the pages of its own rows only.
 #![expect(unsafe_code, reason = "mapping is unsafe")]
 
 use ndarray::{ArrayD, Axis, Dimension, Ix2, Ix3, IxDyn, ShapeBuilder, arr2};
@@ -13,18 +13,18 @@ use test_support::npy_common::{create, open as open_npy};
 
 type A = i32;
 
-/// Shapes whose rows no number of parts divides, of few rows, of none and of no bytes.
+/// Shapes whose rows do not divide evenly, shapes of few or no rows, and shapes of no bytes.
 const SHAPES: [&[usize]; 8] =
     [&[19], &[13, 7], &[5, 3, 11], &[2, 2, 3, 2], &[1, 9], &[0, 4], &[4, 0], &[3000, 1]];
 
-/// Where the elements of a raw file begin; each is no multiple of a page or a row.
+/// The offset of the elements in a raw file, which is not a multiple of a page or a row.
 const OFFSET: u64 = 20;
 
 fn open<A: NpyElement, D: Dimension>(
     window: &Window,
     mode: Mode,
 ) -> Result<MmapArray<A, D>> {
-    // SAFETY: the file lies in the test's own folder, and no other handle is used meanwhile.
+    // SAFETY: the file lies in the test's own folder, and no other handle is used at the same time.
     unsafe { window.open(mode) }
 }
 
@@ -34,7 +34,7 @@ fn array(shape: &[usize], fortran: bool) -> ArrayD<A> {
     ArrayD::from_shape_vec(IxDyn(shape).set_f(fortran), elements).unwrap()
 }
 
-/// Makes a file of zeros and returns how it is divided.
+/// Creates a file of zeros and returns its partition.
 fn divided(
     place: &Place,
     shape: &[usize],
@@ -55,7 +55,7 @@ fn divided(
     Partition::of_layout::<A, _>(&layout, axis, parts).unwrap()
 }
 
-/// Calls with each array that is divided: the place, the shape, whether Fortran, whether `.npy`.
+/// Calls `check` for each array: the shape, whether in Fortran order, whether `.npy`.
 fn each(mut check: impl FnMut(&[usize], bool, bool)) {
     for shape in SHAPES {
         for (fortran, npy) in [(false, false), (false, true), (true, false), (true, true)]
@@ -78,7 +78,7 @@ fn the_windows_are_the_array_element_by_element() {
                 assert_eq!((windows.len(), partition.parts()), (parts, parts));
                 let mut next = 0;
                 for window in &windows {
-                    // Where one ends the next begins: all rows, each once.
+                    // Each window begins at the end of the one before: every row occurs once.
                     assert_eq!(window.range().start, next, "{window:?}");
                     next = window.range().end;
                     assert_eq!(window.full_shape(), shape);
@@ -86,17 +86,17 @@ fn the_windows_are_the_array_element_by_element() {
                         (window.path(), window.dtype()),
                         (place.path(), &A::dtype())
                     );
-                    // A layout of one axis is in C order too.
+                    // A layout of one axis is also in C order.
                     let is_fortran = fortran && (npy || shape.len() > 1);
                     assert_eq!(window.fortran_order(), is_fortran);
                     let own = expected.slice_axis(window.axis(), window.range().into());
                     assert_eq!(window.shape(), own.shape());
                     assert_eq!(window.is_empty(), own.is_empty());
                     let mut part = open::<A, IxDyn>(window, ReadWrite).unwrap();
-                    // What another window has written would be seen here.
+                    // A write by another window would be visible here.
                     assert!(part.iter().all(|element| *element == 0), "{window:?}");
                     part.view_mut().unwrap().assign(&own);
-                    // The disk is slow.
+                    // Only once, because the disk is slow.
                     if parts == 5 {
                         part.sync().unwrap();
                     }
@@ -162,7 +162,7 @@ fn no_two_aligned_windows_touch_one_page() {
                         "{row}, {offset}: {pair:?}"
                     );
                 }
-                // Each bound is the last such row before the one of even parts.
+                // Each bound is the last row at a page boundary before the bound of even parts.
                 for (aligned, even) in windows.iter().zip(even.windows("a.u8")) {
                     let between = aligned.range().start + 1..=even.range().start;
                     let begins = |r: usize| {
@@ -178,7 +178,7 @@ fn no_two_aligned_windows_touch_one_page() {
 
 #[test]
 fn rows_that_never_begin_at_a_page_stay_together() {
-    // 128 bytes of header before rows of whole pages.
+    // A header of 128 bytes before rows of whole pages.
     let options = MapOptions::new(ReadOnly).offset(128).shape((10, 8192));
     let layout = options.resolve::<u8>(1 << 20).unwrap();
     let partition = Partition::of_layout::<u8, _>(&layout, Axis(0), 3).unwrap();
@@ -282,7 +282,7 @@ fn a_window_opens_in_modes_that_change_no_length() {
         }
     }
     let window = partition.window(&place, 1).unwrap();
-    // What says where an array lies is not heeded.
+    // Options for the place and shape of an array are ignored.
     let options = MapOptions::new(ReadWrite).grow(true).offset(7).shape(3);
     place.file().set_len(200).unwrap();
     // SAFETY: as in `open`.
@@ -375,7 +375,7 @@ fn what_cannot_be_divided_is_refused() {
     assert_eq!(of(&layout, 1).unwrap_err().to_string(), slowest(1, 0));
     let layout = resolved(options.clone().shape((4, 5).f()));
     assert_eq!(of(&layout, 0).unwrap_err().to_string(), slowest(0, 1));
-    // Nothing is in both orders.
+    // An empty array is in both orders.
     for shape in [(0, 4), (4, 0)] {
         let layout = resolved(options.clone().shape(shape));
         for axis in [0, 1] {

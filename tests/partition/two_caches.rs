@@ -1,8 +1,8 @@
-//! One file seen through two page caches that know nothing of each other, as two machines do.
+//! One file seen through two independent page caches, as two machines see it.
 //!
-//! `TWO_CACHES` names three folders with `:` between them: one on a disk, and two mounts of it by
-//! a FUSE daemon, each of which the kernel gives a cache of its own; `.ci/steps/two-caches` makes
-//! them. They stand for the clients of a file system on a network that does not keep caches alike.
+//! `TWO_CACHES` names three folders separated by `:`: one on a disk, and two mounts of it by a
+//! FUSE daemon. The kernel gives each mount its own cache; `.ci/steps/two-caches` makes them.
+//! They represent the clients of a network file system that does not keep caches coherent.
 #![cfg(target_os = "linux")]
 #![expect(unsafe_code, reason = "files are mapped")]
 
@@ -16,7 +16,7 @@ use ndarray_memmap::partition::{Partition, Window};
 use ndarray_memmap::{MmapArray2, Mode, SyncToDisk};
 
 const SHAPE: (usize, usize) = (5000, 3);
-/// Rows of 24 bytes: 170 and two thirds to a page.
+/// The number of windows. A page holds 170 2/3 rows of 24 bytes.
 const PARTS: usize = 4;
 
 /// The disk and the two machines.
@@ -27,20 +27,20 @@ fn folders() -> [PathBuf; 3] {
 }
 
 fn open(window: &Window, mode: Mode) -> MmapArray2<f64> {
-    // SAFETY: each window is written by one worker, and read when that one has told so.
+    // SAFETY: one worker writes each window, and the window is read after the worker has reported.
     unsafe { window.open::<f64, Ix2>(mode) }.unwrap()
 }
 
-/// Has one machine make a file, and another divide it.
+/// Creates a file on one machine and partitions it on another.
 fn divided(first: &Path, second: &Path, options: &Options) -> Partition {
-    // SAFETY: the other machine opens the file when this one has closed it.
+    // SAFETY: the other machine opens the file after this one has closed it.
     let created = unsafe { options.create::<f64, _>(first, SHAPE) };
     created.unwrap().close().unwrap();
     let header = Header::read(&File::open(second).unwrap()).unwrap();
     Partition::of(&header, Axis(0), PARTS).unwrap()
 }
 
-/// Has two machines fill windows in turn, both at once, and returns what the disk has then.
+/// Fills alternating windows on two machines at the same time, and returns the array on disk.
 fn filled(name: &str, page: Option<u64>) -> (Array2<f64>, Vec<Window>) {
     let [disk, first, second] = folders();
     let options = Options::new(Mode::CreateNew).data_align(4096);
@@ -87,7 +87,7 @@ fn windows_of_two_machines_that_share_a_page_lose_some_of_it() {
         rows.iter().filter(|x| **x != f64::from(number)).count()
     };
     let lost: usize = windows.iter().zip(1..).map(|(w, number)| is_lost(w, number)).sum();
-    // If nothing is ever lost here, the other test shows nothing.
+    // The other test proves nothing if this one never loses elements.
     assert!(lost > 0, "nothing is lost: these are not two caches");
     println!("{lost} elements of even windows are lost");
 }

@@ -1,4 +1,4 @@
-//! Windows as JSON: what is written is read, and nothing else is.
+//! Windows as JSON: written windows can be read, and invalid ones are refused.
 #![cfg(feature = "serde")]
 
 use ndarray::{Axis, ShapeBuilder};
@@ -6,7 +6,7 @@ use ndarray_memmap::npy::{DType, Header};
 use ndarray_memmap::partition::{Partition, Window};
 use ndarray_memmap::{Be, MapOptions, Mode};
 
-/// A window as it is written, with `FIELD` replaced.
+/// Returns the JSON of a window with one field replaced.
 fn text(field: &str, value: &str) -> String {
     let mut fields = vec![
         ("path", "\"/data/a.npy\""),

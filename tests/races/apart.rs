@@ -1,4 +1,4 @@
-//! Processes of their own: this program once more, running one test, and forks of that.
+//! Separate processes: this program run again for one test, and forks of that process.
 
 use std::any::type_name;
 use std::env;
@@ -8,12 +8,12 @@ use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
 
 const CHILD: &str = "NDARRAY_MEMMAP_TEST_CHILD";
-/// How long an operation may take, in seconds: one that takes longer waits for ever.
+/// How many seconds an operation may take: a longer one is considered a deadlock.
 pub(crate) const PATIENCE: u32 = 10;
 
-/// Runs the work of a test in a process of its own, so that it may fork.
+/// Runs the work of a test in its own process, so that it may fork.
 ///
-/// The only other thread there is that of the runner, which waits for the test.
+/// The only other thread of this process is the test runner, which waits for the test.
 pub(crate) fn alone<T: Fn()>(_: T, work: impl FnOnce()) {
     if env::var_os(CHILD).is_some() {
         let status = fs::read_to_string("/proc/self/status").unwrap();
@@ -43,22 +43,22 @@ pub(crate) fn fork(work: impl FnOnce()) -> i32 {
         // SAFETY: the call has no preconditions.
         let _ = unsafe { libc::alarm(PATIENCE) };
         work();
-        // SAFETY: the call has no preconditions; nothing is to be run or written at the end.
+        // SAFETY: the call has no preconditions; this process has nothing to clean up.
         unsafe { libc::_exit(0) };
     }
     pid
 }
 
-/// Waits until a process changes its state, and returns that as `waitpid` does.
+/// Waits until a process changes its state, and returns the status of `waitpid`.
 pub(crate) fn wait(pid: i32) -> i32 {
     let mut status = 0;
-    // SAFETY: `status` is a place for an integer.
+    // SAFETY: `status` is valid for the write of an integer.
     let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
     assert_eq!(waited, pid, "{}", io::Error::last_os_error());
     status
 }
 
-/// Describes an end that is not an exit with code 0.
+/// Describes an end other than an exit with code 0.
 pub(crate) fn bad_end(status: i32) -> Option<String> {
     if libc::WIFSIGNALED(status) {
         return Some(match libc::WTERMSIG(status) {
@@ -70,7 +70,7 @@ pub(crate) fn bad_end(status: i32) -> Option<String> {
     Some(format!("exit code {}", libc::WEXITSTATUS(status))).filter(|_| status != 0)
 }
 
-/// Where a process says what it does, line by line.
+/// Where a process reports its steps, line by line.
 #[derive(Debug)]
 pub(crate) struct Said(pub(crate) io::PipeWriter);
 
@@ -84,7 +84,7 @@ impl Said {
     }
 }
 
-/// Returns the lines that a process has said so far.
+/// Returns the lines that a process has written so far.
 pub(crate) fn heard(pipe: &mut PipeReader) -> Vec<String> {
     let fd = pipe.as_raw_fd();
     // SAFETY: the descriptor is open.

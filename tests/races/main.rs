@@ -1,8 +1,11 @@
-//! Two processes on one file, one of them paused at each of its system calls in turn, and six
-//! processes that do everything at the same time.
+//! Races between processes that share files.
 //!
-//! `windows` has the pairs, `tracer` pauses, `session` and `outside` have what a process does,
-//! `verdict` what must hold afterwards. `storm` and `storm_part` are the six.
+//! In one test, two processes share a file, and one is paused at each of its system calls in
+//! turn. In the other, six processes run all operations at the same time.
+//!
+//! `windows` has the pairs, and `tracer` pauses a process. `session` and `outside` have the
+//! operations of a process, and `verdict` the conditions that must hold afterwards. `storm` and
+//! `storm_part` are the six processes.
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 #![expect(unsafe_code, reason = "files are mapped; processes are forked and traced")]
 #![expect(

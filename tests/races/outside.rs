@@ -1,11 +1,11 @@
-//! What other programs do with the file, which know nothing of this crate.
+//! Operations of other programs on the file, which do not use this crate.
 
 use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::{FileExt, MetadataExt};
 
 use crate::session::Session;
 
-/// Renames another file over the path, as a program does that knows nothing of this crate.
+/// Renames another file over the path, like a program that does not use this crate.
 pub(crate) fn rename_over(s: &mut Session<'_>) -> Option<()> {
     let mut rows = s.rows_of_file()?;
     let (numbers, new) = s.new_rows(1);
@@ -17,7 +17,7 @@ pub(crate) fn rename_over(s: &mut Session<'_>) -> Option<()> {
     s.acknowledge("rename", Ok(()))
 }
 
-/// Does so with the lock of the old file.
+/// Renames another file over the path while it holds the lock of the old file.
 pub(crate) fn rename_over_locked(s: &mut Session<'_>) -> Option<()> {
     let file = lock(s)?;
     rename_over(s)?;
@@ -25,7 +25,7 @@ pub(crate) fn rename_over_locked(s: &mut Session<'_>) -> Option<()> {
     Some(())
 }
 
-/// Changes a row by `write` and gives the file back its time of modification.
+/// Changes a row by `write` and restores the modification time of the file.
 pub(crate) fn write_and_restore_time(s: &mut Session<'_>) -> Option<()> {
     let file = File::options().read(true).write(true).open(s.path).unwrap();
     let (start, _) = s.form.extent(&s.form.read(s.path).unwrap()).unwrap();
@@ -38,7 +38,7 @@ pub(crate) fn write_and_restore_time(s: &mut Session<'_>) -> Option<()> {
     s.acknowledge("write", Ok(()))
 }
 
-/// Does so with the lock.
+/// Changes a row and restores the time while it holds the lock.
 pub(crate) fn write_and_restore_time_locked(s: &mut Session<'_>) -> Option<()> {
     let file = lock(s)?;
     write_and_restore_time(s)?;
@@ -46,7 +46,7 @@ pub(crate) fn write_and_restore_time_locked(s: &mut Session<'_>) -> Option<()> {
     Some(())
 }
 
-/// Takes the lock of the file that the path names, as the standard library does.
+/// Locks the file at the path with the standard library.
 fn lock(s: &mut Session<'_>) -> Option<File> {
     let file = File::options().read(true).write(true).open(s.path).unwrap();
     if file.try_lock().is_err() {
@@ -58,7 +58,7 @@ fn lock(s: &mut Session<'_>) -> Option<File> {
     Some(file)
 }
 
-/// Cuts all rows but the first hundred off.
+/// Truncates the file after the first hundred rows.
 pub(crate) fn cut(s: &mut Session<'_>) -> Option<()> {
     let file = File::options().write(true).open(s.path).unwrap();
     let (start, _) = s.form.extent(&s.form.read(s.path).unwrap()).unwrap_or((128, 0));

@@ -1,4 +1,4 @@
-//! Rows that say who wrote them, and files of them, made and read without this crate.
+//! Rows that contain their writer, and files of such rows, created and read without this crate.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,13 +7,13 @@ use std::path::Path;
 use ndarray_memmap::npy::Options;
 use ndarray_memmap::{MapOptions, MmapArray2, Mode, Result};
 
-/// Numbers of a row; no row of 32 bytes lies in two pages.
+/// The numbers in a row; no row of 32 bytes lies in two pages.
 pub(crate) const WIDTH: usize = 4;
 const ROW: usize = WIDTH * 8;
 
 pub(crate) type Row = [u64; WIDTH];
 
-/// Who wrote a row, and its number.
+/// The writer of a row, and its number.
 pub(crate) type Name = (u64, u64);
 
 pub(crate) fn row((writer, number): Name) -> Row {
@@ -21,18 +21,18 @@ pub(crate) fn row((writer, number): Name) -> Row {
     [writer, number, salt, !(writer ^ number ^ salt)]
 }
 
-/// Returns who wrote a row, unless parts of it are of different rows.
+/// Returns the name of a row, or `None` if its parts belong to different rows.
 pub(crate) fn name(found: Row) -> Option<Name> {
     let name = (found[0], found[1]);
     (row(name) == found).then_some(name)
 }
 
-/// How the rows lie in a file.
+/// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Raw,
     Npy,
-    /// A `.npy` file as `make_growable` is for.
+    /// A `.npy` file that needs `make_growable`.
     Tight,
 }
 
@@ -41,7 +41,7 @@ impl Form {
         if self == Self::Raw { "log.u64" } else { "log.npy" }
     }
 
-    /// Makes the bytes of a file.
+    /// Returns the bytes of a file.
     pub(crate) fn bytes(self, rows: &[Row]) -> Vec<u8> {
         let mut bytes = self.header(rows.len());
         bytes.extend(rows.iter().flatten().flat_map(|number| number.to_le_bytes()));
@@ -63,7 +63,7 @@ impl Form {
         bytes
     }
 
-    /// Returns where the rows begin, and how many a file says that it has.
+    /// Returns the offset of the rows and the row count of a file.
     pub(crate) fn extent(self, bytes: &[u8]) -> Result<(usize, usize), String> {
         if self == Self::Raw {
             return match bytes.len() % ROW {
@@ -79,7 +79,7 @@ impl Form {
         }
     }
 
-    /// Reads a file, but for what it has after its rows.
+    /// Reads a file without the bytes after its rows.
     pub(crate) fn read(self, path: &Path) -> io::Result<Vec<u8>> {
         let mut file = File::open(path)?;
         let mut bytes = Vec::new();
@@ -112,8 +112,8 @@ impl Form {
     ) -> Result<MmapArray2<u64>> {
         let raw = MapOptions::new(mode).rows_of(WIDTH).lock(lock);
         match self {
-            // SAFETY: no test reads by a reference while another process writes. Some change
-            // the length of a file that is mapped: what comes of that is what they are about.
+            // SAFETY: no test reads by a reference while another process writes. Some tests change
+            // the length of a mapped file in order to test the result.
             Self::Raw => unsafe { raw.open(path) },
             // SAFETY: as above.
             _ => unsafe { Options::new(mode).lock(lock).open(path) },
@@ -130,7 +130,7 @@ impl Form {
     }
 }
 
-/// Returns where the rows of a `.npy` file begin, and how many its header counts.
+/// Returns the offset of the rows of a `.npy` file and the row count of its header.
 fn counted(bytes: &[u8]) -> Option<(usize, usize)> {
     let len = bytes.get(8..10)?;
     let end = 10 + usize::from(u16::from_le_bytes(len.try_into().ok()?));

@@ -1,4 +1,4 @@
-//! What one of two processes does with the file, and what it says of it.
+//! The operations of one of two processes on the file, and its reports.
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,12 +14,12 @@ use ndarray_memmap::{
 use crate::apart::Said;
 use crate::rows::{Form, Row, WIDTH, name, row};
 
-/// How many rows the file has at first, of writer 0.
+/// How many rows of writer 0 the file has at first.
 pub(crate) const ROWS: u64 = 300;
-/// Rows enough for `append` to write them rather than to store them.
+/// Enough rows for `append` to write them instead of storing them.
 const MANY: u64 = 2100;
 
-/// A process: `None` once it cannot go on.
+/// The work of a process; returns `None` if it cannot continue.
 pub(crate) type Work = fn(&mut Session<'_>) -> Option<()>;
 
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(crate) struct Session<'a> {
     pub(crate) said: &'a mut Said,
     /// The number of its next row.
     next: u64,
-    /// What is in the array, and not synced.
+    /// The attempts in the array that are not synced.
     pending: Vec<String>,
 }
 
@@ -46,7 +46,7 @@ impl<'a> Session<'a> {
         Self { path, form, locks, writer, said, next: 0, pending: Vec::new() }
     }
 
-    /// Does the work, and says so if it panics.
+    /// Does the work, and reports a panic.
     pub(crate) fn run(&mut self, work: Work) {
         if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
             self.said.say("bad panic");
@@ -66,7 +66,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Says that a step begins, after a call of the system at which nothing has begun.
+    /// Reports that a step begins, after a system call that marks the moment before the step.
     fn start(&mut self, doing: &str) {
         // SAFETY: there is no such descriptor.
         let _ = unsafe { libc::close(-1) };
@@ -85,7 +85,7 @@ impl<'a> Session<'a> {
         (numbers, rows)
     }
 
-    /// Says that rows or a cell are about to be written; they are acknowledged by the next sync.
+    /// Reports that rows or a cell are about to be written; the next sync acknowledges them.
     pub(crate) fn attempt(&mut self, what: String) {
         self.said.say(&format!("try {what}"));
         self.pending.push(what);
@@ -120,7 +120,7 @@ impl<'a> Session<'a> {
         self.acknowledge("close", a.close())
     }
 
-    /// Says that a cell of this writer is about to be written, and returns its new contents.
+    /// Reports that a cell of this writer is about to be written, and returns its new contents.
     pub(crate) fn new_cell(&mut self, index: u64) -> Row {
         let (numbers, rows) = self.new_rows(1);
         self.attempt(format!("cell {index} {}", numbers.start));
@@ -130,7 +130,7 @@ impl<'a> Session<'a> {
     fn check(&mut self, rows: &ArrayRef2<u64>) {
         for (index, found) in rows.outer_iter().enumerate() {
             let found: Row = found.to_vec().try_into().unwrap();
-            // Rows that `resize` has added are zeros at first.
+            // Rows added by `resize` are zeros at first.
             if name(found).is_none() && found != [0; WIDTH] {
                 self.said.say(&format!("bad row {index}: {found:?}"));
                 return;
@@ -138,7 +138,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Returns the rows that the file has, for one that is to take its place.
+    /// Returns the rows of the file, for a file that replaces it.
     pub(crate) fn rows_of_file(&mut self) -> Option<Vec<Row>> {
         match self.form.rows(&self.form.read(self.path).unwrap()) {
             Ok(rows) => Some(rows),
@@ -149,13 +149,13 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The two rows that this writer changes in place: beside those of the other, and apart.
+    /// The two rows that this writer changes in place: one near the other writer's, one far away.
     pub(crate) fn cells(&self) -> [u64; 2] {
         [10 * self.writer, 90 + 90 * self.writer]
     }
 }
 
-/// Names an error, without its path.
+/// Returns the name of an error, without its path.
 pub(crate) fn kind(error: &Error) -> String {
     match error {
         Error::Io { action, source, .. } => format!("Io({action}: {source})"),
@@ -211,7 +211,7 @@ pub(crate) fn open_grow(s: &mut Session<'_>) -> Option<()> {
     // SAFETY: as in `Form::open`.
     let opened = unsafe { options.shape((old + 2, WIDTH)).open::<u64>(s.path) };
     let mut a = s.step("open", opened)?;
-    // Another may have been here first.
+    // Another process may have extended the file first.
     if a.slice(s![old.., ..]).iter().any(|number| *number != 0) {
         s.said.say("zeros");
         return None;
@@ -222,7 +222,7 @@ pub(crate) fn open_grow(s: &mut Session<'_>) -> Option<()> {
     s.close(a)
 }
 
-/// Fails to open a file that was to be extended, since its bytes are no `char`.
+/// Fails to open and extend a file, because its bytes are not a `char`.
 pub(crate) fn open_grow_fails(s: &mut Session<'_>) -> Option<()> {
     let options = MapOptions::new(ReadWrite).grow(true).lock(s.locks).shape(5000);
     // SAFETY: as in `Form::open`.
@@ -300,7 +300,7 @@ pub(crate) fn scatter(s: &mut Session<'_>) -> Option<()> {
     s.close(a)
 }
 
-/// Replaces the file by one of its rows and one more, under the lock of a reader.
+/// Replaces the file by one with its rows and one more, under the lock of a reader.
 pub(crate) fn publish(s: &mut Session<'_>) -> Option<()> {
     let held = s.open(ReadOnly)?;
     let mut rows = rows_of(&held);

@@ -1,6 +1,6 @@
-//! Six processes that do everything to four files at the same time, and are killed.
+//! Six processes that run all operations on four files at the same time, and are killed.
 //!
-//! `STORM_SECONDS` says for how long, `STORM_SEED` repeats the choices of another storm.
+//! `STORM_SECONDS` is the duration. `STORM_SEED` repeats the choices of another storm.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -20,20 +20,20 @@ use crate::storm_part::{self, CELLS, FILES, PROCESSES};
 
 const PART: &str = "NDARRAY_MEMMAP_STORM_PART";
 
-/// What a process has said, or that it is no more.
+/// A line of a process, or `None` after its end.
 type Line = (u64, Option<String>);
 
-/// The storm, seen from outside.
+/// The state of the process that runs the storm.
 #[derive(Debug)]
 struct Storm {
     folder: PathBuf,
     seed: u64,
     children: BTreeMap<u64, Child>,
-    /// When each has last begun something.
+    /// When each process last began an operation.
     begun: BTreeMap<u64, Instant>,
     starts: u64,
     sender: Sender<Line>,
-    /// The one that is stopped for a moment, so that the others come into whatever it does.
+    /// The process that is stopped for a moment, so that others interrupt its operation.
     stopped: Option<u64>,
     next_stop: Instant,
     random: u64,
@@ -108,8 +108,8 @@ impl Storm {
         let _ = self.begun.insert(slot, Instant::now());
     }
 
-    /// Lets them go on for some time, and ends them; returns how many were killed, and what was
-    /// wrong.
+    /// Runs the processes for some time and ends them. Returns how many were killed, and the
+    /// faults.
     fn rage(
         &mut self,
         receiver: &Receiver<Line>,
@@ -150,7 +150,7 @@ impl Storm {
         (kills, faults)
     }
 
-    /// Starts a process again that was killed; any other end is wrong.
+    /// Restarts a process that was killed; any other end is a fault.
     fn end_of(&mut self, slot: u64, stops: bool) -> Option<String> {
         let status = self.children.remove(&slot)?.wait().unwrap();
         let was_killed =
@@ -162,7 +162,7 @@ impl Storm {
         (!is_right).then(|| format!("process {slot} ended with {status}"))
     }
 
-    /// Lets the process that is stopped go on after some time, and stops another.
+    /// Continues the stopped process after some time, and stops another.
     fn stop_another(&mut self) {
         if self.next_stop > Instant::now() {
             return;
@@ -178,8 +178,8 @@ impl Storm {
             let Some(pid) = child.map(|child| i32::try_from(child.id()).unwrap()) else {
                 continue;
             };
-            // SAFETY: the call has no preconditions; the process has not been waited for, so
-            // that its number is not that of another.
+            // SAFETY: the call has no preconditions. The process has not been waited for, so that
+            // no other process has its number.
             let _ = unsafe { libc::kill(pid, signal) };
         }
         self.stopped = new;
@@ -202,7 +202,7 @@ impl Storm {
     }
 }
 
-/// What the processes have said about a file, by the name of the row: attempted, acknowledged.
+/// Returns the rows of a file that the processes reported as attempted or acknowledged.
 fn said(folder: &Path, file: &str, verb: &str) -> Vec<(Name, Option<u64>)> {
     let mut said = Vec::new();
     for slot in 1..=PROCESSES {
@@ -217,7 +217,7 @@ fn said(folder: &Path, file: &str, verb: &str) -> Vec<(Name, Option<u64>)> {
                     said.extend((number(3)..number(4)).map(|n| ((slot, n), None)));
                 }
                 [_, _, "cell", ..] => said.push(((slot, number(4)), Some(number(3)))),
-                // A line that a kill has cut.
+                // A line truncated by a kill.
                 _ => {}
             }
         }
@@ -225,7 +225,7 @@ fn said(folder: &Path, file: &str, verb: &str) -> Vec<(Name, Option<u64>)> {
     said
 }
 
-/// Reads the files, and returns what is not as it was acknowledged.
+/// Reads the files, and returns differences from the acknowledged rows.
 fn losses(folder: &Path) -> Vec<String> {
     let mut faults = Vec::new();
     for (file, form, is_log) in FILES {
@@ -282,7 +282,7 @@ fn losses(folder: &Path) -> Vec<String> {
     faults
 }
 
-/// Only processes that are killed may leave drafts.
+/// Returns the drafts that remain; only killed processes may leave any.
 fn leftovers(files: &Path, kills: usize) -> Vec<String> {
     let names = fs::read_dir(files).unwrap().map(|entry| entry.unwrap().file_name());
     let names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();

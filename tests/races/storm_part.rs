@@ -1,4 +1,4 @@
-//! What one process of the storm does.
+//! The operations of one process of the storm.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -18,7 +18,7 @@ use crate::session::{array, kind, rows_of};
 pub(crate) const PROCESSES: u64 = 6;
 /// How many cells each process has in a file of cells.
 pub(crate) const CELLS: u64 = 64;
-/// The files, and whether rows are added to them or change.
+/// The files, and whether rows are added or change in place.
 pub(crate) const FILES: [(&str, Form, bool); 4] = [
     ("log.u64", Form::Raw, true),
     ("log.npy", Form::Npy, true),
@@ -28,7 +28,7 @@ pub(crate) const FILES: [(&str, Form, bool); 4] = [
 /// How long a process tries to get a lock.
 const BUSY: Duration = Duration::from_millis(500);
 
-/// Where a process says what it attempts and what was acknowledged.
+/// Returns the file in which a process reports attempts and acknowledgements.
 pub(crate) fn said_path(folder: &Path, slot: u64) -> PathBuf {
     folder.join("said").join(slot.to_string())
 }
@@ -45,12 +45,12 @@ struct Part<'a> {
     path: PathBuf,
 }
 
-/// Does one thing after the other until there is a file that says to stop.
+/// Runs one operation after the other until a file with a stop request exists.
 pub(crate) fn run(folder: &Path, slot: u64, seed: u64) {
     let path = said_path(folder, slot);
     let old = fs::read_to_string(&path).unwrap_or_default();
     let number = |line: &str| line.rsplit(' ').next()?.parse::<u64>().ok();
-    // Numbers of a line that was cut are lower than those of the file, or not there.
+    // The numbers in a truncated line are lower than those in the file, or missing.
     let last =
         old.lines().filter(|line| line.starts_with("try ")).filter_map(number).max();
     let said = File::options().append(true).create(true).open(path).unwrap();
@@ -93,7 +93,7 @@ impl Part<'_> {
         }
     }
 
-    /// Tells of an error that is no answer to what the others do.
+    /// Reports an error that the other processes cannot explain.
     fn judge(&mut self, doing: &str, error: &Error) {
         let kind = kind(error);
         let is_right = match (error, self.form) {
@@ -101,12 +101,12 @@ impl Part<'_> {
                 Error::Locked { .. } | Error::Replaced { .. } | Error::Conflict { .. },
                 _,
             ) => true,
-            // A killed process may leave part of what it appended.
+            // A killed process may leave a part of an appended row.
             (Error::PartialElement { .. }, Form::Raw) => {
                 repair(&self.path, self.form);
                 true
             }
-            // What a killed process has left beyond the rows.
+            // A killed process may leave bytes after the rows.
             (Error::TrailingBytes { .. }, Form::Npy) if doing == "make_growable" => true,
             (Error::Npy(ndarray_memmap::NpyError::NoRoom { .. }), Form::Npy) => true,
             _ => false,
@@ -124,7 +124,7 @@ impl Part<'_> {
         (self.random >> 16) % below
     }
 
-    /// Writes a line by one call, which is in the file whatever becomes of this process.
+    /// Writes a line by one call, so that a kill of this process cannot lose it.
     fn write(&mut self, line: &str) {
         self.said.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
@@ -133,7 +133,7 @@ impl Part<'_> {
         self.patient(|part| part.form.open(&part.path, mode, true))
     }
 
-    /// Tries until no other process holds the lock.
+    /// Retries until no other process holds the lock.
     fn patient<T>(&mut self, act: impl Fn(&mut Self) -> Result<T>) -> Result<T> {
         let start = Instant::now();
         loop {
@@ -146,7 +146,7 @@ impl Part<'_> {
         }
     }
 
-    /// Says that rows are about to be written, and returns them and what to say afterwards.
+    /// Reports that rows are about to be written; returns them and the line to report afterwards.
     fn attempt(&mut self, count: u64) -> (Vec<Row>, String) {
         let numbers = self.next..self.next + count;
         self.next = numbers.end;
@@ -176,10 +176,10 @@ impl Part<'_> {
         Ok(())
     }
 
-    /// Takes the lock of those who replace the file.
+    /// Takes the lock for processes that replace the file.
     ///
-    /// Who replaces a file can lock the old one against writers, by the lock of a reader, but
-    /// not against others who do the same.
+    /// A process that replaces a file can exclude writers of the old file with a shared lock. A
+    /// shared lock does not exclude other processes that replace the file.
     fn replacing(&self) -> File {
         let path = self.folder.join("locks").join(self.file);
         let file = File::options().append(true).create(true).open(path).unwrap();
@@ -215,7 +215,7 @@ impl Part<'_> {
         Ok(())
     }
 
-    /// Gives the file a header without room.
+    /// Gives the file a header without room for more digits.
     fn tighten(&mut self) -> Result<()> {
         if self.form == Form::Raw {
             return Ok(());
@@ -229,7 +229,7 @@ impl Part<'_> {
         Ok(())
     }
 
-    /// Makes the file end with its rows.
+    /// Truncates the file to its rows.
     fn resize(&mut self) -> Result<()> {
         let mut a = self.open(ReadWrite)?;
         let len = a.nrows();
@@ -238,7 +238,7 @@ impl Part<'_> {
     }
 
     fn refresh(&mut self) -> Result<()> {
-        // Without a lock only a file that never becomes shorter, nor shows rows too early.
+        // Without a lock only for files that never shrink and never count rows too early.
         let lock = self.form == Form::Raw || self.choose(2) == 0;
         let mut a = self.patient(|part| part.form.open(&part.path, ReadOnly, lock))?;
         self.check(&a);
@@ -253,7 +253,7 @@ impl Part<'_> {
         let loaded = self.patient(|part| part.form.load(&part.path, true))?;
         self.check(&loaded);
         if self.form != Form::Raw {
-            // SAFETY: no process changes the rows of this file in place, and none is referred to here.
+            // SAFETY: no process changes rows of this file in place; nothing refers to them here.
             let a = unsafe { DynArray::open(&self.path, ReadOnly)? };
             assert_eq!(a.shape()[1], WIDTH);
         }
@@ -269,12 +269,12 @@ impl Part<'_> {
         }
     }
 
-    /// Says that some cells of this process are about to change.
+    /// Reports that some cells of this process are about to change.
     fn cells(&mut self) -> (Vec<usize>, Vec<Row>, Vec<String>) {
         let count = 1 + self.choose(5);
         let (mut indices, mut rows, mut said) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..count {
-            // Those of all processes lie side by side.
+            // The cells of all processes are interleaved.
             let index = self.choose(CELLS) * PROCESSES + self.slot - 1;
             if indices.contains(&(index as usize)) {
                 continue;
@@ -316,7 +316,7 @@ impl Part<'_> {
     }
 }
 
-/// Cuts the part of a row off that a killed process may have left at the end of a raw file.
+/// Truncates a partial row that a killed process may have left at the end of a raw file.
 pub(crate) fn repair(path: &Path, form: Form) {
     let file = File::options().read(true).write(true).open(path).unwrap();
     if form != Form::Raw || file.try_lock().is_err() {

@@ -1,4 +1,4 @@
-//! A process that is paused at one of its system calls while something else happens (ptrace).
+//! Pauses a process at one of its system calls while other code runs (ptrace).
 
 use std::ffi::CStr;
 use std::io;
@@ -11,20 +11,20 @@ use libc::{c_long, c_void};
 
 use crate::apart::{fork, wait};
 
-/// What came of a process.
+/// The result of a traced process.
 #[derive(Debug)]
 pub(crate) struct Trace {
-    /// At which call it was paused, if it came so far.
+    /// The call at which the process was paused, if it made that call.
     pub(crate) paused_at: Option<&'static str>,
-    /// Whether it called `flock` before the pause.
+    /// Whether the process called `flock` before the pause.
     pub(crate) locked: bool,
-    /// Whether it opened or inspected the path after the pause.
+    /// Whether the process opened or inspected the path after the pause.
     pub(crate) looked: bool,
-    /// How it ended, as `waitpid` says.
+    /// The exit status from `waitpid`.
     pub(crate) status: i32,
 }
 
-/// The descriptor of these calls of `close`, which all fail, marks the begin and end of the work.
+/// The descriptor of failing `close` calls that mark the beginning and end of the work.
 const MARK: u64 = 0x5eed_5eed;
 /// `PTRACE_GET_SYSCALL_INFO`.
 const GET_SYSCALL_INFO: u32 = 0x420e;
@@ -45,8 +45,8 @@ struct Call {
 
 /// Runs `work` in another process; at its `at`-th call, counted from 0, `between` runs here.
 ///
-/// The calls are those by which processes can see each other: calls without effect on files and
-/// those that write to `quiet` are not counted. The last is made when the work is done.
+/// Only calls by which processes can see each other count: not calls without effect on files,
+/// and not writes to `quiet`. The last call marks the end of the work.
 pub(crate) fn pause_at(
     at: usize,
     path: &Path,
@@ -56,7 +56,7 @@ pub(crate) fn pause_at(
 ) -> Trace {
     let pid = fork(|| {
         request(libc::PTRACE_TRACEME, 0, 0, 0);
-        // SAFETY: to stop oneself has no preconditions.
+        // SAFETY: stopping this process has no preconditions.
         let _ = unsafe { libc::raise(libc::SIGSTOP) };
         mark();
         work();
@@ -115,7 +115,7 @@ fn is(call: &Call, number: c_long) -> bool {
     call.number == number.unsigned_abs()
 }
 
-/// Tells whether other processes can see the call, or what was done before it.
+/// Returns whether other processes can see the call, or the work done before it.
 fn counts(call: &Call, quiet: u64) -> bool {
     const UNSEEN: [c_long; 16] = [
         libc::SYS_brk,
@@ -142,7 +142,7 @@ fn counts(call: &Call, quiet: u64) -> bool {
     !is_said && !UNSEEN.iter().any(|number| is(call, *number))
 }
 
-/// Tells whether a call opens or inspects a path.
+/// Returns whether a call opens or inspects a path.
 fn names(pid: i32, call: &Call, path: &Path) -> bool {
     let looks = [libc::SYS_openat, libc::SYS_newfstatat, libc::SYS_statx];
     if !looks.iter().any(|number| is(call, *number)) {
@@ -155,7 +155,7 @@ fn names(pid: i32, call: &Call, path: &Path) -> bool {
         iov_base: ptr::without_provenance_mut::<c_void>(address),
         iov_len: bytes.len(),
     };
-    // SAFETY: `local` describes `bytes`; of the other process the kernel copies what is there.
+    // SAFETY: `local` describes `bytes`; the kernel copies only mapped memory of the other process.
     let read = unsafe {
         libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0)
     };
@@ -164,7 +164,7 @@ fn names(pid: i32, call: &Call, path: &Path) -> bool {
             .is_ok_and(|name| name.to_bytes() == path.as_os_str().as_bytes())
 }
 
-/// Returns the name of a call that matters here.
+/// Returns the name of a system call that the tests use.
 fn name(call: &Call) -> &'static str {
     let names = [
         (libc::SYS_openat, "openat"),
@@ -198,9 +198,9 @@ fn info(pid: i32) -> Call {
     call
 }
 
-/// Makes a request of `ptrace`, of which the arguments are numbers or a place of `Call`.
+/// Makes a `ptrace` request whose arguments are numbers or the address of a `Call`.
 fn request(request: u32, pid: i32, address: i64, data: i64) {
-    // SAFETY: the one request that writes to this process has a place of the size it says.
+    // SAFETY: the only request that writes to this process has memory of the given size.
     let done = unsafe { libc::ptrace(request, pid, address, data) };
     assert!(done >= 0, "ptrace {request:#x}: {}", io::Error::last_os_error());
 }

@@ -1,4 +1,4 @@
-//! What must hold after two processes have met.
+//! The conditions that must hold after two processes have used a file at the same time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,49 +6,49 @@ use crate::apart::bad_end;
 use crate::rows::{Form, Name, Row, WIDTH, name};
 use crate::session::ROWS;
 
-/// What a pair of processes promises to each other.
+/// The guarantee for a pair of processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
-    /// Both lock: nothing that was acknowledged is lost.
+    /// Both processes lock: no acknowledged row is lost.
     Locks,
-    /// The second process replaces the file and knows no locks: the first works with the file
-    /// that the path names when it has its lock.
+    /// The second process replaces the file without locks. The first uses the file that is at the
+    /// path when it gets its lock.
     Opens,
-    /// The second replaces or changes the file: the first notices before it writes.
+    /// The second process replaces or changes the file: the first notices before it writes.
     Notices,
-    /// The first process only fails, or only reads: the second loses nothing.
+    /// The first process only fails or only reads: the second loses nothing.
     Leaves,
-    /// The second truncates the file: the first acknowledges nothing that is not there.
+    /// The second process truncates the file: the first acknowledges no missing rows.
     Cut,
 }
 
-/// What a process said, and how it ended.
+/// The lines of a process, and its exit status.
 #[derive(Debug)]
 pub(crate) struct Part {
     pub(crate) lines: Vec<String>,
     pub(crate) status: i32,
 }
 
-/// What came of two processes.
+/// The result of a run of two processes.
 #[derive(Debug)]
 pub(crate) struct Story {
     pub(crate) rule: Rule,
     pub(crate) form: Form,
-    /// The call of the first at which the second ran.
+    /// The call of the first process at which the second ran.
     pub(crate) call: &'static str,
-    /// The first process, which is writer 1, and how many lines it had said at the pause.
+    /// The first process, which is writer 1, and how many lines it had written at the pause.
     pub(crate) first: Part,
     pub(crate) before: usize,
-    /// Whether it asked for a lock before the pause.
+    /// Whether the first process requested a lock before the pause.
     pub(crate) locked: bool,
-    /// Whether it opened or inspected the path after the pause.
+    /// Whether the first process opened or inspected the path after the pause.
     pub(crate) looked: bool,
-    /// The second, which is writer 2.
+    /// The second process, which is writer 2.
     pub(crate) second: Part,
     pub(crate) bytes: Vec<u8>,
 }
 
-/// What a line says was attempted or acknowledged.
+/// Returns the rows that a line reports as attempted or acknowledged.
 fn names(writer: u64, what: &str) -> Vec<(Name, Option<u64>)> {
     let words: Vec<&str> = what.split(' ').collect();
     let number = |at: usize| words[at].parse::<u64>().unwrap();
@@ -79,18 +79,18 @@ impl Part {
     }
 }
 
-/// Tells whether an error says that another process was there.
+/// Returns whether an error reports another process.
 fn names_another(error: &str) -> bool {
     ["Locked", "Replaced", "Conflict"].iter().any(|kind| error.ends_with(kind))
 }
 
 impl Story {
-    /// Returns what must not be.
+    /// Returns the violations of the rule.
     pub(crate) fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         for (who, part) in [("the first", &self.first), ("the second", &self.second)] {
             let end = bad_end(part.status);
-            // A process that has mapped a file that is cut may die of it, as documented.
+            // A truncation may kill a process that has mapped the file, as documented.
             let end = end.filter(|end| self.rule != Rule::Cut || end != "SIGBUS");
             faults.extend(end.map(|end| format!("{who} ended: {end}")));
             let bad = part.lines.iter().filter_map(|line| line.strip_prefix("bad "));
@@ -112,7 +112,7 @@ impl Story {
         faults
     }
 
-    /// Errors must say what has happened.
+    /// Returns errors that do not state the actual cause.
     fn wrong_errors(&self) -> Vec<String> {
         let all = self.first.errors().chain(self.second.errors());
         let fails = |error: &str| {
@@ -126,7 +126,7 @@ impl Story {
             .collect()
     }
 
-    /// Each row was written by one of the two, whole, once, and to its place.
+    /// Returns rows that neither process wrote as a whole, once, and at their place.
     fn wrong_rows(&self, rows: &[Row]) -> Vec<String> {
         let mut attempted: BTreeMap<Name, Option<u64>> =
             (0..ROWS).map(|index| ((0, index), Some(index))).collect();
@@ -134,7 +134,7 @@ impl Story {
         attempted.extend(self.second.said(2, "try ").into_iter().map(|(_, n, c)| (n, c)));
         let mut seen = BTreeSet::new();
         let mut faults = Vec::new();
-        // A row that is added is zeros at first, and who copies the file then copies them.
+        // An added row is zeros at first, and a process may copy the file at that moment.
         let may_be_zero = self.rule != Rule::Locks
             || self.lines().any(|line| line.starts_with("err resize") || line == "zeros");
         for (index, row) in (0_u64..).zip(rows) {
@@ -158,7 +158,7 @@ impl Story {
         self.first.lines.iter().chain(&self.second.lines)
     }
 
-    /// Nothing that was acknowledged is lost, as far as the rule goes.
+    /// Returns acknowledged rows that are lost although the rule protects them.
     fn losses(&self, rows: &[Row]) -> Vec<String> {
         let found: BTreeMap<Name, u64> = (0_u64..)
             .zip(rows)
@@ -187,7 +187,7 @@ impl Story {
         faults
     }
 
-    /// Tells whether what the first process said in a line must be true afterwards.
+    /// Returns whether a line of the first process must be true afterwards.
     fn first_keeps(&self, at: usize) -> bool {
         let first = &self.first;
         let is_before = at < self.before;
@@ -196,13 +196,13 @@ impl Story {
         match self.rule {
             Rule::Locks => true,
             Rule::Leaves => true,
-            // What was there before was copied; with the lock it can look at the path again.
+            // The second process copied earlier rows. With a lock, the first can check the path.
             Rule::Opens => is_before || !self.locked,
             Rule::Notices => {
                 is_before
                     || first.lines[at + 1..].iter().any(later) && !first.has_told(at)
             }
-            // No step can keep the other from cutting the file after it has looked.
+            // The second process can truncate the file after any check by the first.
             Rule::Cut => !is_before && self.step().is_none(),
         }
     }
@@ -210,13 +210,13 @@ impl Story {
     fn second_keeps(&self) -> bool {
         match self.rule {
             Rule::Locks => true,
-            // Between a look at the length and a truncation another process may extend the
-            // file: no call does both.
+            // Another process may extend the file between a check of the length and a truncation:
+            // no call does both.
             Rule::Leaves => self.call != "ftruncate",
-            // The file that another process has put there is not written to unseen.
+            // The first process does not write to the new file without noticing it.
             Rule::Opens => true,
             Rule::Notices if self.step() == Some("commit") => {
-                // Without locks the other may write between a look and a write.
+                // Without locks, the other process may write between a check and a write.
                 self.second
                     .lines
                     .iter()
@@ -227,7 +227,7 @@ impl Story {
         }
     }
 
-    /// Returns the step in which the first process was paused, of those that say so.
+    /// Returns the step in which the first process was paused, if the step reports its start.
     fn step(&self) -> Option<&str> {
         let last = self.first.lines.get(..self.before)?.last()?;
         last.strip_prefix("start ")

@@ -12,42 +12,42 @@ use crate::session::{ROWS, Session, Work};
 use crate::tracer::pause_at;
 use crate::verdict::{Part, Rule, Story};
 
-/// What the two processes do.
+/// The operations of the two processes.
 mod operations {
     pub(crate) use crate::outside::*;
     pub(crate) use crate::session::*;
 }
 
-/// A process: a name, what it does, whether it locks.
+/// A process: a name, its work, and whether it locks.
 #[derive(Clone, Copy, Debug)]
 struct Side(&'static str, Work, bool);
 
-/// Declares sides by the names of their functions.
+/// Lists sides by the names of their functions.
 macro_rules! sides {
     ($lock:literal: $($name:ident)*) => {
         &[$(Side(stringify!($name), operations::$name, $lock)),*]
     };
 }
 
-/// Those that lock the file and change it.
+/// Sides that lock the file and change it.
 const LOCKING: &[Side] = sides![true: push append_many resize commit scatter];
-/// Those of them that add few rows, which makes no difference once they are complete.
+/// The locking sides that add few rows; the number does not matter after they are complete.
 const SHORT: &[Side] = sides![true: push resize commit scatter];
 const LOCKING_RAW: &[Side] = sides![true: open_grow open_grow_fails];
 const LOCKING_NPY: &[Side] = sides![true: make_growable_and_push];
-/// Those that only look.
+/// Sides that only read.
 const READING: &[Side] = sides![true: refresh read];
 const READING_FREELY: &[Side] = sides![false: refresh read];
-/// Holds a lock for reading, which a second that replaces the file may hold too.
+/// A side with a shared lock, which a second side that replaces the file may hold too.
 const PUBLISHING: &[Side] = sides![true: publish];
-/// Those that read before they lock, so that they cannot be first.
+/// Sides that read before they lock, so that they cannot be first.
 const SECOND: &[Side] = sides![
     true: publish_locked rename_over_locked write_and_restore_time_locked
 ];
 const FOREIGN: &[Side] = sides![false: rename_over];
 const REPLACING: &[Side] = sides![false: publish rename_over];
 
-/// Runs all pairs of two lists, and returns what must not be.
+/// Runs all pairs of two lists, and returns the violations.
 #[must_use]
 fn meet(rule: Rule, form: Form, firsts: &[&[Side]], seconds: &[&[Side]]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
@@ -70,8 +70,8 @@ fn meet(rule: Rule, form: Form, firsts: &[&[Side]], seconds: &[&[Side]]) -> Vec<
     faults
 }
 
-/// Runs a pair at each call of the first side; returns how many there are, and each fault with
-/// the calls at which it was seen.
+/// Runs a pair at each call of the first side. Returns the number of calls, and each fault with
+/// the calls at which it occurred.
 fn sweep(
     rule: Rule,
     form: Form,
@@ -100,7 +100,7 @@ fn sweep(
         calls.push(call);
         last = Some(story);
     }
-    // When the second comes after everything, nothing keeps the first from its work.
+    // If the second side runs after all calls of the first, the first is undisturbed.
     assert_works(first, &last.unwrap().first);
     assert!(calls.len() > 10 && calls.contains(&"openat"), "{first:?}: {calls:?}");
     let is_locked = calls.contains(&"flock");
@@ -108,7 +108,7 @@ fn sweep(
     (calls.len(), faults)
 }
 
-/// Makes sure that an undisturbed side does what its name says.
+/// Asserts that an undisturbed side does what its name says.
 fn assert_works(side: Side, part: &Part) {
     let fails = side.0.ends_with("_fails");
     let errors = part.lines.iter().filter(|line| line.starts_with("err ")).count();
@@ -121,7 +121,7 @@ fn assert_none(faults: impl IntoIterator<Item = Vec<String>>) {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Runs a pair, the second side at one call of the first; `None` if that has no such call.
+/// Runs the second side at one call of the first; `None` if the first has no such call.
 fn run(
     rule: Rule,
     form: Form,

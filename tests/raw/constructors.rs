@@ -1,4 +1,4 @@
-//! The other ways to an array: open files, scratch, load, immutable files.
+//! The other ways to open an array: open files, scratch, load, immutable files.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -8,7 +8,7 @@ use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::{Error, Le, MapOptions, MmapArray, Mode, SyncToDisk};
 use test_support::{Place, map};
 
-/// Little-endian `1.0, 2.0, 3.0` after one byte.
+/// Returns one byte followed by little-endian `1.0, 2.0, 3.0`.
 fn odd_floats() -> Vec<u8> {
     let floats = [1.0_f64, 2.0, 3.0].map(f64::to_ne_bytes);
     [&[7][..], floats.as_flattened()].concat()
@@ -75,7 +75,7 @@ fn the_position_of_an_open_file_does_not_matter() {
     assert_eq!(rest, [4]);
 }
 
-/// The names in a folder: what is left there.
+/// Returns the names of the files that are left in the folder.
 fn names(place: &Place) -> Vec<String> {
     let entries = fs::read_dir(place.folder()).unwrap();
     entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
@@ -103,7 +103,7 @@ fn scratch_in_a_folder_leaves_nothing_there() {
     a.view_mut().unwrap()[[2, 3, 4]] = 9;
     assert_eq!((a.sum(), a.shape()), (9, &[3, 4, 5][..]));
     if cfg!(unix) {
-        // FUSE gives a file without a name one of its own while it is open.
+        // FUSE gives an unlinked open file a hidden name.
         let is_ours = |name: &String| !name.starts_with(".fuse_hidden");
         assert!(!names(&place).iter().any(is_ours));
     }

@@ -1,4 +1,4 @@
-//! What can be an element, and that bytes that are no value of it never become one.
+//! Types that can be elements; invalid byte patterns never become elements.
 
 use std::fmt::Debug;
 
@@ -136,7 +136,7 @@ fn a_field_of_records_is_an_array_by_its_offset_and_stride() {
     assert!(a.iter().all(|s| s.flag && s.level == [9; 3]));
 }
 
-/// Opens a file in every way, expects each to name the element, and the file to stay.
+/// Opens a file in every way; each error must name the element, and the file must not change.
 fn refused_at<A: Element>(
     bytes: &[u8],
     offset: u64,
@@ -244,7 +244,7 @@ fn bytes_between_the_elements_need_not_be_values() {
 
 #[test]
 fn repeated_elements_are_checked_and_the_bytes_between_them_are_not() {
-    // As many elements as bytes, but only the first and the last byte are elements.
+    // Four elements and four bytes, but only the first and the last byte belong to elements.
     let shape = (2, 2).strides((3, 0));
     let place = Place::of(&[1, 9, 9, 0]);
     let options = MapOptions::new(ReadOnly).shape(shape);

@@ -1,4 +1,4 @@
-//! `Be` and `Le`: the bytes of a declared order at any offset, and a number for ndarray.
+//! `Be` and `Le`: numbers of a declared byte order at any offset, usable with ndarray.
 
 use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
@@ -113,7 +113,7 @@ macro_rules! for_both_orders {
 
 for_both_orders! {
     fn comparison_and_hash_go_by_value(Order) {
-        // By bytes, one of the orders would have them the other way round.
+        // A comparison by bytes would reverse the result for one of the byte orders.
         let (small, large) = (Order::new(0x00ff_u16), Order::new(0x0100_u16));
         assert!(small < large && large > 0x00ff && small <= small && small != large);
         assert_eq!((small.cmp(&large), small.max(large)), (std::cmp::Ordering::Less, large));
@@ -221,7 +221,7 @@ for_both_orders! {
     }
 }
 
-/// Checks that a value survives both orders, whose bytes are each other's mirror image.
+/// Checks that a value survives both byte orders, and that their bytes are reversed copies.
 fn mirror<T: Number + PartialEq + Debug>(value: T) {
     let (be, le) = (Be::new(value), Le::new(value));
     let mut bytes = bytes_of(&be).to_vec();

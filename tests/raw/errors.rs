@@ -1,4 +1,4 @@
-//! Each error once: its text, its cause, its kind, and the file it leaves as it was.
+//! Each error once: its text, its cause, its kind, and the unchanged file.
 
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
@@ -8,14 +8,15 @@ use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::{Element, Error, MapOptions, Mode, SyncToDisk};
 use test_support::{Place, open};
 
-/// What every file holds before and after each call.
+/// The contents of every file before and after each call.
 const START: [u8; 10] = [1, 0, 2, 3, 4, 5, 6, 7, 8, 9];
 
-/// A wrong call on a file that holds `START`.
+/// An invalid call on a file that holds `START`.
 type Wrong = fn(&Place) -> Error;
 
-/// The error's text with `PATH` for the path and `CAUSE` for the system's own words, and the
-/// kind of `io::Error` it becomes.
+/// The text of the error, the kind of the `io::Error` that it becomes, and the call.
+///
+/// `PATH` stands for the path, and `CAUSE` for the text of the operating system.
 type Row = (&'static str, ErrorKind, Wrong);
 
 fn refused<A: Element>(options: MapOptions, place: &Place) -> Error {

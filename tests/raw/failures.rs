@@ -1,4 +1,4 @@
-//! What remains when the kernel refuses: the old file, a clear error, no false success.
+//! Refused system calls: the old file remains, the error is clear, and no call falsely succeeds.
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 
 use std::io::{self, ErrorKind};

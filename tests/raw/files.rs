@@ -1,4 +1,4 @@
-//! What can be mapped by what name, what space it takes, and what stays open: nothing.
+//! Which files can be mapped by which names, their disk space, and that no descriptor stays open.
 #![cfg(unix)]
 
 use std::fs::{self, File, Metadata};
@@ -139,7 +139,7 @@ fn a_path_in_a_missing_folder_is_an_error_in_every_mode() {
     }
 }
 
-/// The bytes that a file takes on disk.
+/// Returns the number of bytes allocated for a file.
 fn allocated(metadata: &Metadata) -> u64 {
     metadata.blocks() * 512
 }
@@ -167,7 +167,7 @@ fn space_is_reserved_unless_the_file_is_to_be_sparse() {
             let metadata = fs::metadata(&place).unwrap();
             let space = allocated(&metadata);
             assert_eq!(metadata.len(), LEN, "{name}");
-            // Where no space can be reserved, every file is sparse.
+            // If the file system cannot reserve space, every file is sparse.
             let fits = match reserves && !is_sparse {
                 true => space >= LEN,
                 false => space < LEN / 4,
@@ -185,7 +185,7 @@ mod huge {
 
     const TIB: u64 = 1 << 40;
 
-    /// Memory that the mapping at `address` has of the machine, in KiB.
+    /// Returns the resident memory of the mapping at `address` in KiB.
     fn resident(address: *const u8) -> u64 {
         let start = format!("{:x}-", address.addr());
         let maps = fs::read_to_string("/proc/self/smaps").unwrap();

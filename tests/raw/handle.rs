@@ -1,4 +1,4 @@
-//! The handle is an array: to ndarray, to functions of arrays, to threads, to other crates.
+//! The handle is usable as an array: by ndarray, by functions of arrays, threads and other crates.
 
 use std::path::Path;
 
@@ -63,12 +63,12 @@ fn it_is_a_producer_for_zip() {
     assert!(numbers(&place).into_iter().eq((1..=12).map(|n| 2.0 * f64::from(n))));
 }
 
-/// A function as libraries write it for ndarray 0.17.
+/// A function with the signature that libraries use for ndarray 0.17.
 fn trace<D: Dimension>(a: &ArrayRef<f64, D>) -> f64 {
     a.diag().sum()
 }
 
-/// A function as libraries wrote it before.
+/// A function with the signature that libraries used before ndarray 0.17.
 fn total<'a>(a: impl AsArray<'a, f64, Ix2>) -> f64 {
     a.into().sum()
 }

@@ -1,4 +1,4 @@
-//! Layouts against a naive oracle that lists the bytes of every element.
+//! Layouts compared with a naive oracle that lists the bytes of every element.
 
 use std::fmt::Debug;
 
@@ -11,8 +11,9 @@ use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use test_support::layout_case::{Case, Order, check};
 
-/// Tells whether ndarray would take the strides for writing: it asks for more than that no
-/// two indices name one element.
+/// Returns whether ndarray accepts the strides for writing.
+///
+/// ndarray requires more than that no two indices name one element.
 fn ndarray_takes(case: &Case, elements: usize) -> bool {
     let mut memory = vec![0_u8; elements];
     ArrayViewMut::from_shape(case.stride_shape(), &mut memory).is_ok()
@@ -46,7 +47,7 @@ fn small_case() -> impl Strategy<Value = Case> {
     })
 }
 
-/// Makes strides that rarely overlap: each axis a small factor beyond the reach of the last.
+/// Returns strides that rarely overlap: each is a small factor times the extent of the last axis.
 fn spread(shape: &[usize]) -> impl Fn(Vec<(isize, bool)>) -> Order + use<> {
     let shape = shape.to_vec();
     move |factors| {
@@ -70,7 +71,7 @@ fn check_near<A: Pod + Debug + PartialEq>(case: &Case, rest: isize) {
     check::<A>(case, end.saturating_add_signed(rest));
 }
 
-/// Numbers at and around the ends of what a pointer and a file offset can hold.
+/// Returns numbers at and around the limits of a pointer and a file offset.
 fn extreme() -> impl Strategy<Value = u64> {
     const SIGN: u64 = 1 << 63;
     #[rustfmt::skip]

@@ -1,4 +1,4 @@
-//! Shapes, orders, strides, rows and offsets: which byte of the file is which element.
+//! Shapes, orders, strides, rows and offsets: which bytes of the file belong to which element.
 
 use ndarray::{
     Array, Array2, ArrayD, Axis, Dimension, IxDyn, ShapeBuilder, StrideShape, arr0,
@@ -8,7 +8,7 @@ use ndarray_memmap::Mode::{CopyOnWrite, Create, ReadOnly, ReadWrite};
 use ndarray_memmap::{Error, Le, MapOptions};
 use test_support::{Place, open};
 
-/// Numbers `0..count` as a file holds them, after `offset` bytes of `0xee`.
+/// Returns a file with `offset` bytes of `0xee` and the numbers `0..count`.
 fn file_of(offset: usize, count: u16) -> Vec<u8> {
     let numbers = (0..count).flat_map(u16::to_ne_bytes);
     std::iter::repeat_n(0xee, offset).chain(numbers).collect()
@@ -75,13 +75,13 @@ fn shapes_of_every_rank_and_both_orders_are_as_in_memory() {
     same_as_in_memory(&shape((2, 3, 4).strides((1, 8, 2))));
 }
 
-/// The bytes `0..60`, so that an element is its own place.
+/// A file of the bytes `0..60`, so that an element equals its offset.
 fn count_up() -> (Place, Vec<u8>) {
     let bytes: Vec<u8> = (0..60).collect();
     (Place::of(&bytes), bytes)
 }
 
-/// A stride that goes down.
+/// A negative stride.
 const fn down(by: isize) -> usize {
     by.wrapping_neg().cast_unsigned()
 }
@@ -307,7 +307,7 @@ fn shape_and_strides_of_different_ranks_are_refused() {
     }
 }
 
-/// Elements that ask for as much alignment as a page has, and for more.
+/// An element with the alignment of a page; the next one has a larger alignment.
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C, align(4096))]
 struct Page([u8; 4096]);

@@ -32,12 +32,14 @@ fn opened(path: &Path) -> File {
     File::options().read(true).write(true).open(path).unwrap()
 }
 
-/// Returns whether the path can be locked by a description of its own.
+/// Returns whether a new file description can lock the path.
 fn is_free(path: &Path) -> bool {
     opened(path).try_lock().is_ok()
 }
 
-/// A process that another test forks has the locks of this one until it runs a program or ends.
+/// Waits until the path can be locked.
+///
+/// A process forked by another test holds the locks of this process until it calls `exec` or ends.
 fn becomes_free(path: &Path) -> bool {
     let start = std::time::Instant::now();
     while !is_free(path) {
@@ -56,7 +58,7 @@ fn file_of(bytes: &[u8]) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// A file of whose openings the kernel makes each wait, until the lease ends.
+/// A file with a lease: the kernel makes every opening of the file wait until the lease ends.
 struct Leased {
     _folder: TempDir,
     path: PathBuf,
@@ -65,10 +67,10 @@ struct Leased {
 
 impl Leased {
     fn new() -> Self {
-        // SAFETY: to ignore the signal that the kernel sends for a lease changes nothing else.
+        // SAFETY: ignoring the signal that the kernel sends for a lease changes nothing else.
         unsafe { libc::signal(libc::SIGIO, libc::SIG_IGN) };
         let folders = [std::env::temp_dir(), PathBuf::from("/dev/shm")];
-        // Not all file systems have leases.
+        // Not all file systems support leases.
         let leased = folders.iter().find_map(|parent| {
             let folder = tempfile::tempdir_in(parent).unwrap();
             let path = folder.path().join("array");
@@ -82,14 +84,14 @@ impl Leased {
         leased.expect("a file system with leases")
     }
 
-    /// Begins to open the path, as far as to find its file, and waits there.
+    /// Begins to open the path in a thread, which finds the file and then waits for the lease.
     fn begin<T: Send + 'static>(
         &self,
         open: impl FnOnce(&Path) -> T + Send + 'static,
     ) -> JoinHandle<T> {
         let path = self.path.clone();
         let thread = thread::spawn(move || open(&path));
-        // The kernel says so when another process waits for the lease.
+        // The kernel reports another lease type when another thread waits for the lease.
         for _ in 0..1000 {
             // SAFETY: the descriptor is open.
             let lease = unsafe { libc::fcntl(self.file.as_raw_fd(), libc::F_GETLEASE) };
@@ -102,7 +104,7 @@ impl Leased {
         panic!("no thread opens the file");
     }
 
-    /// Lets those who wait go on.
+    /// Ends the lease, so that waiting threads continue.
     fn end(&self) {
         // SAFETY: the descriptor is open.
         let set = unsafe {
@@ -175,7 +177,7 @@ fn a_path_that_is_removed_before_it_is_locked_is_missing_or_created_again() {
     }
 }
 
-/// The bytes of a `.npy` file of one row.
+/// Returns the bytes of a `.npy` file of one row.
 fn npy_of(x: u8) -> Vec<u8> {
     let (_folder, path) = file_of(b"");
     let mut draft = npy::draft::<u8, _>(&path, (1, 3)).unwrap();
@@ -354,7 +356,7 @@ fn a_failed_map_gives_its_own_lock_up_and_another_handle_keeps_its_own() {
     assert!(map(&options.clone().shape(9), &file).is_err());
     assert!(becomes_free(&path));
     let first = map(&options, &file).unwrap();
-    // Each array has a description of its own, and so a lock of its own.
+    // Each array has its own file description, and so its own lock.
     assert!(matches!(map(&options, &file), Err(Error::Locked { .. })));
     drop(file);
     assert!(!is_free(&path));

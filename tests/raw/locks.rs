@@ -1,4 +1,4 @@
-//! Who may open a locked file, when the lock ends, and that waiting is nobody's fate.
+//! Which modes may open a locked file, when the lock ends, and that no call waits for a lock.
 
 use std::fs::File;
 
@@ -110,7 +110,7 @@ fn a_file_that_could_not_be_mapped_is_not_left_locked() {
         assert!(matches!(refused, Err(Error::FileTooShort { needed: 4, found: 2 })));
         let a = open::<u8, _>(&MapOptions::new(ReadWrite).lock(true), &place).unwrap();
         assert_eq!(*a, array![1, 2]);
-        // Whoever was refused the lock leaves the other's alone.
+        // A call that is refused the lock does not release the lock of the other array.
         let refused = map::<u8, _>(&locking(mode), &file).map(drop);
         assert!(matches!(
             refused,

@@ -1,4 +1,4 @@
-//! Raw files as arrays: opening, layouts, modes, elements, errors, locks and threads.
+//! Raw files: opening, layouts, modes, elements, errors, locks and threads.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,

@@ -1,4 +1,4 @@
-//! What each mode does with each kind of file: the array, its changes, the file's bytes.
+//! The result of each mode for each kind of file: the array, its changes, the bytes of the file.
 
 use std::io::{self, ErrorKind};
 
@@ -9,7 +9,7 @@ use test_support::{Place, open};
 
 const MODES: [Mode; 5] = [ReadOnly, CopyOnWrite, ReadWrite, Create, CreateNew];
 
-/// What becomes of an array of four bytes of which the second is set to 9.
+/// The result of opening an array of four bytes and setting the second to 9.
 enum Then {
     Refused(ErrorKind),
     /// The array when opened, and the bytes of the file after the change.
@@ -67,7 +67,7 @@ const AT_BYTE_TWO: [Row; 14] = [
     (CreateNew,   Some(b""),                       Refused(AlreadyExists)),
 ];
 
-/// The same with `grow(true)`: only mode `r+` takes shorter files, and fills in zeros.
+/// The same with `grow(true)`: only mode `r+` accepts shorter files, and extends them with zeros.
 #[rustfmt::skip]
 const GROWING: [Row; 11] = [
     (ReadOnly,    Some(&[1, 2]),             Refused(UnexpectedEof)),
@@ -83,7 +83,7 @@ const GROWING: [Row; 11] = [
     (CreateNew,   Some(&[1, 2]),             Refused(AlreadyExists)),
 ];
 
-/// Opens each row's file, checks what the array sees, changes it, checks the file.
+/// Opens the file of each row, checks the array, changes it, and checks the file.
 fn run(rows: &[Row], options: impl Fn(MapOptions) -> MapOptions) {
     #[cfg(target_os = "linux")]
     let is_mappable = test_support::maps_for_writing(std::env::temp_dir());
@@ -116,7 +116,7 @@ fn run(rows: &[Row], options: impl Fn(MapOptions) -> MapOptions) {
         if !matches!(mode, ReadOnly | CopyOnWrite) {
             unchanged[changed] = seen[1];
         }
-        // Elsewhere than on Unix, other openings cannot read locked bytes.
+        // On other systems than Unix, other handles cannot read locked bytes.
         if cfg!(unix) {
             assert_eq!(place.bytes().unwrap(), unchanged, "{case}");
         }
@@ -204,7 +204,7 @@ fn copy_on_write_needs_permission_to_read_only() {
     assert_eq!(*a, array![9, 2, 3]);
     assert_eq!(place.bytes().unwrap(), [1, 2, 3]);
 
-    // A descriptor for reading binds the superuser too.
+    // A read-only descriptor also restricts the superuser.
     let file = File::open(&place).unwrap();
     let mut a = test_support::map::<u8, _>(&MapOptions::new(CopyOnWrite), &file).unwrap();
     a.view_mut().unwrap()[1] = 9;

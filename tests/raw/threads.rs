@@ -1,4 +1,4 @@
-//! Handles among threads: sent, shared, and written in parts.
+//! Handles and threads: sending, sharing, and writing in parts.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -31,7 +31,8 @@ struct Bound(u8, PhantomData<MutexGuard<'static, ()>>);
 #[repr(transparent)]
 struct Lonely(u8, PhantomData<Cell<u8>>);
 
-/// Two implementations for types that are `Trait`, so that only others can name `is_not`.
+/// Types that implement `Trait` have two implementations of `is_not`, so that the call is
+/// ambiguous for them and compiles only for other types.
 macro_rules! is_not {
     ($Trait:ident: $T:ty) => {{
         trait Unless<Marker> {

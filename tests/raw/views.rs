@@ -1,8 +1,5 @@
-//! Views of bytes that the caller has mapped or read, by `Layout` alone.
-#![expect(
-    unsafe_code,
-    reason = "mapping with memmap2 is unsafe; all that follows is not"
-)]
+//! Views of bytes that the caller has mapped or read, made by `Layout` alone.
+#![expect(unsafe_code, reason = "mapping with memmap2 is unsafe; the rest is safe")]
 
 use std::fs::File;
 
@@ -13,12 +10,12 @@ use ndarray_memmap::{Be, Error, Layout, MapOptions, Mode};
 use test_support::Place;
 
 fn map(place: &Place) -> Mmap {
-    // SAFETY: nobody changes the file of the test while it is mapped.
+    // SAFETY: nothing changes the file of the test while it is mapped.
     unsafe { Mmap::map(&File::open(place).unwrap()).unwrap() }
 }
 
 fn map_mut(place: &Place) -> MmapMut {
-    // SAFETY: nobody else changes or maps the file of the test.
+    // SAFETY: nothing else changes or maps the file of the test.
     unsafe { MmapMut::map_mut(&place.file()).unwrap() }
 }
 

@@ -1,4 +1,4 @@
-//! The system calls: which errors each can return, and which are never refused.
+//! The system calls: the possible errors of each call, and the calls that are never refused.
 
 use libc::{
     EACCES, EAGAIN, EDQUOT, EFBIG, EINTR, EINVAL, EIO, EMFILE, EMLINK, ENODEV, ENOLCK,
@@ -9,12 +9,12 @@ use libc::{
 pub(crate) mod numbers {
     pub(crate) use libc::*;
 
-    /// The same for both processors; libc does not have it yet.
+    /// The same number on both processors; libc does not define it yet.
     #[expect(non_upper_case_globals, reason = "named like those of libc")]
     pub(crate) const SYS_cachestat: c_long = 451;
 }
 
-/// A system call that is refused.
+/// A system call that the tests refuse.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) number: i64,
@@ -24,7 +24,7 @@ pub(crate) struct Row {
 
 macro_rules! rows {
     ($($(#[$meta:meta])* $number:ident: $($error:ident)*;)*) => {
-        /// The calls that are refused.
+        /// The calls that the tests refuse.
         pub(crate) const REFUSED: &[Row] = &[
             $($(#[$meta])* Row {
                 number: numbers::$number,
@@ -105,9 +105,9 @@ rows! {
 
 /// The calls that are never refused.
 ///
-/// They cannot fail with arguments that are right, or the crate does not make them: the C
-/// library and the standard library do, to allocate memory and to start and end threads, and
-/// end the process if they fail. The messages of the harness are among them.
+/// They cannot fail with valid arguments, or the crate does not make them. The C library and
+/// the standard library make them to allocate memory and to start and end threads. Both end
+/// the process if they fail. The list includes the calls for the messages of the harness.
 pub(crate) const FREE: &[i64] = &[
     libc::SYS_brk,
     libc::SYS_clock_gettime,
@@ -139,10 +139,10 @@ pub(crate) fn row(number: i64) -> Option<&'static Row> {
     REFUSED.iter().find(|row| row.number == number)
 }
 
-/// Tells whether an operation must succeed without a call that a sandbox refuses.
+/// Returns whether an operation must succeed without a call that a sandbox refuses.
 ///
-/// These calls only ask, advise or prepare. What they would have done is not needed, or done
-/// in another way.
+/// These calls only query, advise or prepare. Their effect is not necessary, or the crate
+/// achieves it in another way.
 pub(crate) fn has_alternative(operation: &str, number: i64, errno: i32) -> bool {
     const OPTIONAL: &[i64] = &[
         numbers::SYS_cachestat,
@@ -155,7 +155,7 @@ pub(crate) fn has_alternative(operation: &str, number: i64, errno: i32) -> bool 
         libc::SYS_sync_file_range,
         libc::SYS_uname,
     ];
-    // To read pages ahead of their use.
+    // Operations that pass advice to read pages ahead.
     const READS: &[&str] = &["populate", "region prefetch", "gather", "sweep", "scatter"];
     let is_advice = number == libc::SYS_madvise
         && READS.iter().any(|name| operation.contains(name))

@@ -1,4 +1,4 @@
-//! The files of a scenario, and which of them an operation may leave.
+//! The files of a scenario, and the contents that an operation may leave.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -6,10 +6,10 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// How many bytes of a file are compared; longer ones end with a hole.
+/// How many bytes of a file are compared; longer files end with a hole.
 const MOST: u64 = 64 << 20;
 
-/// A file, by what is compared.
+/// The compared properties of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Contents {
     len: u64,
@@ -20,20 +20,20 @@ pub(crate) struct Contents {
 /// The files of a folder by their names.
 pub(crate) type Files = BTreeMap<String, Contents>;
 
-/// What an operation that has failed may leave.
+/// The files that a failed operation may leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Left {
     /// The files as they were before.
     Same,
-    /// The files as they were before, or as the operation makes them.
+    /// The files as they were before, or as a successful operation leaves them.
     Either,
-    /// The bytes before or after the operation, in each unit of so many bytes.
+    /// The bytes before or after the operation, for each unit of this many bytes.
     Mixed(usize),
-    /// The files as they were, or the same followed by zeros.
+    /// The files as they were, or followed by zeros.
     Longer,
-    /// As the operation makes them, or the same followed by zeros.
+    /// The files as a successful operation leaves them, or followed by zeros.
     DoneOrLonger,
-    /// Other bytes: what was to be replaced is lost.
+    /// Other bytes: the replaced contents are lost.
     Lost,
 }
 
@@ -60,7 +60,7 @@ impl Left {
         }
     }
 
-    /// Returns what is wrong with the files that an operation has left, if something is.
+    /// Returns a complaint if an operation has left wrong files.
     pub(crate) fn complaint(
         self,
         is_ok: bool,
@@ -137,8 +137,9 @@ fn described(expected: &Files, found: &Files) -> String {
     format!("files: {}", said.join("; "))
 }
 
-/// Moves the spaces of a header to its end: how many stand before and after a number says
-/// nothing, and depends on who has written it.
+/// Moves the spaces of a header to its end.
+///
+/// The number of spaces around a number has no meaning, and depends on the writer.
 fn without_spaces(bytes: &mut [u8]) {
     let Some(len) = bytes.get(8..10).map(|len| u16::from_le_bytes([len[0], len[1]]))
     else {
@@ -151,7 +152,7 @@ fn without_spaces(bytes: &mut [u8]) {
     bytes[10..10 + header.len()].copy_from_slice(&header);
 }
 
-/// Reads the files of a folder, and finds those that are locked.
+/// Reads the files of a folder, and reports locked ones.
 pub(crate) fn of_folder(dir: &Path, complaints: &mut Vec<String>) -> Files {
     let mut files = Files::new();
     for entry in fs::read_dir(dir).unwrap() {

@@ -1,4 +1,4 @@
-//! Processes, and the filter whose system calls another process answers.
+//! Processes, and the filter that makes another process answer their system calls.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -9,7 +9,7 @@ use rustix::process::Pid;
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) id: u64,
-    /// The thread that makes it, as a process id.
+    /// The thread that makes the call, as a process id.
     pub(crate) thread: i32,
     pub(crate) number: i64,
     pub(crate) arguments: [u64; 6],
@@ -27,27 +27,27 @@ pub(crate) enum Answer {
 
 /// Starts a process that is a copy of this one; returns its id, and in the child `None`.
 pub(crate) fn fork() -> Option<Pid> {
-    // SAFETY: the caller runs one thread that holds locks or memory of the C library; the
-    // test runner's other thread only waits.
+    // SAFETY: only one thread of this process holds locks or memory of the C library; the
+    // other thread, the test runner, only waits.
     let pid = unsafe { libc::fork() };
     assert!(pid >= 0, "{}", io::Error::last_os_error());
     Pid::from_raw(pid)
 }
 
-/// Ends this process at once, without what others have left to do at the end.
+/// Ends this process at once, without destructors and exit handlers.
 pub(crate) fn exit_now() -> ! {
     // SAFETY: no destructor has to run in a child of a test.
     unsafe { libc::_exit(0) }
 }
 
-/// Has the kernel end this process when its parent ends.
+/// Makes the kernel end this process when its parent ends.
 pub(crate) fn die_with_parent() {
-    // SAFETY: the call takes numbers.
+    // SAFETY: the call takes only numbers.
     let failed = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
     assert_eq!(failed, 0);
 }
 
-/// Makes all system calls of this thread, but some, wait for an answer through the file.
+/// Makes all system calls of this thread, except `free`, wait for an answer through the file.
 pub(crate) fn install_filter(free: &[i64]) -> OwnedFd {
     const LOAD_NUMBER: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
     const JUMP_IF_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
@@ -62,10 +62,10 @@ pub(crate) fn install_filter(free: &[i64]) -> OwnedFd {
     program.push(step(RETURN, 0, 0, libc::SECCOMP_RET_USER_NOTIF));
     let len = u16::try_from(program.len()).unwrap();
     let program = libc::sock_fprog { len, filter: program.as_mut_ptr() };
-    // SAFETY: the call takes numbers.
+    // SAFETY: the call takes only numbers.
     let failed = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
     assert_eq!(failed, 0);
-    // SAFETY: `program` is as long as it says, and lives until the call returns.
+    // SAFETY: `program` has the given length, and lives until the call returns.
     let fd = unsafe {
         libc::syscall(
             libc::SYS_seccomp,
@@ -79,12 +79,12 @@ pub(crate) fn install_filter(free: &[i64]) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).unwrap()) }
 }
 
-/// Waits for the next call; `None` if the process that made it is gone.
+/// Waits for the next call; returns `None` if the process that made it has ended.
 pub(crate) fn next_call(listener: BorrowedFd<'_>) -> Option<Call> {
-    // SAFETY: all zeros are a value of this struct of numbers; the kernel asks for that.
+    // SAFETY: all zeros are a valid value of this struct of numbers; the kernel requires zeros.
     let mut call: libc::seccomp_notif = unsafe { std::mem::zeroed() };
     let fd = listener.as_raw_fd();
-    // SAFETY: `call` is where the kernel may write.
+    // SAFETY: `call` is valid for the write of the kernel.
     if unsafe { libc::ioctl(fd, libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut call) } != 0 {
         return None;
     }
@@ -96,7 +96,7 @@ pub(crate) fn next_call(listener: BorrowedFd<'_>) -> Option<Call> {
     })
 }
 
-/// Answers a call; does nothing if the process that made it is gone.
+/// Answers a call; does nothing if the process that made it has ended.
 pub(crate) fn answer(listener: BorrowedFd<'_>, call: &Call, answer: Answer) {
     let (error, val, flags) = match answer {
         Answer::Made => (0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE),
@@ -106,19 +106,19 @@ pub(crate) fn answer(listener: BorrowedFd<'_>, call: &Call, answer: Answer) {
     let flags = u32::try_from(flags).unwrap();
     let answer = libc::seccomp_notif_resp { id: call.id, val, error, flags };
     let fd = listener.as_raw_fd();
-    // SAFETY: `answer` is what the kernel reads.
+    // SAFETY: the kernel reads `answer`, which outlives the call.
     let _ = unsafe { libc::ioctl(fd, libc::SECCOMP_IOCTL_NOTIF_SEND, &raw const answer) };
 }
 
-/// Makes the kernel wake the other side on this processor, which is the fastest for turns.
+/// Makes the kernel wake the other side on this processor, which is fastest for alternating work.
 pub(crate) fn wake_here(listener: BorrowedFd<'_>) {
     const SYNC_WAKE_UP: u64 = 1;
     let fd = listener.as_raw_fd();
-    // SAFETY: the call takes numbers; kernels before 6.6 refuse it, which costs speed only.
+    // SAFETY: the call takes only numbers. Kernels before 6.6 refuse it, which only costs speed.
     let _ = unsafe { libc::ioctl(fd, libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS, SYNC_WAKE_UP) };
 }
 
-/// A pair of connected sockets that keep messages apart.
+/// Returns a pair of connected sockets that preserve message boundaries.
 pub(crate) fn socket_pair() -> (OwnedFd, OwnedFd) {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
@@ -126,7 +126,7 @@ pub(crate) fn socket_pair() -> (OwnedFd, OwnedFd) {
         .unwrap()
 }
 
-/// Sends a text and, if there is one, a file.
+/// Sends a text and an optional file.
 pub(crate) fn send(socket: BorrowedFd<'_>, text: &str, file: Option<BorrowedFd<'_>>) {
     use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
@@ -137,11 +137,11 @@ pub(crate) fn send(socket: BorrowedFd<'_>, text: &str, file: Option<BorrowedFd<'
         assert!(ancillary.push(SendAncillaryMessage::ScmRights(files)));
     }
     let text = [io::IoSlice::new(text.as_bytes())];
-    // The other side may have given this one up.
+    // The other side may have closed its socket.
     let _ = sendmsg(socket, &text, &mut ancillary, SendFlags::NOSIGNAL);
 }
 
-/// Receives a text and the file sent with it; `None` if the other side is gone.
+/// Receives a text and the file sent with it; returns `None` if the other side has ended.
 pub(crate) fn receive(socket: BorrowedFd<'_>) -> Option<(String, Option<OwnedFd>)> {
     use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
@@ -162,7 +162,7 @@ pub(crate) fn receive(socket: BorrowedFd<'_>) -> Option<(String, Option<OwnedFd>
     Some((String::from_utf8_lossy(&bytes).into_owned(), file))
 }
 
-/// Waits up to `milliseconds` until one of two files has something to say.
+/// Waits up to `milliseconds` until one of two files is readable.
 pub(crate) fn wait(
     socket: BorrowedFd<'_>,
     listener: Option<BorrowedFd<'_>>,
@@ -179,9 +179,9 @@ pub(crate) fn wait(
     (has(0), has(1))
 }
 
-/// Makes the call that a child is about to make in the child's stead, for a part of the bytes.
+/// Makes a child's pending call in its place, for half of the bytes.
 ///
-/// Returns how many bytes were transferred; `None` for calls that have no part.
+/// Returns how many bytes were transferred, or `None` for calls that cannot be partial.
 pub(crate) fn do_half(call: &Call) -> Option<i64> {
     use std::fs::File;
     use std::os::unix::fs::FileExt;

@@ -1,13 +1,14 @@
-//! Every public operation while the kernel refuses one system call after the other.
+//! Runs every public operation while the kernel refuses one system call after the other.
 //!
 //! `scenarios` lists the operations. Each runs in a child process whose system calls wait for
-//! an answer of this process (seccomp user notification). A first run counts the calls. Then,
-//! for each system call, each number of a call and each error that the call can return, a
-//! child runs the operation while that call fails, alone or with all calls of its kind after
-//! it. `supervisor` asserts what has to hold then.
+//! an answer of this process (seccomp user notification). A first run counts the calls. Then a
+//! child runs the operation for each system call, each occurrence of the call and each error
+//! that the call can return. That call fails, alone or with all later calls of its kind.
+//! `supervisor` checks the results.
 //!
-//! `REFUSALS=all` runs all combinations, `REFUSALS=push` those of the scenarios whose name
-//! contains `push`. By default each combination of scenario, system call and error runs once.
+//! `REFUSALS=all` runs all combinations. `REFUSALS=push` runs all combinations of the scenarios
+//! whose name contains `push`. By default each combination of scenario, system call and error
+//! runs once.
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 #![expect(unsafe_code, reason = "files are mapped; processes fork")]
 #![expect(

@@ -1,26 +1,26 @@
-//! Which calls are refused, and with which errors.
+//! Selects the calls to refuse, and their errors.
 
 use std::collections::BTreeMap;
 
 use crate::calls::row;
 use crate::supervisor::{Kind, name_of};
 
-/// One call that fails, or one and those after it.
+/// A refusal of one call, or of one call and the calls after it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Refusal {
     pub(crate) kind: Kind,
-    /// The number of the call, from 1 on.
+    /// The number of the call, counted from 1.
     pub(crate) number: usize,
     pub(crate) errno: i32,
     pub(crate) how: How,
 }
 
-/// What fails.
+/// Which calls fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum How {
-    /// The call.
+    /// Only the call.
     Once,
-    /// The call and all calls of its kind that follow.
+    /// The call and all later calls of its kind.
     From,
     /// The call transfers half of its bytes, and the next of its kind fails.
     Half,
@@ -40,7 +40,7 @@ impl Refusal {
     }
 }
 
-/// Returns all refusals of the calls that an operation makes.
+/// Returns all refusals for the calls that an operation makes.
 pub(crate) fn all(counts: &BTreeMap<Kind, usize>) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     for (&kind, &count) in counts {
@@ -60,7 +60,7 @@ pub(crate) fn all(counts: &BTreeMap<Kind, usize>) -> Vec<Refusal> {
     refusals
 }
 
-/// Tells whether an error may come again each time: a sandbox, a full disk, a failing disk, a
+/// Returns whether an error may recur for every call: a sandbox, a full disk, a failing disk, a
 /// limit, or signals.
 fn lasts(number: i64, errno: i32, count: usize) -> bool {
     const WRITES: &[i64] = &[
@@ -81,7 +81,7 @@ fn lasts(number: i64, errno: i32, count: usize) -> bool {
         libc::SYS_fcntl,
         libc::SYS_clone3,
     ];
-    // What a failure has left can be removed only if it can be inspected.
+    // The crate can remove the files of a failed call only if it can inspect them.
     if number == libc::SYS_statx {
         return false;
     }
@@ -98,9 +98,9 @@ fn has_halves(number: i64) -> bool {
     [libc::SYS_pread64, libc::SYS_pwrite64].contains(&number)
 }
 
-/// Chooses some of all refusals, at least one for each call and error, always the same.
+/// Chooses some of all refusals, at least one for each call and error; deterministic.
 pub(crate) fn sample(all: &[Refusal], seed: usize) -> Vec<Refusal> {
-    /// Of so many refusals of one call and error, one is chosen.
+    /// One in this many refusals of one call and error is chosen.
     const ONE_OF: usize = 8;
 
     let mut groups: BTreeMap<(Kind, i32), Vec<Refusal>> = BTreeMap::new();

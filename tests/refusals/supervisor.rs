@@ -1,4 +1,4 @@
-//! What the process does that answers the system calls of a child, and what it asserts.
+//! The process that answers the system calls of a child, and its checks.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,17 +18,17 @@ use crate::trial::{SEPARATOR, play};
 /// How long a run may take.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// A system call, and whether the thread makes it that runs the scenario.
+/// A system call, and whether the thread that runs the scenario makes it.
 pub(crate) type Kind = (i64, bool);
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Ended {
     /// How often each call was made during the operation.
     pub(crate) counts: BTreeMap<Kind, usize>,
-    /// What the operation has returned: no text if it has succeeded.
+    /// The result of the operation.
     pub(crate) outcome: Option<Result<(), Failure>>,
-    /// Whether the call that was to be refused was made.
+    /// Whether the operation made the call to refuse.
     pub(crate) is_refused: bool,
     pub(crate) files: Files,
     pub(crate) left: Option<Left>,
@@ -49,7 +49,7 @@ struct Run<'a> {
     ended: Ended,
 }
 
-/// Runs a scenario in a child and refuses what is planned.
+/// Runs a scenario in a child and refuses the planned calls.
 pub(crate) fn run(
     scenario: &Scenario,
     dir: &Path,
@@ -82,7 +82,7 @@ pub(crate) fn run(
 }
 
 impl Run<'_> {
-    /// Answers calls until the child has come to its end; false if it does not.
+    /// Answers calls until the child ends; returns `false` if it does not end in time.
     fn serve(&mut self, socket: &OwnedFd, dir: &Path) -> bool {
         let deadline = Instant::now() + LIMIT;
         let mut listener: Option<OwnedFd> = None;
@@ -106,7 +106,7 @@ impl Run<'_> {
             } else if has_call && let Some(fd) = &listener {
                 match kernel::next_call(fd.as_fd()) {
                     Some(call) => {
-                        // Whether the operation is over is said before the next call.
+                        // The child sends the end of the operation before its next call.
                         if kernel::wait(socket.as_fd(), None, 0).0
                             && let Some((text, _)) = kernel::receive(socket.as_fd())
                         {
@@ -115,7 +115,7 @@ impl Run<'_> {
                         let answer = self.answer_to(&call);
                         kernel::answer(fd.as_fd(), &call, answer);
                     }
-                    // The child is gone, or a signal has ended its call.
+                    // The child has ended, or a signal has ended its call.
                     None if left == 0 => return false,
                     None => {}
                 }
@@ -125,7 +125,7 @@ impl Run<'_> {
         }
     }
 
-    /// Takes a message of the child; true if it is the last.
+    /// Handles a message of the child; returns `true` if it is the last.
     fn hear(&mut self, text: &str, dir: &Path) -> bool {
         let mut parts = text.split(SEPARATOR);
         match parts.next().unwrap() {
@@ -134,7 +134,7 @@ impl Run<'_> {
                 self.is_operating = false;
                 self.ended.outcome = Some(Ok(()));
             }
-            // What it has said comes at the end.
+            // The panic message follows at the end.
             "panicked" => self.is_operating = false,
             "failed" => {
                 self.is_operating = false;
@@ -144,7 +144,7 @@ impl Run<'_> {
             "end" => {
                 self.ended.left = parts.next().map(Left::from_text);
                 self.ended.complaints.extend(parts.map(str::to_owned));
-                // While the child lives: what it has locked is locked still.
+                // The child still lives, so its locks are still held.
                 self.ended.files = of_folder(dir, &mut self.ended.complaints);
                 return true;
             }
@@ -177,7 +177,7 @@ impl Run<'_> {
         let error = Answer::Error(refusal.errno);
         let answer = match refusal.how {
             How::Once if after == 0 => error,
-            // More often than that no signal comes at the wrong moment.
+            // Assume that signals do not interrupt more calls in a row than that.
             How::From if refusal.errno == libc::EINTR && after > 2 => Answer::Made,
             How::From => error,
             How::Half if after == 0 => kernel::do_half(call).map_or(error, Answer::Value),
@@ -189,9 +189,9 @@ impl Run<'_> {
     }
 }
 
-/// Recognises the calls by which the standard library begins a thread.
+/// Returns whether the standard library makes the call to start a thread.
 ///
-/// It ends the process if there is no memory for the stack of signals.
+/// The standard library ends the process if it cannot allocate the signal stack.
 fn is_of_thread(call: &Call) -> bool {
     let flags = i32::try_from(call.arguments[3] & 0xffff).unwrap();
     call.number == libc::SYS_mmap && flags & libc::MAP_ANONYMOUS != 0

@@ -1,4 +1,4 @@
-//! What a child process does: one scenario, then a look at what it has left.
+//! The work of a child process: runs one scenario, then checks for leaks.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -23,19 +23,19 @@ use crate::scenarios::Scenario;
 /// Separates the parts of a message.
 pub(crate) const SEPARATOR: char = '\u{1f}';
 
-/// What a scenario works with.
+/// The context of a scenario.
 #[derive(Debug)]
 pub(crate) struct Trial {
     dir: PathBuf,
-    /// Whether the operation is left out, to see what the files are like without it.
+    /// Whether the operation is omitted, to record the files without it.
     is_idle: bool,
-    /// The system call that is refused, if one is.
+    /// The refused system call, if any.
     refused: Option<i64>,
     socket: OwnedFd,
     left: Cell<Left>,
 }
 
-/// What panics have said, in whichever thread.
+/// The messages of panics in any thread.
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 impl Trial {
@@ -48,17 +48,17 @@ impl Trial {
         &self.dir
     }
 
-    /// Tells whether the operation is left out.
+    /// Returns whether the operation is omitted.
     pub(crate) fn is_idle(&self) -> bool {
         self.is_idle
     }
 
-    /// Tells whether it is this system call that is refused.
+    /// Returns whether this system call is refused.
     pub(crate) fn refuses(&self, number: i64) -> bool {
         self.refused == Some(number)
     }
 
-    /// Says what files an error of the operation may leave (default: the same as before).
+    /// Sets the files that a failed operation may leave (default: the same as before).
     pub(crate) fn may_leave(&self, left: Left) {
         self.left.set(left);
     }
@@ -89,7 +89,7 @@ impl Trial {
     }
 }
 
-/// Returns what an error and its causes say.
+/// Returns the text of an error and its causes.
 fn described(error: &Error) -> String {
     let mut said = format!("{error} [{error:?}]");
     let mut cause = error.source();
@@ -100,7 +100,7 @@ fn described(error: &Error) -> String {
     said
 }
 
-/// Runs a scenario and says what came of it; never returns.
+/// Runs a scenario and sends its result; never returns.
 pub(crate) fn play(
     scenario: &Scenario,
     dir: &Path,
@@ -129,14 +129,14 @@ pub(crate) fn play(
     kernel::exit_now();
 }
 
-/// Returns the descriptors of this process and what they are of.
+/// Returns the descriptors of this process and their targets.
 fn open_files() -> BTreeMap<String, PathBuf> {
     let listed = fs::read_dir("/proc/self/fd").unwrap();
     let mut files = BTreeMap::new();
     for entry in listed {
         let entry = entry.unwrap();
         let Ok(target) = fs::read_link(entry.path()) else { continue };
-        // The folder that is being listed is one of them.
+        // The listing includes the descriptor of the listed folder.
         if !target.ends_with("fd") {
             files.insert(entry.file_name().into_string().unwrap(), target);
         }
@@ -144,7 +144,7 @@ fn open_files() -> BTreeMap<String, PathBuf> {
     files
 }
 
-/// Finds descriptors, mappings and threads that are left.
+/// Finds leaked descriptors, mappings and threads.
 fn leaks(before: &BTreeMap<String, PathBuf>, dir: &Path) -> Vec<String> {
     let mut leaks = Vec::new();
     for (number, target) in open_files() {
@@ -157,7 +157,7 @@ fn leaks(before: &BTreeMap<String, PathBuf>, dir: &Path) -> Vec<String> {
     let of_files =
         maps.lines().filter(|line| line.contains(dir) || line.contains("/memfd:"));
     leaks.extend(of_files.map(|line| format!("a mapping is left: {line}")));
-    // A thread that has been joined is listed for a moment longer.
+    // The kernel lists a joined thread for a moment longer.
     for pause in [0, 1, 10, 100, 1000] {
         thread::sleep(Duration::from_millis(pause));
         if readers() == 0 {

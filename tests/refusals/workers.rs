@@ -1,4 +1,4 @@
-//! The processes that run scenarios, and the report of what they have found.
+//! The processes that run scenarios, and the report of their results.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -18,16 +18,16 @@ use crate::plan::{self, How, Refusal};
 use crate::scenarios::{self, Scenario};
 use crate::supervisor::{Ended, run};
 
-/// How many runs there are at least, if no scenarios are chosen.
+/// The minimum number of runs if no scenarios are chosen.
 const LEAST_RUNS: usize = 5000;
 
-/// What all runs have found.
+/// The results of all runs.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(crate) runs: usize,
     pub(crate) least_runs: usize,
     scenarios: usize,
-    /// How many runs there are of all combinations.
+    /// The number of runs of all combinations.
     possible: usize,
     missed: usize,
     seconds: u64,
@@ -53,7 +53,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Runs all scenarios that are asked for, in as many processes as there are processors.
+/// Runs all requested scenarios, in one process for each processor.
 pub(crate) fn run_all() -> Report {
     let asked = env::var("REFUSALS").unwrap_or_default();
     let is_all = asked == "all";
@@ -100,7 +100,7 @@ pub(crate) fn run_all() -> Report {
             }
         }
     }
-    assert_eq!(ended, chosen.len(), "a worker has ended before its time");
+    assert_eq!(ended, chosen.len(), "a worker has ended too early");
     report.seconds = started.elapsed().as_secs();
     report.least_runs = if name.is_empty() { LEAST_RUNS } else { 1 };
     report
@@ -116,7 +116,7 @@ fn work(all: &[Scenario], mut queue: impl Read, dir: &Path, report: &Path, is_al
         let mut found: BTreeMap<String, (usize, String)> = BTreeMap::new();
         let (runs, missed, possible) =
             examine(scenario, dir, number, is_all, &mut |refusal, said| {
-                // One example of each kind is enough to read.
+                // The report needs only one example of each kind.
                 let example =
                     refusal.map_or_else(String::new, |r| format!("{} ", r.described()));
                 let key = refusal.map_or_else(String::new, |r| {
@@ -137,8 +137,8 @@ fn work(all: &[Scenario], mut queue: impl Read, dir: &Path, report: &Path, is_al
     }
 }
 
-/// Runs a scenario with each refusal; returns how many runs there were, how many
-/// missed the call, and how many are possible.
+/// Runs a scenario with each refusal. Returns the number of runs, of runs that missed the call,
+/// and of possible runs.
 fn examine(
     scenario: &Scenario,
     dir: &Path,
@@ -174,7 +174,7 @@ fn examine(
     (refusals.len() + 2, missed, possible)
 }
 
-/// Returns what is wrong with a run.
+/// Returns the complaints about a run.
 fn complaints(
     scenario: &Scenario,
     refusal: &Refusal,
@@ -184,7 +184,7 @@ fn complaints(
 ) -> Vec<String> {
     let mut complaints = ended.complaints.clone();
     if refusal.kind.0 == libc::SYS_munmap {
-        // What cannot be unmapped stays mapped.
+        // A mapping that cannot be unmapped stays mapped.
         complaints.retain(|complaint| {
             !complaint.starts_with("a mapping is left")
                 && !complaint.ends_with("is locked")
@@ -214,15 +214,15 @@ fn complaints(
     complaints
 }
 
-/// Recognises the guard that may map nothing at all: the process ends as it would without it.
+/// Returns whether the guard cannot map anything: the process then ends as without the guard.
 fn is_past_help(operation: &str, number: i64) -> bool {
     operation == "guarded sum of a file that was cut" && number == libc::SYS_mmap
 }
 
-/// Tells whether an error of the crate stands for a number of the kernel.
+/// Returns whether an error of the crate represents an error number of the kernel.
 fn is_known(errno: i32, text: &str) -> bool {
     match errno {
-        // There is no proof, whatever keeps the kernel from giving one.
+        // The crate reports a missing proof for every error of the kernel.
         _ if text.contains("NotImmutable") => true,
         libc::ENOSPC | libc::EDQUOT => text.contains("NoSpace"),
         libc::EAGAIN | libc::ENOMEM | libc::EPERM => {

@@ -1,5 +1,5 @@
-//! Commits on file systems where a mapping and a descriptor differ, beside other processes, on
-//! full disks, and what a rollback shows after one that failed.
+//! Commits on file systems where a mapping and a descriptor differ, together with other
+//! processes, and on full disks; rollbacks after a failed commit.
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::arithmetic_side_effects,
@@ -128,14 +128,14 @@ fn what_others_wrote_after_a_copy_to_the_upper_layer_is_not_reverted() {
             other.set_modified(times).unwrap();
             drop(other);
             expected[5] = 255;
-            // In the page that the other process has changed; the mapping does not show that.
+            // Change the page that the other process changed, which the mapping does not show.
             set(&mut a, 6, 254);
             assert_eq!(a[5], 5);
             assert!(a.file_changed().unwrap());
             assert!(matches!(a.commit(), Err(Error::Conflict { .. })));
             assert_eq!(fs::read(&path).unwrap(), expected);
             assert_eq!(a[6], 254, "the changes are still there");
-            // The array shows the file of the path, and not the lower one.
+            // The array shows the file at the path, not the file of the lower layer.
             a.rollback().unwrap();
             assert_eq!(a.as_slice().unwrap(), expected);
         },
@@ -173,7 +173,7 @@ fn a_rollback_shows_no_invalid_element() {
     assert_eq!(at / 4096 + 1, (at + 4) / 4096);
     a.view_mut().unwrap()[820] = Mark::low();
     a.view_mut().unwrap()[19_999] = Mark::high();
-    // What a commit leaves that stops half-way.
+    // The bytes that an interrupted commit leaves.
     writer(&path).write_all_at(&[0, 0xd8, 0, 0], at + 1).unwrap();
     let error = a.rollback().unwrap_err();
     assert!(matches!(error, Error::InvalidElement { index: 819 }), "{error:?}");
@@ -191,7 +191,7 @@ fn a_rollback_checks_elements_that_have_gaps_between_them() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     fs::write(&path, [1_u8; 30_000]).unwrap();
-    // Bytes between the elements are none.
+    // The bytes between elements do not belong to elements.
     writer(&path).write_all_at(&[9], 1).unwrap();
     let options = MapOptions::new(CopyOnWrite).shape((10_000,).strides((3,)));
     let mut a = open::<bool, _>(&options, &path).unwrap();
@@ -211,7 +211,7 @@ fn a_commit_that_stops_half_way_leaves_whole_elements() {
     with_mounts(a_commit_that_stops_half_way_leaves_whole_elements, |folder| {
         let disk = mounted::disk(folder, "ext2", 4, &["-b", "1024", "-m", "0"]);
         let path = disk.path("file");
-        // No more than the disk has free, but the map of its blocks takes some too.
+        // The free space of the disk, of which the map of the blocks also takes some.
         let len = disk.free() / 1024 * 1024;
         File::create(&path).unwrap().set_len(len).unwrap();
         let count = usize::try_from(len / 5).unwrap();
@@ -232,7 +232,7 @@ fn a_commit_that_stops_half_way_leaves_whole_elements() {
     });
 }
 
-/// Commits what has no room, and compares the free space before and after.
+/// Commits changes that do not fit, and compares the free space before and after.
 fn fail_for_space(disk: &Mounted, stored: usize) {
     let path = disk.path("holes");
     File::create(&path).unwrap().set_len(1 << 30).unwrap();
@@ -289,7 +289,7 @@ fn space_that_was_reserved_before_stays_reserved() {
     let file = File::create(&path).unwrap();
     file.set_len(1 << 20).unwrap();
     match fallocate(&file, FallocateFlags::empty(), 0, 1 << 19) {
-        // ext2 allocates what is written.
+        // ext2 allocates blocks only by writes.
         Err(rustix::io::Errno::OPNOTSUPP) => file.write_all_at(&[0; 1 << 19], 0).unwrap(),
         allocated => allocated.unwrap(),
     }
@@ -329,7 +329,7 @@ fn a_restored_time_does_not_hide_a_change() {
     wait_for_tick(&path);
     other.write_all_at(&[255], 5).unwrap();
     other.set_modified(modified).unwrap();
-    // FUSE keeps the time of the write.
+    // FUSE keeps the modification time of the write.
     let restored = fs::metadata(&path).unwrap().modified().unwrap();
     assert!(restored == modified || file_system(&path) == "fuse");
     set(&mut a, 6, 254);
@@ -378,7 +378,7 @@ fn a_locked_array_is_not_committed_while_another_handle_has_a_lock() {
     assert_eq!(fs::read(&path).unwrap(), numbers(LEN));
     assert_eq!(reader.as_slice().unwrap(), numbers(LEN));
     drop(reader);
-    // The lock is still there, and shared.
+    // The lock is still held, and shared.
     assert!(matches!(locked(ReadWrite), Err(Error::Locked { .. })));
     drop(locked(ReadOnly).unwrap());
     a.commit().unwrap();
@@ -393,7 +393,7 @@ fn a_locked_array_is_not_committed_while_another_handle_has_a_lock() {
 
 #[test]
 fn a_file_that_is_published_during_a_commit_keeps_its_contents() {
-    // The commit takes some milliseconds, in which the draft is published at any point.
+    // The commit takes some milliseconds; the draft is published at any moment of them.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     let len = 4 << 20;
@@ -431,7 +431,7 @@ fn a_commit_to_a_file_that_lost_its_name_is_an_error() {
     let old = File::open(&path).unwrap();
     let committed = std::thread::scope(|scope| {
         scope.spawn(|| {
-            // Once the first byte is written, much is left to do.
+            // After its first byte, the commit still has much to write.
             let mut first = [1];
             while first == [1] {
                 old.read_exact_at(&mut first, 0).unwrap();
@@ -441,7 +441,7 @@ fn a_commit_to_a_file_that_lost_its_name_is_an_error() {
         });
         a.commit()
     });
-    // Either the commit was complete before, or it says that the file is another one.
+    // The commit was complete before, or reports that the file was replaced.
     if let Err(error) = &committed {
         assert!(matches!(error, Error::Replaced { .. }), "{error:?}");
     }
@@ -496,7 +496,7 @@ fn pages_that_were_locked_in_memory_are_not_taken_for_changes() {
             assert_eq!(fs::read(&path).unwrap(), expected, "nothing was written");
             munlockall().unwrap();
         }
-        // Memory that is locked elsewhere in the process does no harm.
+        // Other locked memory of the process does not prevent a commit.
         let path = folder.join("file");
         fs::write(&path, numbers(LEN)).unwrap();
         let mut a = private(&path);
@@ -515,7 +515,7 @@ fn a_page_map_of_another_process_or_without_contents_is_not_believed() {
     with_mounts(
         a_page_map_of_another_process_or_without_contents_is_not_believed,
         |folder| {
-            // As an emulator of another processor would show it.
+            // The page map as an emulator of another processor would show it.
             let memory = mounted::memory(folder);
             let zeros = memory.path("zeros");
             File::create(&zeros).unwrap().set_len(1 << 40).unwrap();

@@ -1,4 +1,4 @@
-//! Private changes that go to the file after all, or are given up.
+//! Private changes that are committed to the file or discarded.
 #![cfg(target_os = "linux")]
 
 use std::fs::{self, File};
@@ -13,7 +13,7 @@ use test_support::{
     Place, file_system, keep_mappable, maps_for_writing, npy_common, open, wait_for_tick,
 };
 
-/// Neither the first nor the last page is the array's alone.
+/// The offset of the array, so that its first and last page also hold other bytes.
 const OFFSET: usize = 100;
 const PAGES: usize = 20;
 
@@ -86,13 +86,13 @@ fn only_changed_pages_are_written() {
     let place = Place::of(&expected);
     let mut a = array(CopyOnWrite, &place);
     change(&mut a, &mut expected, 255);
-    // Another page, which somebody else changes, and which nobody has looked at here.
+    // Another handle changes another page, which the array has not accessed.
     let other = OFFSET + 6 * page_size();
     place.file().write_all_at(&[99], other as u64).unwrap();
     expected[other] = 99;
     a.commit_anyway().unwrap();
     place.assert_holds(&expected);
-    assert!(!a.file_changed().unwrap(), "it is known as it is now");
+    assert!(!a.file_changed().unwrap(), "the commit records the present state");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn another_file_that_is_shorter_is_not_extended() {
     let place = Place::of(&bytes());
     let mut a = array(CopyOnWrite, &place);
     change(&mut a, &mut bytes(), 255);
-    // Another file, since the pages of this one may not go.
+    // Another file, because the mapped file must not be truncated.
     let other = place.folder().join("other");
     fs::write(&other, [0; 200]).unwrap();
     fs::rename(other, &place).unwrap();
@@ -166,7 +166,7 @@ fn pages_that_are_locked_but_not_changed_are_not_written() {
     let mut expected = bytes();
     let place = Place::of(&expected);
     let mut a = array(CopyOnWrite, &place);
-    // Pages of a limit of less are locked as well, as far as it goes.
+    // If the limit is too low for all pages, lock only the first.
     if let Err(error) = a.region(ndarray::s![..]).lock() {
         assert!(matches!(error, Error::MemoryLock { .. }), "{error:?}");
         a.region(ndarray::s![..1]).lock().unwrap();
@@ -219,7 +219,7 @@ fn rollback_shows_the_file_again() {
     assert_eq!(place.mapped("Anonymous"), 0);
     assert_eq!(a.as_slice().unwrap(), &expected[OFFSET..][..len()]);
     change(&mut a, &mut bytes(), 254);
-    assert_eq!(a[0], 254, "it can be changed again");
+    assert_eq!(a[0], 254, "the array can be changed again");
     place.assert_holds(&expected);
 }
 
@@ -273,7 +273,7 @@ fn a_file_is_known_by_all_its_names_and_no_other_is() {
         return;
     }
     let mut scratch = MapOptions::scratch::<u8, _>(10).unwrap();
-    assert!(!scratch.file_changed().unwrap(), "it has no path, but keeps its file");
+    assert!(!scratch.file_changed().unwrap(), "no path, but the file is kept");
     assert!(!scratch.is_current(&place).unwrap());
     scratch.view_mut().unwrap().fill(1);
 }
@@ -287,7 +287,7 @@ fn where_the_kernel_does_not_tell_pages_are_compared() {
     let place = Place::of(&expected);
     let mut a = array(CopyOnWrite, &place);
     change(&mut a, &mut expected, 255);
-    // Of what is read at 64-bit offsets beyond all files, there is only the page map.
+    // Only the page map is read at 64-bit offsets beyond all files.
     let beyond: &[kernel::Argument] =
         &[(3, 0x7f00_0000_0000_u64 >> 9, 0x7f00_0000_0000 >> 9)];
     kernel::refusing(kernel::call::PREAD, beyond, Errno::PERM, || a.commit().unwrap());
@@ -299,7 +299,7 @@ fn where_the_kernel_does_not_tell_pages_are_compared() {
 fn a_failed_commit_keeps_the_changes() {
     use rustix::io::Errno;
 
-    // Only a hole has to be allocated.
+    // Only holes need an allocation.
     let mut expected = bytes();
     let place = Place::sparse(expected.len() as u64);
     let hole = 8 * page_size()..12 * page_size();
@@ -311,7 +311,7 @@ fn a_failed_commit_keeps_the_changes() {
     change(&mut a, &mut expected, 255);
     let mut refused =
         vec![(kernel::call::FALLOCATE, Errno::NOSPC), (kernel::call::PWRITE, Errno::IO)];
-    // tmpfs has filled the hole when the mapping read it, and nothing has to be allocated.
+    // tmpfs has filled the hole when the mapping read it, so no allocation is needed.
     if file_system(&place) == "tmpfs" {
         refused.remove(0);
     }
@@ -341,7 +341,7 @@ fn a_commit_that_the_disk_did_not_take_never_succeeds_later() {
         kernel::refusing(kernel::call::FSYNC, &[], Errno::IO, || a.commit().unwrap_err());
     kernel::assert_io(&error, "commit to", Errno::IO);
     for number in 0..2 {
-        // The page cache has the changes, so that nothing differs.
+        // The page cache has the changes, so the array and the file do not differ.
         assert!(matches!(a.commit(), Err(Error::Poisoned)));
         a.view_mut().unwrap()[0] = number;
         assert!(matches!(a.commit_anyway(), Err(Error::Poisoned)));

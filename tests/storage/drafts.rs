@@ -1,4 +1,4 @@
-//! New files that nobody sees until they are published, whole.
+//! New files that become visible only when they are published, complete.
 
 use std::fs;
 use std::path::Path;
@@ -25,11 +25,11 @@ fn draft(mode: Mode, path: impl AsRef<Path>) -> Draft<u8, ndarray::Ix1> {
 fn names(place: &Place) -> Vec<String> {
     let entries = fs::read_dir(place.folder()).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    // FUSE keeps an open file that has lost its name under one of its own.
+    // FUSE keeps an open unlinked file under a hidden name.
     names.filter(|name| !name.starts_with(".fuse_hidden")).collect()
 }
 
-/// Returns whether a file is a draft where the file system has no files without a name.
+/// Returns whether a file is a draft on a file system without unnamed files.
 fn is_named_draft(place: &Place, name: &str) -> bool {
     #[cfg(target_os = "linux")]
     if test_support::file_system(place.folder()) == "fuse" {
@@ -64,12 +64,12 @@ fn a_published_draft_replaces_the_file_whole() {
     place.assert_holds(OLD);
     new.publish().unwrap();
     place.assert_holds(&NEW);
-    assert_eq!(old.as_slice(), Some(OLD), "who has the old file keeps it");
+    assert_eq!(old.as_slice(), Some(OLD), "a mapping of the old file keeps it");
     drop(old);
     assert_eq!(names(&place), ["array.bin"]);
 }
 
-/// `sum` of so many `u8` has no room for the result.
+/// Sums as `u64`, because ndarray's `sum` of this many `u8` would overflow.
 trait SumOfAll {
     fn sum_of_all(&self) -> u64;
 }
@@ -164,7 +164,7 @@ fn permissions_and_links_stay() {
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o640);
 
-    // No bits that give its owner's rights to others.
+    // The set-user-ID bit is not copied.
     fs::set_permissions(&place, fs::Permissions::from_mode(0o4755)).unwrap();
     draft(Create, &place).publish().unwrap();
     assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o7777, 0o755);
@@ -175,7 +175,7 @@ fn permissions_and_links_stay() {
     assert!(matches!(error, Error::Io { action: "draft", .. }), "{error:?}");
     fs::remove_file(nowhere).unwrap();
 
-    // New files have those that any new file has.
+    // New files get the default permissions.
     let (new, plain) = (place.folder().join("new"), place.folder().join("plain"));
     draft(Create, &new).publish().unwrap();
     fs::write(&plain, b"").unwrap();
@@ -213,7 +213,7 @@ fn whoever_opens_the_path_finds_a_whole_file() {
                     break;
                 }
             }
-            assert!(versions.contains(&99), "the last one is there in the end");
+            assert!(versions.contains(&99), "the last version is seen in the end");
             versions.len()
         });
         let published = (10..100).try_for_each(|version| {
@@ -301,7 +301,7 @@ fn a_draft_that_cannot_be_published_leaves_the_old_file() {
     use rustix::io::Errno;
 
     let place = Place::of(OLD);
-    // A draft with a name is renamed.
+    // A named draft is published by a rename.
     let publish = match test_support::file_system(place.folder()) {
         "fuse" => kernel::call::RENAMEAT,
         _ => kernel::call::LINKAT,
@@ -320,7 +320,7 @@ fn a_draft_that_cannot_be_published_leaves_the_old_file() {
 
 #[cfg(target_os = "linux")]
 #[test]
-#[expect(unsafe_code, reason = "a thread gets a table of descriptors of its own")]
+#[expect(unsafe_code, reason = "a thread gets its own table of descriptors")]
 fn a_thread_with_descriptors_of_its_own_publishes_its_own_file() {
     let place = Place::of(OLD);
     let other = place.folder().join("other");
@@ -335,7 +335,7 @@ fn a_thread_with_descriptors_of_its_own_publishes_its_own_file() {
             draft(Create, &path).publish().unwrap();
         });
         barrier.wait();
-        // In the table of the process, the numbers that the thread uses are these files.
+        // In the table of the process, the thread's descriptor numbers refer to these files.
         let files: Vec<_> = (0..40).map(|_| fs::File::open(&other).unwrap()).collect();
         barrier.wait();
         thread.join().unwrap();

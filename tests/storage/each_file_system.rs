@@ -1,7 +1,7 @@
-//! What differs by file system: locks, the page cache, huge pages, what cannot be mapped.
+//! Differences between file systems: locks, page cache, huge pages, files that cannot be mapped.
 //!
-//! `.ci/steps/file-systems` mounts one after the other at the folder `TEST_FILE_SYSTEM`, and says
-//! in `TEST_FILE_SYSTEM_NAME` what it is.
+//! `.ci/steps/file-systems` mounts each file system at the folder `TEST_FILE_SYSTEM`, and sets
+//! `TEST_FILE_SYSTEM_NAME` to its name.
 #![cfg(target_os = "linux")]
 #![expect(unsafe_code, reason = "files are mapped")]
 #![expect(clippy::unwrap_used, reason = "also in functions that tests call")]
@@ -33,7 +33,7 @@ fn is(name: &str) -> bool {
 }
 
 fn open(options: &MapOptions, path: &Path) -> Result<MmapArray1<u8>> {
-    // SAFETY: no other program uses the folder, and tests of it run one at a time.
+    // SAFETY: no other program uses the folder, and the tests that use it run one at a time.
     unsafe { options.open(path) }
 }
 
@@ -75,7 +75,7 @@ fn a_sweep_leaves_in_memory_what_it_found_there() {
             a.sync().unwrap();
         }
     }
-    // What all is to go, goes, on a disk.
+    // `PageCache::Drop` evicts all pages of a file on a disk.
     let mut a = open(&MapOptions::new(ReadWrite), &path).unwrap();
     a.sweep_mut(Axis(0), 1 << 20)
         .unwrap()
@@ -88,7 +88,7 @@ fn a_sweep_leaves_in_memory_what_it_found_there() {
     assert!(fs::read(&path).unwrap() == vec![2; 16 << 20]);
 }
 
-/// Five bytes, of which four are a `char`.
+/// Five bytes, four of them a `char`.
 #[derive(Clone, Copy, CheckedBitPattern, NoUninit, Zeroable)]
 #[repr(C, packed)]
 struct Packed {

@@ -1,7 +1,7 @@
 //! Small disks of several file systems, too small for an array or full to the last block.
 //!
-//! Runs on the file system that `TEST_FILE_SYSTEM` names, which has to be an empty folder
-//! of a disk that may be filled; `.ci/steps/file-systems` mounts one after the other.
+//! The tests run on the file system of `TEST_FILE_SYSTEM`, an empty folder of a disk that may be
+//! filled. `.ci/steps/file-systems` mounts one file system after the other.
 #![cfg(target_os = "linux")]
 #![expect(unsafe_code, reason = "files are mapped")]
 
@@ -20,7 +20,7 @@ use ndarray_memmap::{
 use rustix::fs::{FallocateFlags, fallocate, statfs, statvfs, syncfs};
 use rustix::io::Errno;
 
-/// As much as a file system may keep for itself after all files are gone.
+/// The space that a file system may keep for itself after all files are removed.
 const SLACK: u64 = 1 << 20;
 
 const MIB: u64 = 1 << 20;
@@ -142,7 +142,7 @@ fn a_full_disk_ends_growth_and_changes_nothing() {
         disk.clear();
         let free = disk.free();
         let path = disk.path("log");
-        // All but some MiB, so that rows soon fill the rest.
+        // Fill the disk except some MiB, so that rows soon fill the rest.
         let filling = File::create(disk.path("filling")).unwrap();
         let taken = (free / 2).max(free.saturating_sub(6 * MIB));
         fallocate(&filling, FallocateFlags::empty(), 0, taken).unwrap();
@@ -173,7 +173,7 @@ fn a_full_disk_ends_growth_and_changes_nothing() {
         assert!(matches!(error, Error::NoSpace { .. }), "{error:?}");
         assert_holds(&log, &path, len);
         log.sync().unwrap();
-        // With room again, it goes on.
+        // With free space again, the array grows.
         drop(filling);
         fs::remove_file(disk.path("filling")).unwrap();
         disk.write_back();
@@ -186,10 +186,10 @@ fn a_full_disk_ends_growth_and_changes_nothing() {
     }
 }
 
-/// An array of rows of 1000 bytes that begins with two.
+/// Returns an array of 1000-byte rows that begins with two rows.
 fn grown(path: &Path, is_npy: bool) -> MmapArray2<u8> {
     let mut log: MmapArray2<u8> = match is_npy {
-        // SAFETY: nobody else uses the disk, and these tests take turns.
+        // SAFETY: no other program uses the disk, and these tests run one at a time.
         true => unsafe { npy::create(path, (2, 1000)) },
         // SAFETY: as above.
         false => unsafe { MapOptions::new(Mode::Create).shape((2, 1000)).open(path) },
@@ -233,7 +233,7 @@ fn a_sparse_file_may_be_larger_than_its_disk() {
     }
 }
 
-/// There `sparse(false)` is a sparse file too, as the documentation says.
+/// On such a file system `sparse(false)` also makes a sparse file, as documented.
 #[test]
 #[ignore = "needs a small disk; run by .ci/steps/file-systems"]
 fn where_no_space_can_be_reserved_a_file_is_extended_all_the_same() {
@@ -287,7 +287,7 @@ fn a_new_file_has_its_blocks_before_the_disk_fills_up() {
     let len = 2 * MIB + 77;
     let array = open(MapOptions::new(Mode::CreateNew), len, &path).unwrap();
     disk.fill();
-    // Without its blocks, a store is the end of the process.
+    // Without allocated blocks, a store would kill the process.
     fill_and_read(array, 0);
 }
 
@@ -300,7 +300,7 @@ fn a_grown_file_has_its_blocks_before_the_disk_fills_up() {
     let grown = MapOptions::new(Mode::ReadWrite).grow(true);
     let array = open(grown, 4 * MIB + 5, &path).unwrap();
     disk.fill();
-    // Not the blocks that are there already: btrfs stores into none that hold data.
+    // Skip the old blocks: btrfs does not overwrite blocks that hold data.
     fill_and_read(array, 12_288);
 }
 
@@ -368,10 +368,10 @@ impl Disk {
         reserved != Err(Errno::OPNOTSUPP)
     }
 
-    /// Tells whether a block that is already the file's can be had again on a full disk.
+    /// Returns whether a full disk can still write to the allocated blocks of a file.
     ///
-    /// Not on btrfs, which copies on write, and not on XFS, which sees to its own records
-    /// first.
+    /// False on btrfs, which copies on write, and on XFS, which first needs space for its own
+    /// records.
     fn writes_in_place(&self) -> bool {
         let magic = statfs(&self.dir).unwrap().f_type;
         ![0x9123_683e, 0x5846_5342].contains(&magic)
@@ -392,7 +392,7 @@ impl Disk {
         disk.f_bavail * disk.f_frsize
     }
 
-    /// Waits for the file system to give back what was freed.
+    /// Waits until the file system reports the freed space as free.
     #[track_caller]
     fn assert_free(&self, expected: u64) {
         for _ in 0..50 {
@@ -401,14 +401,14 @@ impl Disk {
             }
             thread::sleep(Duration::from_millis(100));
         }
-        panic!("{} bytes are free, {expected} were", self.free());
+        panic!("{} bytes are free, {expected} were free before", self.free());
     }
 
     fn write_back(&self) {
         syncfs(File::open(&self.dir).unwrap()).unwrap();
     }
 
-    /// Takes all the space that is left.
+    /// Fills the disk.
     fn fill(&self) {
         let file = File::create(self.path("filling")).unwrap();
         let reserves = self.reserves();
@@ -447,7 +447,7 @@ impl Disk {
     }
 }
 
-/// A file that an array is to be created over.
+/// A file that a new array would replace.
 struct Old {
     path: PathBuf,
     contents: Vec<u8>,
@@ -468,14 +468,14 @@ impl Old {
     fn assert_unchanged(&self) {
         assert!(fs::read(&self.path).unwrap() == self.contents);
         let allocated = allocated(&fs::metadata(&self.path).unwrap());
-        // ext4 keeps a block that it took to list others.
+        // ext4 keeps a block that it allocated for the list of other blocks.
         assert!(allocated <= self.allocated + 4096, "{allocated} > {}", self.allocated);
     }
 }
 
 fn open(options: MapOptions, len: u64, path: &Path) -> Result<MmapArray> {
     let options = options.shape(usize::try_from(len).unwrap());
-    // SAFETY: nobody else uses the disk, and these tests take turns.
+    // SAFETY: no other program uses the disk, and these tests run one at a time.
     unsafe { options.open(path) }
 }
 
@@ -504,7 +504,7 @@ fn allocated(metadata: &fs::Metadata) -> u64 {
     metadata.blocks() * 512
 }
 
-/// Bytes that no file system can compress to holes.
+/// Returns bytes that no file system can compress.
 fn noise(len: u64) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let next = || {

@@ -1,4 +1,4 @@
-//! What a forked child has of its parent's arrays, threads and drafts.
+//! The arrays, threads and drafts of a parent in a forked child.
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 #![expect(unsafe_code, reason = "files are mapped and processes fork")]
 #![expect(clippy::unwrap_used, reason = "also in functions that tests call")]
@@ -28,14 +28,14 @@ struct Child(libc::pid_t);
 
 impl Child {
     fn run(work: impl FnOnce() -> bool) -> Self {
-        // SAFETY: what the child calls does not wait for threads of the parent, which is what is
-        // tested; it ends by `_exit`, and by a signal if it does wait.
+        // SAFETY: the test checks that the calls of the child do not wait for threads of the
+        // parent. The child ends by `_exit`, or by a signal if it does wait.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
-            // SAFETY: a number of seconds.
+            // SAFETY: the call takes a number of seconds.
             unsafe { libc::alarm(20) };
             let code = i32::from(!work());
-            // SAFETY: nothing is left to do.
+            // SAFETY: this process has nothing to clean up.
             unsafe { libc::_exit(code) };
         }
         assert!(pid > 0);
@@ -47,20 +47,20 @@ impl Child {
         let pid = self.0.to_string();
         let start = std::time::Instant::now();
         let has_ended = || {
-            // SAFETY: all zeros are a value of this struct of numbers.
+            // SAFETY: all zeros are a valid value of this struct of numbers.
             let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
             let id = pid.parse().unwrap();
             let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-            // SAFETY: `info` is where the system may write.
+            // SAFETY: `info` is valid for the write of the kernel.
             unsafe { libc::waitid(libc::P_PID, id, &raw mut info, options) };
-            // SAFETY: the system has filled it, or it is zeros.
+            // SAFETY: the kernel has filled the struct, or it is zeros.
             unsafe { info.si_pid() != 0 }
         };
         while !has_ended() && start.elapsed() < time {
             thread::sleep(std::time::Duration::from_millis(10));
         }
         if !has_ended() {
-            // SAFETY: a signal to the child of this process.
+            // SAFETY: the call sends a signal to a child of this process.
             unsafe { libc::kill(self.0, signal) };
         }
     }
@@ -68,7 +68,7 @@ impl Child {
     #[track_caller]
     fn succeeds(self) {
         let mut status = 0;
-        // SAFETY: `status` is where the system may write.
+        // SAFETY: `status` is valid for the write of the kernel.
         let waited = unsafe { libc::waitpid(self.0, &raw mut status, 0) };
         assert_eq!((waited, status), (self.0, 0), "the child hung (14) or failed (256)");
     }
@@ -133,7 +133,7 @@ fn what_one_process_was_told_of_a_failed_sync_the_other_knows() {
             child.succeeds();
         } else {
             Child::run(|| {
-                // No thread of its own: the parent's may have left locks in the allocator.
+                // Start no thread: threads of the parent may have left allocator locks held.
                 let failed = fails().is_err();
                 failed && rustix::io::write(&tell, &[1]) == Ok(1)
             })
@@ -141,7 +141,7 @@ fn what_one_process_was_told_of_a_failed_sync_the_other_knows() {
             wait_for(&mut told);
         }
         assert!(matches!(a.sync(), Err(Error::Poisoned)), "{is_told_first}");
-        // An array that is opened now has nothing to do with it.
+        // An array that is opened now is not affected.
         let b = open::<u8>(ReadWrite, &path);
         Child::run(|| b.sync().is_ok()).succeeds();
         b.sync().unwrap();
@@ -248,7 +248,7 @@ fn a_child_with_the_process_id_of_its_parent_is_another_process() {
     let draft = refusing(call::OPENAT, UNNAMED, Errno::OPNOTSUPP, || {
         MapOptions::new(Create).shape(3).draft::<u8>(folder.path().join("new")).unwrap()
     });
-    // SAFETY: children of this process are in a namespace of their own from now on.
+    // SAFETY: from now on, children of this process are in their own namespace.
     assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWPID) }, 0);
     let (mut sweep, mut draft) = (Some(sweep), Some(draft));
     let child = Child::run(|| {
@@ -256,7 +256,7 @@ fn a_child_with_the_process_id_of_its_parent_is_another_process() {
         let rest: usize = sweep.take().unwrap().map(|block| block.len()).sum();
         std::process::id() == 1 && rest == 21 << 20
     });
-    // The first process of a namespace does not die of its own alarm.
+    // An alarm does not kill the first process of a namespace.
     child.dies_of(libc::SIGKILL, std::time::Duration::from_secs(20));
     child.succeeds();
     draft.unwrap().publish().unwrap();

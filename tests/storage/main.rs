@@ -1,4 +1,4 @@
-//! What reaches the disk: sync, commit, drafts, space and full disks.
+//! Data on disk: sync, commit, drafts, space and full disks.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,

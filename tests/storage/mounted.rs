@@ -1,4 +1,4 @@
-//! File systems that a test mounts where no other process sees them, and a record to check.
+//! File systems that a test mounts in its own namespace, and a record to check.
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "helpers of tests")]
 #![expect(unsafe_code, reason = "mapping is unsafe; the one place where tests do it")]
 
@@ -13,10 +13,10 @@ use bytemuck::{CheckedBitPattern, NoUninit, Zeroable};
 use ndarray::Dimension;
 use ndarray_memmap::{Element, MapOptions, MmapArray, Result};
 
-/// Set in a child process that has a mount namespace of its own.
+/// Set in a child process that has its own mount namespace.
 const FOLDER: &str = "TEST_MOUNT_FOLDER";
 
-/// Five bytes, of which not all are valid, and which lie at any address.
+/// Five bytes with invalid byte patterns, at any address.
 #[derive(Clone, Copy, Debug, PartialEq, Zeroable, NoUninit, CheckedBitPattern)]
 #[repr(C, packed)]
 pub(crate) struct Mark {
@@ -25,7 +25,7 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// Its first three bytes, and zeros, are no `char`.
+    /// A mark whose first three bytes, followed by zeros, do not hold a valid `char`.
     pub(crate) const fn low() -> Self {
         Self { flag: 1, letter: '\u{1D800}' }
     }
@@ -35,7 +35,7 @@ impl Mark {
     }
 }
 
-/// Fails unless each element is the one expected, read byte by byte.
+/// Asserts that each element is valid and is one of the allowed ones.
 #[track_caller]
 pub(crate) fn assert_marks<'a>(found: impl Iterator<Item = &'a Mark>, allowed: &[Mark]) {
     for (index, mark) in found.enumerate() {
@@ -46,7 +46,7 @@ pub(crate) fn assert_marks<'a>(found: impl Iterator<Item = &'a Mark>, allowed: &
     }
 }
 
-/// Runs `body`, which is all that `test` does, in a child process that may mount.
+/// Runs `body`, which is the whole test, in a child process that may mount file systems.
 pub(crate) fn with_mounts<T: Fn()>(test: T, body: impl FnOnce(&Path)) {
     if let Some(folder) = env::var_os(FOLDER) {
         return body(Path::new(&folder));
@@ -66,7 +66,7 @@ pub(crate) fn with_mounts<T: Fn()>(test: T, body: impl FnOnce(&Path)) {
     assert!(out.contains("1 passed"), "{out}");
 }
 
-/// A mounted file system, unmounted at the end.
+/// A mounted file system, unmounted on drop.
 pub(crate) struct Mounted(PathBuf);
 
 impl Mounted {
@@ -83,18 +83,18 @@ impl Mounted {
         disk.f_bfree * disk.f_frsize
     }
 
-    /// Takes space until the disk has about as much free as is to be left.
+    /// Fills the disk until about `free` bytes are free.
     pub(crate) fn leave(&self, free: u64) {
         let file = File::create(self.path("ballast")).unwrap();
         let len = self.free().saturating_sub(free);
         let flags = rustix::fs::FallocateFlags::empty();
         let allocate = |len| rustix::fs::fallocate(&file, flags, 0, len);
         match allocate(len) {
-            // ext2 does not allocate.
+            // ext2 does not support `fallocate`.
             Err(rustix::io::Errno::OPNOTSUPP) => {
                 (&file).write_all(&vec![1; usize::try_from(len).unwrap()]).unwrap();
             }
-            // What btrfs calls free may not be.
+            // btrfs may report more free space than it can allocate.
             Err(_) => drop(allocate(len / 2)),
             Ok(()) => {}
         }
@@ -150,7 +150,7 @@ pub(crate) fn overlay(folder: &Path, name: &str, contents: &[u8]) -> Mounted {
             .chain([options, merged_name])
             .collect::<Vec<_>>(),
     );
-    // The namespace unmounts it.
+    // The end of the namespace unmounts the disk.
     std::mem::forget(base);
     Mounted(merged)
 }

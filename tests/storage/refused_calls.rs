@@ -1,6 +1,6 @@
-//! System calls that a sandbox refuses, and that nothing depends on.
+//! Optional system calls that a sandbox refuses.
 //!
-//! `tests/refusals` refuses all calls of all operations; these are the ones that were fatal.
+//! `tests/refusals` refuses all calls of all operations; these calls were once fatal.
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 #![expect(unsafe_code, reason = "files are mapped")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
@@ -13,7 +13,7 @@ use ndarray::{Axis, array, s};
 use ndarray_memmap::{MapOptions, MmapArray2, Mode, SyncToDisk};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 
-/// Runs `work` in a thread to which the kernel refuses a system call.
+/// Runs `work` in a thread in which the kernel refuses a system call.
 fn refusing<T: Send>(call: i64, errno: i32, work: impl FnOnce() -> T + Send) -> T {
     let filter = SeccompFilter::new(
         [(call, Vec::new())].into(),
@@ -32,11 +32,11 @@ fn refusing<T: Send>(call: i64, errno: i32, work: impl FnOnce() -> T + Send) -> 
 }
 
 fn open(options: &MapOptions<ndarray::Ix2>, path: &Path) -> MmapArray2<u32> {
-    // SAFETY: the file is in a folder of the test's own.
+    // SAFETY: the file is in the test's own folder.
     unsafe { options.open(path) }.unwrap()
 }
 
-/// Calls `check` for both answers of a sandbox.
+/// Calls `check` for both error numbers of a sandbox.
 fn for_each_refusal(call: i64, check: impl Fn(&Path) + Sync) {
     for errno in [libc::EPERM, libc::ENOSYS] {
         let dir = tempfile::tempdir().unwrap();
@@ -129,7 +129,7 @@ fn files_are_extended_where_space_cannot_be_reserved() {
             a.view_mut().unwrap()[[3, 1]] = 9;
             a.commit().unwrap();
             assert_eq!(fs::read(path).unwrap(), bytes(&[1, 1, 2, 3, 0, 0, 0, 9]));
-            // A file that is replaced.
+            // The file is replaced.
             drop(open(&MapOptions::new(Mode::Create).shape((1, 2)), path));
             assert_eq!(fs::read(path).unwrap(), bytes(&[0, 0]));
         });

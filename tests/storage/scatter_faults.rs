@@ -23,11 +23,11 @@ fn zero() -> Mark {
     bytemuck::Zeroable::zeroed()
 }
 
-/// Scatters over all of an array whose disk is full, and returns how many rows were written.
+/// Scatters to all rows of an array on a full disk; checks that only some rows are written.
 fn scatter_on_a_full_disk(a: &mut MmapArray<Mark, ndarray::Ix1>) {
     let count = a.len();
     let indices: Vec<usize> = (0..count).collect();
-    // The first one overwrites nothing, the second one the elements of the first.
+    // The first scatter overwrites nothing, the second the elements of the first.
     for mark in [Mark::low(), Mark::high()] {
         let rows = Array1::from_elem(count, mark);
         let error = a.scatter(AXIS, &indices, &rows).unwrap_err();
@@ -38,7 +38,7 @@ fn scatter_on_a_full_disk(a: &mut MmapArray<Mark, ndarray::Ix1>) {
     }
 }
 
-/// Leaves `free` bytes of a disk, about.
+/// Fills a disk until about `free` bytes are free.
 fn leave(disk: &Mounted, free: u64) {
     let filler = disk.fill();
     let file = File::options().write(true).open(filler).unwrap();
@@ -51,12 +51,12 @@ fn leave(disk: &Mounted, free: u64) {
 fn a_private_array_on_a_full_disk_has_no_invalid_element() {
     with_mounts(a_private_array_on_a_full_disk_has_no_invalid_element, |folder| {
         let disk = mounted::disk(folder, "ext2", 4, &["-b", "1024"]);
-        // The disk ends at each byte of an element once.
+        // The end of the free space lies once at each byte of an element.
         for blocks in 50..55 {
             let mut a =
                 MapOptions::scratch_in::<Mark, _>(disk.folder(), 100_000).unwrap();
             leave(&disk, blocks * 1024);
-            // All of its blocks were written when it was made.
+            // The blocks of a scratch array were all allocated at its creation.
             let indices: Vec<usize> = (0..a.len()).collect();
             for mark in [Mark::low(), Mark::high()] {
                 let rows = Array1::from_elem(a.len(), mark);
@@ -202,7 +202,7 @@ fn a_limit_of_the_size_of_files_is_an_error_and_no_signal() {
         setrlimit(Resource::Fsize, limit).unwrap();
         let rows = Array1::from_elem(2, 2);
         if matches!(file_system(&path), "overlay" | "fuse") {
-            // Stores into a mapping make no file longer, and have no such limit.
+            // Stores into a mapping never extend a file, and have no such limit.
             a.scatter(AXIS, &[100, 30_000], &rows).unwrap();
             assert_eq!((a[100], a[30_000]), (2, 2));
             let found = fs::read(&path).unwrap();

@@ -1,4 +1,4 @@
-//! Space on disk: what a file is given, and what remains if there is none.
+//! Space on disk: the allocation of a file, and its state if the disk is full.
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 
 use std::fs;
@@ -35,7 +35,7 @@ fn a_file_system_that_cannot_reserve_space_gets_a_sparse_file() {
 
 #[test]
 fn a_reservation_that_signals_interrupt_is_made_in_smaller_pieces() {
-    // As on kernels that give all up at a signal: what takes too long never succeeds.
+    // As on kernels that undo the whole call at a signal: a long call never succeeds.
     const TOO_LONG: &[Argument] = &[(3, 1 << 22, 1 << 22)];
     let place = Place::missing();
     let options = MapOptions::new(Create).shape(1 << 22);
@@ -44,7 +44,7 @@ fn a_reservation_that_signals_interrupt_is_made_in_smaller_pieces() {
     });
     assert_eq!(a.len(), 1 << 22);
     let space = fs::metadata(&place).unwrap().blocks() * 512;
-    // Where nothing can be allocated in advance, the file is sparse.
+    // If the file system cannot preallocate, the file is sparse.
     assert_eq!(space >= 1 << 22, allocates(place.folder()), "{space} bytes");
 }
 
@@ -63,7 +63,7 @@ fn create_writes_the_zeros_that_the_file_system_cannot_make_at_once() {
 
 #[test]
 fn create_clears_nothing_if_the_zeros_cannot_be_written() {
-    // The array does not begin with the file, so that it and the zeros are mapped apart.
+    // The array has an offset, so that the array and the zeros are mapped separately.
     let whole_file: &[Argument] = &[(2, u64::MAX, 3), (3, 0x0f, 1), (5, u64::MAX, 0)];
     for len in [50, 80_000, 200_000] {
         let place = Place::of(&numbers());
@@ -130,7 +130,7 @@ fn holes_that_the_disk_cannot_fill_stay_holes() {
     let disk = rustix::fs::fstatvfs(place.file()).unwrap();
     let len = (disk.f_bfree * disk.f_frsize).saturating_mul(2) + (1 << 20);
     assert!(disk.f_blocks > 0, "a file system that has a size");
-    // A file system without such lengths refuses the array for them.
+    // A file system that does not support such lengths refuses the array.
     let is_long = place.file().set_len(len).is_ok();
     let before = fs::metadata(&place).unwrap();
     let options = MapOptions::new(Create).shape(usize::try_from(len).unwrap());

@@ -1,4 +1,4 @@
-//! What is promised of sync and close in each mode, and what a mere drop leaves behind.
+//! The guarantees of sync and close in each mode, and the file after only a drop.
 
 use std::thread;
 
@@ -175,14 +175,14 @@ fn sync_of_a_part_writes_no_more_than_it() {
     let place = Place::cold(&vec![0; 16 << 20]);
     let mut a = open::<u8, _>(&MapOptions::new(ReadWrite).rows_of(4096), &place).unwrap();
     let dirty = || place.mapped("Private_Dirty") + place.mapped("Shared_Dirty");
-    // In KiB; the kernel writes a folio of up to 2 MiB as a whole, and now and then all there is.
+    // In KiB. The kernel writes a folio of up to 2 MiB as a whole, and sometimes all dirty pages.
     let is_left = (1..20).any(|number| {
         a.view_mut().unwrap().fill(number);
         a.region(s![7, ..]).sync().unwrap();
         assert!(dirty() <= (16 << 10) - 4, "one page is written");
         dirty() >= 8 << 10
     });
-    // btrfs writes all that is dirty and contiguous in the file.
+    // btrfs writes all contiguous dirty pages of the file.
     assert!(is_left || file_system(&place) == "btrfs");
     a.sync().unwrap();
     assert_eq!(dirty(), 0);

@@ -1,4 +1,4 @@
-//! What a sync says of a file that has become shorter, and of writes that have failed.
+//! The errors of a sync after a truncation of the file, and after failed writes.
 #![cfg(target_os = "linux")]
 #![expect(unsafe_code, reason = "files are mapped")]
 #![expect(clippy::unwrap_used, reason = "also in functions that tests call")]
@@ -21,7 +21,7 @@ fn file_of(len: usize) -> (TempDir, PathBuf) {
 }
 
 fn open(options: &MapOptions, path: &Path) -> MmapArray1<u8> {
-    // SAFETY: no borrowed byte is changed, and none beyond the end of a file is looked at.
+    // SAFETY: no borrowed byte is changed, and none beyond the end of a file is accessed.
     unsafe { options.open(path) }.unwrap()
 }
 
@@ -55,7 +55,7 @@ fn a_file_that_was_cut_is_an_error_of_sync_and_of_close() {
         assert!(is_short(whole.sync()));
         assert!(is_short(part.region(s![..10]).sync()));
         assert!(is_short(closed.close()));
-        // That the file is as long as before brings nothing back.
+        // Extending the file to its old length does not restore the data.
         cut(&path, 10_000);
         assert!(matches!(whole.sync(), Err(Error::Poisoned)));
         assert!(matches!(part.sync(), Err(Error::Poisoned)));
@@ -127,18 +127,18 @@ fn files_without_a_name_are_written_by_their_arrays() {
     let memory = File::from(memfd_create("array", MemfdFlags::CLOEXEC).unwrap());
     for file in [tempfile::tempfile().unwrap(), memory] {
         let mut a = map(&MapOptions::new(Create).lock(true).shape(5), &file).unwrap();
-        assert!(file.try_lock().is_err(), "the lock is the array's own");
+        assert!(file.try_lock().is_err(), "the array has its own lock");
         a.view_mut().unwrap().fill(4);
         a.sync().unwrap();
         drop(a);
-        // A process that another test just forks has the lock for a moment.
+        // A process that another test has just forked holds the lock for a moment.
         file.lock().unwrap();
         let a = map(&MapOptions::new(ReadWrite), &file).unwrap();
         assert_eq!(a.as_slice().unwrap(), [4; 5]);
     }
 }
 
-/// A loop device whose image, with holes, lies on a small tmpfs that is filled.
+/// A loop device whose sparse image lies on a small tmpfs that the tests fill.
 struct Failing {
     work: PathBuf,
     disk: PathBuf,
@@ -152,7 +152,7 @@ impl Failing {
         Self { work, disk }
     }
 
-    /// Takes what is left of the tmpfs, so that the disk can write nothing new.
+    /// Fills the tmpfs, so that the disk can write no new blocks.
     fn fill(&self) {
         use std::io::Write;
 
@@ -160,7 +160,7 @@ impl Failing {
         while filling.write_all(&[1; 4096]).is_ok() {}
     }
 
-    /// Creates a file whose blocks are reserved, and which the disk has not got.
+    /// Creates a file whose blocks are reserved, but which the image has not allocated.
     fn create(&self, name: &str) -> (File, PathBuf) {
         let path = self.disk.join(name);
         let options = MapOptions::new(Create).shape(4 << 20);
@@ -188,16 +188,16 @@ fn each_array_of_one_file_is_told_of_a_failed_write() {
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         let failed = matches!(child_and_parent.sync(), Err(Error::Io { .. }));
-        // SAFETY: nothing is left to do.
+        // SAFETY: this process has nothing to clean up.
         unsafe { libc::_exit(i32::from(!failed)) };
     }
     let mut status = 0;
-    // SAFETY: `status` is where the system may write.
+    // SAFETY: `status` is valid for the write of the kernel.
     assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
     assert_eq!(status, 0, "the child gets the error");
     assert!(
         matches!(child_and_parent.sync(), Err(Error::Poisoned)),
-        "and the parent knows"
+        "and the parent reports it"
     );
     drop((a, b, child_and_parent, file));
     let _ = fs::remove_file(path);
@@ -215,7 +215,7 @@ fn a_failed_write_that_a_resize_meets_is_an_error_of_each_sync() {
         a.push(Axis(0), &ndarray::arr0(1.0)).unwrap();
         a.view_mut().unwrap().fill(7.0);
         failing.fill();
-        // Written back without being asked, as the kernel does in time.
+        // Write the pages back without a sync, as the kernel does after some time.
         let other = File::open(&path).unwrap();
         // SAFETY: the descriptor is open.
         let _ = unsafe { libc::sync_file_range(other.as_raw_fd(), 0, 0, 7) };

@@ -1,4 +1,4 @@
-//! Rows named one by one: read in their order, and replaced.
+//! Rows at a list of indices: read in the order of the list, and replaced.
 #![cfg(target_os = "linux")]
 
 use std::fs::File;
@@ -9,14 +9,14 @@ use ndarray_memmap::{Be, Error, MapOptions, MmapArray2, Position, SyncToDisk};
 use test_support::{Place, map, open};
 
 const ROWS: usize = 4096;
-/// A page of `u32`.
+/// The number of `u32` in a page.
 const ROW: usize = 1024;
 
 fn bytes() -> Vec<u8> {
     (0..ROWS * ROW).flat_map(|i| (i as u32).to_ne_bytes()).collect()
 }
 
-/// Numbers of rows in no order, some of them more than once.
+/// Returns unordered row numbers, some of them more than once.
 fn indices(count: usize) -> Vec<usize> {
     (0..count).map(|i| (i * 2_654_435_761) % ROWS).collect()
 }
@@ -60,7 +60,7 @@ fn a_cold_gather_reads_its_rows_and_little_else() {
     assert_eq!((gather.position(), gather.total(), gather.len()), (at, at, 0));
     let residency = a.region(s![.., ..]).residency();
     assert!((0.07..0.1).contains(&residency), "{residency} of the file was read");
-    // From here on all are in memory, but for the last, which nobody has asked about.
+    // All these rows are now cached, except the last, whose residency was not queried.
     let again: u64 = a.gather(Axis(0), &indices).unwrap().map(|r| u64::from(r[1])).sum();
     assert_eq!(again, indices.iter().map(|i| (i * ROW + 1) as u64).sum::<u64>());
 }
@@ -105,7 +105,7 @@ fn scatter_replaces_rows_in_the_array_and_in_the_file() {
             let mut shape = [40, 50];
             shape[axis.index()] = indices.len();
             let rows = Array2::from_shape_fn(shape, |(i, j)| (7000 + 10 * i + j) as u32);
-            // The order of the rows' own elements is to make no difference.
+            // The memory order of the new rows must make no difference.
             let turned = rows.t().as_standard_layout().into_owned().reversed_axes();
             for rows in [rows, turned] {
                 for mode in [ReadWrite, CopyOnWrite] {

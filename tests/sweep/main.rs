@@ -1,4 +1,4 @@
-//! Arrays in parts: sweeps, gathers, regions, and the page cache.
+//! Parts of arrays: sweeps, gathers, regions, and the page cache.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,

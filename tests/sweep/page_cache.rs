@@ -1,4 +1,4 @@
-//! A sweep leaves the page cache as it found it, wherever the array lies and however it ends.
+//! A sweep leaves the page cache as it found it, for any array offset and any end of the sweep.
 #![cfg(target_os = "linux")]
 
 use std::fs::File;
@@ -9,7 +9,7 @@ use ndarray_memmap::Mode::{CopyOnWrite, ReadOnly, ReadWrite};
 use ndarray_memmap::{MapOptions, MmapArray2, Mode, PageCache, SyncToDisk, sweep_zip};
 use test_support::{Place, file_system, map, open, sampled};
 
-/// No multiple of a page, nor of 2 MiB.
+/// Not a multiple of a page or of 2 MiB.
 const ROW: usize = 5000;
 const ROWS: usize = 4500;
 const OFFSET: u64 = (3 << 20) + 123;
@@ -24,7 +24,7 @@ fn array(mode: Mode, place: &Place) -> MmapArray2<u8> {
     open(&options, place).unwrap()
 }
 
-/// Tells of each page of the whole file whether it is in memory.
+/// Returns for each page of the whole file whether it is cached.
 fn cached(place: &Place) -> Vec<bool> {
     let page = rustix::param::page_size();
     let all: ndarray_memmap::MmapArray1<u8> =
@@ -33,7 +33,7 @@ fn cached(place: &Place) -> Vec<bool> {
     pages.map(|start| all.region(s![start]).residency() == 1.0).collect()
 }
 
-/// Makes some parts of a cold file warm, as anybody's reading does: the kernel reads ahead.
+/// Caches some parts of a cold file by ordinary reads, after which the kernel reads ahead.
 fn warm_some(place: &Place) {
     place.chill();
     let file = File::open(place).unwrap();
@@ -41,7 +41,7 @@ fn warm_some(place: &Place) {
     for at in [4 << 20, (9 << 20) + 5000] {
         file.read_exact_at(&mut buffer, at).unwrap();
     }
-    // What is being read ahead is to be there before anybody looks.
+    // Wait until the kernel has finished reading ahead.
     let before = (0..1000).map(|_| {
         std::thread::sleep(std::time::Duration::from_millis(5));
         cached(place)
@@ -52,13 +52,15 @@ fn warm_some(place: &Place) {
     assert!(settled && last.contains(&true) && last.contains(&false));
 }
 
-/// Looks at a byte of each row, which is longer than a page.
+/// Reads a byte of each row, which is longer than a page.
 fn sum(block: ndarray::ArrayView2<'_, u8>) -> u64 {
     block.column(1).fold(0, |sum, byte| sum + u64::from(*byte))
 }
 
-/// The number of pages that may differ, 256 KiB where the kernel reads 2 MiB ahead: a page that
-/// the kernel is moving in memory seems absent, and one that it is mapping cannot be dropped.
+/// The number of pages that may differ: 256 KiB, while the kernel reads 2 MiB ahead.
+///
+/// A page that the kernel is moving in memory seems absent. A page that it is mapping cannot be
+/// dropped.
 const FEW: usize = 64;
 
 #[track_caller]
@@ -70,7 +72,7 @@ fn assert_as(before: &[bool], place: &Place, how: &str) {
     );
 }
 
-/// Counts the pages that have come into the page cache since, and those that have left it.
+/// Counts the pages that entered the page cache since `before`, and the pages evicted from it.
 fn differences(before: &[bool], place: &Place) -> (usize, usize) {
     let after = cached(place);
     let count = |which: bool| {
@@ -148,7 +150,7 @@ fn a_sweep_that_changes_drops_what_it_read_once_it_is_written() {
         for mut block in a.sweep_mut(Axis(0), 1 << 20).unwrap() {
             block.mapv_inplace(|byte| byte ^ 1);
         }
-        // Pages that were being written for somebody else when it was their turn may stay.
+        // Pages that the kernel was writing back when the sweep released them may stay.
         let after = cached(&place);
         let come =
             before.iter().zip(&after).filter(|(before, after)| !**before && **after);
@@ -167,10 +169,10 @@ fn a_sweep_that_is_forgotten_does_no_harm() {
         let a = array(ReadOnly, &place);
         let mut sweep = a.sweep(Axis(0), 1 << 20);
         assert!(sweep.next().is_some());
-        // Forgotten, but for its address, or a leak would be found, and rightly.
+        // Keep the address of the forgotten sweep, or a leak checker would rightly report it.
         let sweep = Box::leak(Box::new(sweep));
         FORGOTTEN.lock().unwrap().push(std::ptr::from_ref(sweep).addr());
-        // Its thread may be reading, and others map where the array was.
+        // The sweep's thread may be reading while another array is mapped at the same address.
         drop(a);
         let mut b: MmapArray2<u8> = MapOptions::scratch((ROWS, ROW)).unwrap();
         b.view_mut().unwrap().fill(3);
@@ -261,7 +263,7 @@ fn on_several_threads_if_rows_are_whole_pages() {
     let place = Place::cold(&vec![1; 6000 * page]);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
     for block in [300_000, 1 << 20, 5 << 20] {
-        // The kernel cannot drop a folio that it maps for another thread at the same time.
+        // The kernel cannot drop a folio that it is mapping for another thread.
         let found: Vec<_> = (0..5)
             .map(|_| {
                 warm_some(&place);
@@ -316,8 +318,8 @@ fn of_an_open_file_and_of_one_that_was_renamed() {
             if is_renamed {
                 std::fs::rename(&moved, &place).unwrap();
             }
-            // Where no path leads to the file there is nothing to evict by, and overlayfs keeps what
-            // was read ahead.
+            // A file without a path cannot be opened again to evict its pages, and overlayfs keeps
+            // the pages that were read ahead.
             let stays = mode == ReadOnly && file_system(&place) == "overlay";
             match differences(&before, &place) {
                 (_, gone) if stays => assert!(gone <= FEW, "{gone} pages have gone"),

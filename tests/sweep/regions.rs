@@ -1,4 +1,4 @@
-//! Parts of an array: their pages, and what can be done with those.
+//! Regions of an array: their pages, and the operations on them.
 #![cfg(target_os = "linux")]
 
 use ndarray::{Axis, s};
@@ -11,7 +11,7 @@ use test_support::{Place, open};
 
 const ROWS: usize = 64;
 
-/// A cold file of `ROWS` pages, a row each, and its bytes.
+/// Returns a cold file of `ROWS` pages, one row a page, and its bytes.
 fn pages() -> (Place, Vec<u8>) {
     let bytes = (0..ROWS * page_size()).map(|i| (i % 251) as u8).collect::<Vec<_>>();
     (Place::cold(&bytes), bytes)
@@ -68,7 +68,7 @@ fn prefetch_reads_the_region_and_nothing_else() {
     while !arrived() && waits.next().is_some() {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    assert!(arrived(), "asked for pages arrive");
+    assert!(arrived(), "the requested pages are cached");
     assert_eq!(place.mapped("Rss"), 0, "but not in the page table");
 }
 
@@ -157,7 +157,7 @@ fn start_sync_begins_to_write_the_region_and_nothing_else() {
         assert_eq!(dirty(), all, "the kernel leaves the pages to the next sync");
         return;
     }
-    // The system itself waits for 30 s before it writes.
+    // By itself the kernel waits 30 s before it writes.
     let mut waits = 0..500;
     while dirty() > all / 4 * 3 && waits.next().is_some() {
         std::thread::sleep(std::time::Duration::from_millis(10));

@@ -1,4 +1,4 @@
-//! Arrays block by block: all of them, in little memory, the page cache as it was.
+//! Sweeps: all blocks of an array in little memory, with an unchanged page cache.
 #![cfg(target_os = "linux")]
 
 use ndarray::{Array2, Axis, ShapeBuilder, s};
@@ -40,7 +40,7 @@ fn the_blocks_are_the_array_in_order_from_both_ends() {
             let row = 8 * a.len() / a.len_of(axis);
             for rows in 1..=8 {
                 let expected: Vec<_> = numbers.axis_chunks_iter(axis, rows).collect();
-                // Room for a part of a row is none.
+                // Bytes for a part of a row do not count.
                 for bytes in [rows * row, rows * row + row - 1] {
                     let blocks: Vec<_> = a.sweep(axis, bytes).collect();
                     assert_eq!(blocks, expected);
@@ -122,7 +122,7 @@ fn a_sweep_leaves_the_page_cache_as_it_found_it() {
     hot.prefetch().unwrap();
     let before = (hot.residency(), cold.residency(), a.region(s![.., ..]).residency());
     assert!(before.0 > 0.99 && before.1 < 0.01, "{before:?}");
-    // Blocks of 100 rows share pages with hot and with cold ones, those of 77 rows lie askew.
+    // Some blocks of 100 rows contain hot and cold pages; blocks of 77 rows are unaligned.
     for rows in [256, 100, 77] {
         for backwards in [false, true] {
             let sweep = a.sweep(Axis(0), rows * ROW * 8);
@@ -133,7 +133,7 @@ fn a_sweep_leaves_the_page_cache_as_it_found_it() {
             assert_eq!(sum, total());
             let after =
                 (hot.residency(), cold.residency(), a.region(s![.., ..]).residency());
-            // Pages that the kernel is just moving about in memory are not there for once.
+            // Pages that the kernel is moving in memory seem absent for a moment.
             let near = |a: f64, b: f64| (a - b).abs() < 0.01;
             assert!(
                 near(after.0, before.0)
@@ -148,7 +148,7 @@ fn a_sweep_leaves_the_page_cache_as_it_found_it() {
     let residency = cold.residency();
     assert!(
         (0.25..=0.5).contains(&residency),
-        "one block in use, one on its way: {residency}"
+        "one block in use, one being read: {residency}"
     );
     drop(broken_off);
     assert!(cold.residency() < 0.01);
@@ -170,7 +170,7 @@ fn a_sweep_that_changes_leaves_the_page_cache_too() {
         block *= 2.0;
     }
     let residency = a.region(s![.., ..]).residency();
-    assert!(residency < 0.05, "{residency} is still in memory");
+    assert!(residency < 0.05, "{residency} is still cached");
     a.sync().unwrap();
     assert_eq!(a.sum(), 2.0 * total());
     let bytes: Vec<u8> =

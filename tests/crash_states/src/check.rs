@@ -1,4 +1,4 @@
-//! Whether the files of a disk are what was promised.
+//! Checks whether the files of a disk keep the promises made for them.
 
 use std::fs::File;
 use std::io;
@@ -12,10 +12,10 @@ use ndarray_memmap::{Error, MapOptions, MmapArray2, Mode, NpyError, SyncToDisk};
 use crate::element::{Cell, with_descr};
 use crate::model::{FileModel, Files, Format, Version, element};
 
-/// Headers of the longest names.
+/// The limit for headers with the longest names.
 const HEADER_CAP: u64 = 1 << 16;
 
-/// Compares all files of a folder with what is expected of them; says what is wrong.
+/// Compares all files of a folder with their models; returns the first difference as an error.
 pub(crate) fn check(root: &Path, files: &Files) -> Result<(), String> {
     for (name, model) in files {
         check_file(&root.join(name), model).map_err(|why| format!("`{name}`: {why}"))?;
@@ -62,7 +62,7 @@ fn open_npy(path: &Path, mode: Mode) -> Result<MmapArray2<Cell>, String> {
     opened.map_err(|e| format!("it does not open: {e} ({e:?})"))
 }
 
-/// Compares the array, and then the bytes of the file with it.
+/// Compares the array with its model, and then the bytes of the file with the array.
 fn check_npy(path: &Path, version: &Version) -> Result<(), String> {
     let array = open_npy(path, Mode::ReadOnly)?;
     if array.ncols() != version.columns {
@@ -87,7 +87,7 @@ fn check_npy(path: &Path, version: &Version) -> Result<(), String> {
     Ok(())
 }
 
-/// Compares the elements that the file has, and its length in whole elements.
+/// Compares the elements in the file and the length of the file in whole elements.
 fn check_raw(path: &Path, version: &Version) -> Result<(), String> {
     let file = File::open(path).map_err(|e| e.to_string())?;
     let len = file.metadata().map_err(|e| e.to_string())?.len();
@@ -126,7 +126,7 @@ fn check_row(version: &Version, index: usize, found: &[u32]) -> Result<(), Strin
     Ok(())
 }
 
-/// Appends a row to what is left of a `.npy` file, and looks whether it is there.
+/// Appends a row to a `.npy` file after the power cut, and checks that the row is in the file.
 fn grow_on(path: &Path, version: &Version) -> Result<(), String> {
     let Format::Npy { descr } = &version.format else {
         return grow_raw_on(path, version);
@@ -136,7 +136,7 @@ fn grow_on(path: &Path, version: &Version) -> Result<(), String> {
         let row = Array1::from_elem(version.columns, Cell(7));
         let mut pushed = array.push(Axis(0), &row);
         if matches!(pushed, Err(Error::Npy(NpyError::NoRoom { .. }))) {
-            // Its header cannot change in one step.
+            // The header cannot change in one step.
             drop(array);
             npy::make_growable(path)
                 .map_err(|e| format!("it has no room: {e} ({e:?})"))?;
@@ -160,7 +160,7 @@ fn grow_on(path: &Path, version: &Version) -> Result<(), String> {
     })
 }
 
-/// Opens what is left of a raw file with its synced shape, growing it if it is too short.
+/// Opens a raw file after the power cut with its synced shape; extends a file that is too short.
 #[expect(unsafe_code, reason = "the file is mapped")]
 fn grow_raw_on(path: &Path, version: &Version) -> Result<(), String> {
     let rows = version.counts.last().copied().unwrap_or(0);

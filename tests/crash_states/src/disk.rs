@@ -1,7 +1,7 @@
-//! A disk that logs what it is asked to do: a loop device on a file of a FUSE file system.
+//! A disk that logs each request: a loop device on a file of a FUSE file system.
 //!
-//! The file system is served by another process. In the same one, a page fault that waits for
-//! the disk could hold a lock that the server needs.
+//! Another process serves the file system. In the same process, a page fault that waits for the
+//! disk could hold a lock that the server needs.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -26,14 +26,14 @@ use crate::system::LoopDevice;
 const TTL: Duration = Duration::from_secs(3600);
 const FILE: INodeNo = INodeNo(2);
 
-/// How the disk is put together, and whether it works.
+/// The configuration of the disk, and whether it works.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Wiring {
     /// Whether the page cache of FUSE holds the file.
     pub(crate) is_cached: bool,
     /// Whether the loop device uses direct I/O.
     pub(crate) is_direct: bool,
-    /// Whether the log lacks all flushes, to show that this is noticed.
+    /// Whether the log omits all flushes, to show that the checks detect the omission.
     pub(crate) loses_flushes: bool,
 }
 
@@ -81,11 +81,11 @@ impl Disk {
         log::length(&self.dir)
     }
 
-    /// Detaches the disk, which nothing may have mounted.
+    /// Detaches the disk, which must not be mounted.
     pub(crate) fn stop(mut self) -> io::Result<()> {
         self.device = None;
         let start = Instant::now();
-        // The device is detached a moment after it was closed.
+        // The kernel detaches the device a moment after it was closed.
         while let Err(e) = unmount(self.dir.join("fuse"), UnmountFlags::empty()) {
             if start.elapsed() > Duration::from_secs(10) {
                 return Err(e.into());
@@ -136,7 +136,7 @@ impl Served {
         })
     }
 
-    /// Adds to the log; one request is served at a time, so that its order is that of the disk.
+    /// Adds to the log. The server handles one request at a time, so the log has the disk's order.
     fn log(&self, add: impl FnOnce(&mut LogWriter) -> io::Result<()>) -> io::Result<()> {
         let mut log =
             self.log.lock().map_err(|_| io::Error::from(io::ErrorKind::Other))?;
@@ -231,7 +231,7 @@ impl Filesystem for Served {
         _: i32,
         reply: ReplyEmpty,
     ) {
-        // A loop device asks for this to discard and to zero.
+        // A loop device makes this request to discard and to zero.
         match self.zero(offset, len) {
             Ok(()) => reply.ok(),
             Err(e) => reply.error(e.into()),
@@ -254,7 +254,7 @@ impl Filesystem for Served {
         _: LockOwner,
         reply: ReplyEmpty,
     ) {
-        // A descriptor was closed: that makes nothing durable.
+        // Closing a descriptor makes nothing durable.
         reply.ok();
     }
 }

@@ -1,4 +1,4 @@
-//! The element of all arrays: four bytes, of whatever type the file at hand has.
+//! The element of all arrays: four bytes, with the type of the current file.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -16,9 +16,9 @@ thread_local! {
 /// The element type of most files.
 pub(crate) const PLAIN: &str = "<u4";
 
-/// A number whose type in a `.npy` file is what `with_descr` says.
+/// A number whose type in a `.npy` file is set by `with_descr`.
 ///
-/// Names of fields make headers of any length, so that the count of rows stands anywhere.
+/// Field names make headers of any length, so that the row count can stand at any byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(transparent)]
 pub(crate) struct Cell(pub(crate) u32);
@@ -42,7 +42,7 @@ pub(crate) fn record(len: usize) -> String {
     format!("[('{}', '<u4')]", "n".repeat(len))
 }
 
-/// Returns rows whose elements have a stamp.
+/// Returns rows whose elements carry a stamp.
 pub(crate) fn rows(stamp: Stamp, range: Range<usize>, columns: usize) -> Array2<Cell> {
     let start = range.start;
     Array2::from_shape_fn((range.len(), columns), |(row, column)| {

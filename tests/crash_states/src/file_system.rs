@@ -1,4 +1,4 @@
-//! The file systems under test: how each is made and mounted.
+//! The file systems under test: how each is created and mounted.
 
 use std::ffi::CString;
 use std::fs::{self, File};
@@ -10,7 +10,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use crate::system;
 
-/// A way to make and mount a file system.
+/// How to create and mount a file system.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FileSystem {
     pub(crate) name: &'static str,
@@ -18,7 +18,7 @@ pub(crate) struct FileSystem {
     mebibytes: u64,
     make: &'static [&'static str],
     options: &'static str,
-    /// The bytes that a disk writes as a whole. btrfs relies on 4096.
+    /// The number of bytes that a disk writes as a whole. btrfs relies on 4096.
     pub(crate) sector: usize,
     is_overlay: bool,
 }
@@ -49,7 +49,7 @@ pub(crate) const ALL: &[FileSystem] = &[
     FileSystem { name: "btrfs", kind: "btrfs", mebibytes: 128,
         make: &["mkfs.btrfs", "-q", "-d", "single", "-m", "single"],
         options: "", sector: 4096, is_overlay: false },
-    // As mkfs.btrfs made it before 5.15.
+    // The format of mkfs.btrfs before 5.15.
     FileSystem { name: "btrfs-holes", kind: "btrfs", mebibytes: 128,
         make: &["mkfs.btrfs", "-q", "-O", "^no-holes", "-d", "single", "-m", "single"],
         options: "", sector: 4096, is_overlay: false },
@@ -63,7 +63,7 @@ pub(crate) fn find(name: &str) -> Option<FileSystem> {
 }
 
 impl FileSystem {
-    /// Makes the file system in a new file.
+    /// Creates the file system in a new file.
     pub(crate) fn make(self, image: &Path) -> io::Result<()> {
         File::create(image)?.set_len(self.mebibytes << 20)?;
         let [program, arguments @ ..] = self.make else { return Ok(()) };
@@ -74,7 +74,7 @@ impl FileSystem {
         }
     }
 
-    /// Mounts a device in a folder `dir`, by folders of its own there.
+    /// Mounts a device at new folders in `dir`.
     pub(crate) fn mount(self, device: &Path, dir: &Path) -> io::Result<Mounted> {
         let disk = dir.join("disk");
         fs::create_dir_all(&disk)?;
@@ -91,7 +91,7 @@ impl FileSystem {
     }
 }
 
-/// A file system that is mounted, until this is dropped.
+/// A mounted file system, unmounted on drop.
 #[derive(Debug)]
 pub(crate) struct Mounted {
     system: FileSystem,
@@ -117,7 +117,7 @@ impl Mounted {
         Ok(())
     }
 
-    /// Prepares files while only the disk is mounted: in an overlay they are of the lower layer.
+    /// Prepares files while only the disk is mounted: in an overlay they are in the lower layer.
     pub(crate) fn prepare(
         &mut self,
         dir: &Path,
@@ -139,7 +139,7 @@ impl Mounted {
         self.merged.as_deref().unwrap_or(&self.disk)
     }
 
-    /// Returns where the file lies that has the pages of a file of the root.
+    /// Returns the path of the file that holds the pages of a file of the root.
     pub(crate) fn below(&self, name: &str) -> PathBuf {
         match self.merged {
             Some(_) => self.disk.join("upper").join(name),
@@ -152,7 +152,7 @@ impl Mounted {
         Ok(rustix::fs::syncfs(File::open(&self.disk)?)?)
     }
 
-    /// Commits the metadata of what was written back, without writing back more than it must.
+    /// Commits the metadata of the pages written back, and writes back no more than it must.
     pub(crate) fn commit(&self) -> io::Result<()> {
         let other = self.disk.join("other");
         fs::write(&other, b"other")?;
@@ -163,7 +163,7 @@ impl Mounted {
         }
     }
 
-    /// Unmounts, and says whether that failed.
+    /// Unmounts the file system and returns any error.
     pub(crate) fn close(self) -> io::Result<()> {
         self.unmount()
     }
@@ -178,7 +178,7 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        // Done before, or this is on the way out of a failure: the namespace ends with it.
+        // Already unmounted, or a failure unwinds: then the end of the namespace unmounts it.
         let _ = self.unmount();
     }
 }

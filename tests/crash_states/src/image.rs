@@ -1,4 +1,4 @@
-//! The contents of a disk, of which copies share the pages that are equal.
+//! The contents of a disk; copies share equal pages.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -15,12 +15,12 @@ const PAGE: usize = 4096;
 
 type Page = [u8; PAGE];
 
-/// The pages of a disk that are not zeros.
+/// The nonzero pages of a disk.
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
     len: u64,
     pages: BTreeMap<u64, Arc<Page>>,
-    /// Of all pages, whatever the order in which they were written.
+    /// A hash of all pages, independent of the order of the writes.
     hash: u64,
 }
 
@@ -92,7 +92,7 @@ impl Image {
         Ok(file)
     }
 
-    /// Calls `change` with each page of a range, the range within it, and what was before.
+    /// Calls `change` with each page of a range, the range in the page, and the bytes before it.
     fn each_page(
         &mut self,
         offset: u64,

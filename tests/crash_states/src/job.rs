@@ -1,4 +1,4 @@
-//! One scenario on one file system: record it, then check the states that it can leave.
+//! One scenario on one file system: record it, then check the states that a power cut can leave.
 
 use std::collections::HashSet;
 use std::fs;
@@ -18,32 +18,32 @@ use crate::scenarios::Scenario;
 use crate::states::{State, States};
 use crate::system::LoopDevice;
 
-/// How many states are made: at most `prefixes` of the log, and `states` in all.
+/// How many states are built: at most `prefixes` from prefixes of the log, and `states` in all.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     pub(crate) prefixes: usize,
     pub(crate) states: usize,
 }
 
-/// What a job found.
+/// The results of a job.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) requests: usize,
     pub(crate) flushes: usize,
     pub(crate) states: usize,
-    /// States with a write in part that the file system refused, which is its own matter.
+    /// States with a partial write that the file system refused to mount; not violations.
     pub(crate) refused: usize,
     pub(crate) violations: Vec<String>,
 }
 
-/// Why a state is not as promised.
+/// Why a state breaks a promise.
 #[derive(Debug)]
 enum Wrong {
     NotMounted(io::Error),
     Broken(String),
 }
 
-/// A scenario, where it runs, and from which seed.
+/// A scenario, its file system, and its seed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Job<'a> {
     pub(crate) system: FileSystem,
@@ -52,7 +52,7 @@ pub(crate) struct Job<'a> {
     pub(crate) wiring: Wiring,
 }
 
-/// What was recorded.
+/// The recording of a scenario.
 #[derive(Debug)]
 struct Recording {
     base: Image,
@@ -81,7 +81,7 @@ impl Job<'_> {
             let Mark { label, files, .. } = &marks[after - 1];
             let why = match self.check(dir, &state, files) {
                 Ok(()) => None,
-                // A sector is 512 bytes here, and some file systems want their first block whole.
+                // A sector is 512 bytes here, and some file systems require a whole first block.
                 Err(Wrong::NotMounted(_)) if state.is_torn => {
                     outcome.refused += 1;
                     return true;
@@ -140,7 +140,7 @@ impl Job<'_> {
         Ok(Recording { base, log, marks })
     }
 
-    /// Mounts a state, which replays the file system's own log, and looks at the files.
+    /// Mounts a state, so that the file system replays its own log, and checks the files.
     fn check(self, dir: &Path, state: &State, files: &Files) -> Result<(), Wrong> {
         let failed = |what: &str, e: io::Error| Wrong::Broken(format!("{what}: {e}"));
         let image = dir.join("state");
@@ -155,7 +155,7 @@ impl Job<'_> {
     }
 }
 
-/// Keeps the image of a state, if a folder for such images is named.
+/// Keeps the image of a state if the environment names a folder for images.
 fn keep(dir: &Path, name: &str, number: usize) -> String {
     let Some(folder) = std::env::var_os("CRASH_KEEP").map(PathBuf::from) else {
         return String::new();

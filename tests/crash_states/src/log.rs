@@ -1,10 +1,10 @@
-//! The log of a disk: every write, discard and flush, in the order of their arrival.
+//! The log of a disk: every write, discard and flush, in the order of arrival.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Bytes of one record of the index: kind, offset and length.
+/// The size in bytes of one index record: kind, offset and length.
 const RECORD: usize = 24;
 
 /// One request that the disk has served.
@@ -14,7 +14,7 @@ pub(crate) enum Entry {
     Write { offset: u64, len: u64, at: usize },
     /// A range became zeros.
     Zero { offset: u64, len: u64 },
-    /// Everything that was written before is durable.
+    /// All earlier writes are durable.
     Flush,
 }
 
@@ -24,7 +24,7 @@ impl Entry {
     }
 }
 
-/// Appends to a log; the server has it.
+/// Appends to a log; owned by the server.
 #[derive(Debug)]
 pub(crate) struct LogWriter {
     index: File,
@@ -55,13 +55,13 @@ impl LogWriter {
     }
 }
 
-/// Returns how many requests a log has by now.
+/// Returns the current number of requests in a log.
 pub(crate) fn length(dir: &Path) -> io::Result<usize> {
     let bytes = fs::metadata(dir.join("index"))?.len();
     Ok(usize::try_from(bytes).map_err(io::Error::other)? / RECORD)
 }
 
-/// A log that was read.
+/// A log read from its files.
 #[derive(Debug)]
 pub(crate) struct Log {
     pub(crate) entries: Vec<Entry>,

@@ -1,9 +1,9 @@
-//! Enumerates what a power cut can leave of arrays, on real file systems, and checks promises.
+//! Enumerates the states that a power cut can leave, on real file systems, and checks promises.
 //!
-//! A scenario runs on a file system whose disk logs each request (`disk`). A promise is noted
-//! with the length of the log at the moment when a call returns (`recorder`). Then states of the
-//! disk are built from prefixes of the log and subsets of what was written since the last flush
-//! (`states`), mounted, and compared with the promises made by then (`check`).
+//! A scenario runs on a file system whose disk logs each request (`disk`). When a call returns,
+//! `recorder` notes its promise together with the length of the log. `states` then builds states
+//! of the disk from prefixes of the log and subsets of the writes since the last flush. `check`
+//! mounts each state and compares it with the promises made by then.
 
 mod check;
 mod disk;

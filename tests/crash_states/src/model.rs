@@ -1,8 +1,8 @@
-//! What the files of a disk may contain after a power cut, by the promises made so far.
+//! The contents that the files of a disk may have after a power cut, by the promises made so far.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Names the contents of a row: a number for each time that a row was written. 0 is zeros.
+/// Identifies the contents of a row: each write of a row has a new number. 0 means zeros.
 pub(crate) type Stamp = u32;
 
 /// All files of a disk, by name.
@@ -16,11 +16,11 @@ pub(crate) fn element(stamp: Stamp, row: usize, column: usize) -> u32 {
     let (row, column) = (row as u64, column as u64);
     let mixed =
         (u64::from(stamp) << 40 | row << 16 | column).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    // Never 0: that means that the row was not written.
+    // Never 0, which means that the row was not written.
     (mixed >> 32) as u32 | 1
 }
 
-/// What is expected of the files if the power fails after `at` requests to the disk.
+/// The expected files if the power fails after `at` requests to the disk.
 #[derive(Clone, Debug)]
 pub(crate) struct Mark {
     pub(crate) at: usize,
@@ -28,23 +28,23 @@ pub(crate) struct Mark {
     pub(crate) files: Files,
 }
 
-/// What a file is expected to be.
+/// The expected state of a file.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FileModel {
     /// Whether the file may not exist.
     pub(crate) may_be_missing: bool,
     /// Whether nothing is promised yet: the file was created and never synced.
     pub(crate) is_unpromised: bool,
-    /// The file is one of these, whole.
+    /// The file is exactly one of these.
     pub(crate) versions: Vec<Version>,
 }
 
-/// How rows lie in a file.
+/// Where the rows of a file are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// Behind a header that counts them, with the element type `descr`.
+    /// After a header that counts them, with the element type `descr`.
     Npy { descr: String },
-    /// From the first byte on, as many as fit.
+    /// From the first byte of the file; the file length determines their number.
     Raw,
 }
 
@@ -53,19 +53,19 @@ pub(crate) enum Format {
 pub(crate) struct Version {
     pub(crate) format: Format,
     pub(crate) columns: usize,
-    /// The rows before this one are zeros and not looked at.
+    /// The rows before this one are zeros and are not checked.
     pub(crate) first: usize,
     /// The number of rows that the program sees.
     pub(crate) now: usize,
-    /// The numbers of rows that the file may have.
+    /// The row counts that the file may have.
     pub(crate) counts: BTreeSet<usize>,
-    /// From `first` on.
+    /// The rows from `first` on.
     pub(crate) rows: Vec<Row>,
-    /// Whether the file ends with the last row: a file that grows may be longer until a sync.
+    /// Whether the file ends with the last row: a growing file may be longer until a sync.
     pub(crate) is_exact: bool,
 }
 
-/// What a row may contain: each element is as one of the stamps says.
+/// The contents that a row may have: each element matches one of the stamps.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) now: Stamp,
@@ -77,24 +77,24 @@ impl Row {
         Self { now, allowed: BTreeSet::from([now]) }
     }
 
-    /// Notes that the row is durable as the program sees it.
+    /// Notes that the current contents of the row are durable.
     pub(crate) fn sync(&mut self) {
         self.allowed = BTreeSet::from([self.now]);
     }
 }
 
 impl FileModel {
-    /// Expects a file that is durable as it is.
+    /// Returns the model of a durable file.
     pub(crate) fn durable(version: Version) -> Self {
         Self { versions: vec![version], ..Self::default() }
     }
 
-    /// Expects nothing of a file that was just created.
+    /// Returns the model of a file that was just created, with no promises.
     pub(crate) fn created(version: Version) -> Self {
         Self { may_be_missing: true, is_unpromised: true, versions: vec![version] }
     }
 
-    /// Returns the version that programs see, which is the last.
+    /// Returns the last version, which is the one that programs see.
     pub(crate) fn last(&mut self) -> &mut Version {
         self.versions.last_mut().expect("a file has a version")
     }
@@ -106,7 +106,7 @@ impl FileModel {
         *self = Self::durable(last.clone());
     }
 
-    /// Notes that some rows are durable, and with them what it takes to find them.
+    /// Notes that some rows are durable, together with the metadata needed to find them.
     pub(crate) fn sync_rows(&mut self, rows: std::ops::Range<usize>) {
         self.may_be_missing = false;
         self.is_unpromised = false;
@@ -119,7 +119,7 @@ impl FileModel {
 }
 
 impl Version {
-    /// Describes an array whose rows have stamps.
+    /// Describes an array whose rows carry stamps.
     pub(crate) fn new(format: Format, columns: usize, stamps: &[Stamp]) -> Self {
         let rows = stamps.iter().map(|stamp| Row::new(*stamp)).collect();
         let now = stamps.len();
@@ -135,14 +135,14 @@ impl Version {
         &mut self.rows[index - self.first]
     }
 
-    /// Notes that a row may be written at any time from now on.
+    /// Notes that the kernel may write a row at any time from now on.
     pub(crate) fn store(&mut self, index: usize, stamp: Stamp) {
         let row = self.row(index);
         row.now = stamp;
         row.allowed.insert(stamp);
     }
 
-    /// Notes that the array may have another number of rows from now on; new ones have stamps.
+    /// Notes that the row count may change from now on; new rows carry a stamp.
     pub(crate) fn resize(&mut self, count: usize, stamp: Stamp) {
         for index in self.now..count {
             if self.rows.len() <= index - self.first {
@@ -153,7 +153,7 @@ impl Version {
             row.allowed.extend([0, stamp]);
         }
         for index in count..self.now {
-            // A file system may clear the rest of the last block before it cuts the file.
+            // A file system may clear the rest of the last block before it truncates the file.
             self.row(index).allowed.insert(0);
         }
         if self.format == Format::Raw {

@@ -1,4 +1,4 @@
-//! Files that are durable before a scenario begins.
+//! Preparation of files that are durable before a scenario begins.
 
 use std::io;
 use std::path::Path;
@@ -16,7 +16,7 @@ pub(crate) struct Preparation<'p> {
 }
 
 impl Preparation<'_> {
-    /// Writes a file whose rows have stamp 1, behind the header that NumPy writes or another.
+    /// Writes a file whose rows carry stamp 1, after NumPy's header or a given one.
     pub(crate) fn npy(
         &mut self,
         name: &str,
@@ -32,7 +32,7 @@ impl Preparation<'_> {
         self.write(name, format, shape, header)
     }
 
-    /// Writes a file of nothing but rows.
+    /// Writes a file that contains only rows.
     pub(crate) fn raw(&mut self, name: &str, shape: (usize, usize)) -> io::Result<()> {
         self.write(name, Format::Raw, shape, Vec::new())
     }

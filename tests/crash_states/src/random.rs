@@ -1,11 +1,11 @@
-//! Random numbers that repeat for a seed (splitmix64).
+//! Random numbers that are reproducible from a seed (splitmix64).
 
 /// A generator of random numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// Makes the generator of a seed and a text, so that each job has numbers of its own.
+    /// Creates the generator for a seed and a text, so that each job has its own numbers.
     pub(crate) fn new(seed: u64, text: &str) -> Self {
         let mut random = Self(seed);
         for byte in text.bytes() {

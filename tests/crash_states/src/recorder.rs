@@ -1,4 +1,4 @@
-//! Runs calls of the crate, and notes what each promises at the moment when it returns.
+//! Runs calls of the crate, and notes the promise of each call when it returns.
 
 use std::fs::{File, Metadata};
 use std::ops::Range;
@@ -16,7 +16,7 @@ use crate::model::{FileModel, Files, Format, Mark, Stamp, Version, element};
 use crate::random::Random;
 use crate::system;
 
-/// An array under test, and the changes that are private to it.
+/// An array under test and its private changes.
 #[derive(Debug)]
 pub(crate) struct Handle {
     pub(crate) array: MmapArray2<Cell>,
@@ -24,7 +24,7 @@ pub(crate) struct Handle {
     private: Vec<(usize, Stamp)>,
 }
 
-/// Calls the crate and writes down promises.
+/// Calls the crate and records promises.
 #[derive(Debug)]
 pub(crate) struct Recorder<'d> {
     pub(crate) files: Files,
@@ -37,7 +37,7 @@ pub(crate) struct Recorder<'d> {
 }
 
 impl<'d> Recorder<'d> {
-    /// Starts with files that are durable.
+    /// Starts with durable files.
     pub(crate) fn new(
         disk: &'d Disk,
         mounted: &'d Mounted,
@@ -60,7 +60,7 @@ impl<'d> Recorder<'d> {
         self.stamp
     }
 
-    /// Notes what is expected from here on.
+    /// Notes the files expected from here on.
     pub(crate) fn mark(&mut self, label: &str) {
         let at = self.disk.requests().expect("the log has a length");
         let (label, files) = (label.to_owned(), self.files.clone());
@@ -68,12 +68,12 @@ impl<'d> Recorder<'d> {
     }
 
     pub(crate) fn model(&mut self, name: &str) -> &mut FileModel {
-        self.files.get_mut(name).expect("a file that is known")
+        self.files.get_mut(name).expect("a known file")
     }
 
-    /// Makes a call that changes a file, between what it may do and what it has promised.
+    /// Makes a call that changes a file, and updates the model before and after the call.
     ///
-    /// What it may do is expected already while it runs, what it promises once it has returned.
+    /// `may_do` describes the possible changes while the call runs, `has_done` its promise.
     pub(crate) fn call<T>(
         &mut self,
         label: &str,
@@ -92,7 +92,7 @@ impl<'d> Recorder<'d> {
         value
     }
 
-    /// Has the kernel write some pages of a file, as it may at any time, or commit its journal.
+    /// Makes the kernel write some pages of a file or commit its journal, as it may at any time.
     pub(crate) fn write_back(&mut self, name: &str) {
         let file = File::options().write(true).open(self.mounted.below(name));
         let len = file.as_ref().ok().and_then(|f| f.metadata().ok()).map_or(0, data_len);
@@ -169,7 +169,7 @@ impl<'d> Recorder<'d> {
         self.handle(name, array)
     }
 
-    /// Opens an array, with the number of rows that the program knows.
+    /// Opens an array with the row count that the program knows.
     #[expect(unsafe_code, reason = "the file is mapped")]
     pub(crate) fn open(&mut self, name: &str, mode: Mode) -> Handle {
         let path = self.path(name);
@@ -189,7 +189,7 @@ impl<'d> Recorder<'d> {
         self.handle(name, array)
     }
 
-    /// Opens a raw file with more rows than it has.
+    /// Opens a raw file with more rows than it has, so that it grows.
     #[expect(unsafe_code, reason = "the file is mapped")]
     pub(crate) fn open_to_grow(&mut self, name: &str, rows: usize) -> Handle {
         let path = self.path(name);
@@ -330,10 +330,10 @@ impl<'d> Recorder<'d> {
         self.call("commit", &handle.name, writes, commit, has_written);
     }
 
-    /// Gives private changes up.
+    /// Discards private changes.
     pub(crate) fn rollback(&mut self, handle: &mut Handle) {
         handle.private.clear();
-        handle.array.rollback().expect("private changes can be given up");
+        handle.array.rollback().expect("private changes can be discarded");
     }
 
     /// Fills a draft and publishes it.
@@ -358,9 +358,9 @@ impl<'d> Recorder<'d> {
         self.call("publish", name, may_do, || draft.publish(), FileModel::sync);
     }
 
-    /// Opens a `.npy` file so that it can grow, by another file in its place if need be.
+    /// Opens a `.npy` file so that it can grow, and replaces the file if necessary.
     ///
-    /// A header that cannot change in one step has no room, as one without spaces.
+    /// A header that cannot change in one step counts as one without room for more digits.
     pub(crate) fn open_growable(&mut self, name: &str) -> Handle {
         let mut handle = self.open(name, Mode::ReadWrite);
         let count = handle.array.nrows();
@@ -393,7 +393,7 @@ impl<'d> Recorder<'d> {
     }
 }
 
-/// Returns how much of a file may hold data: what follows is a hole of up to a GiB.
+/// Returns how much of a file may hold data: the rest is a hole of up to a GiB.
 fn data_len(metadata: Metadata) -> u64 {
     metadata.len().min(4 << 20)
 }

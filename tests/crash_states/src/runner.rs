@@ -1,4 +1,4 @@
-//! Runs all scenarios on all file systems, each in a process of its own, and counts.
+//! Runs all scenarios on all file systems, each in its own process, and counts the results.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,12 +14,12 @@ use crate::file_system::{self, FileSystem};
 use crate::job::{Budget, Job, Outcome};
 use crate::scenarios;
 
-/// A folder that is removed when this is dropped.
+/// A folder that is removed on drop.
 #[derive(Debug)]
 pub(crate) struct WorkFolder(PathBuf);
 
 impl WorkFolder {
-    /// Makes a folder; what lies there should be in memory.
+    /// Creates a folder in the temporary folder, which should be in memory.
     pub(crate) fn new(name: &str) -> io::Result<Self> {
         let name = format!("crash-states-{name}-{}", std::process::id());
         let path = std::env::temp_dir().join(name);
@@ -34,12 +34,12 @@ impl WorkFolder {
 
 impl Drop for WorkFolder {
     fn drop(&mut self) {
-        // What is still mounted there stays until the process ends.
+        // File systems still mounted there stay until the process ends.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-/// What is to be run, from the environment.
+/// The jobs to run, from the environment.
 #[derive(Debug)]
 struct Plan {
     seed: usize,
@@ -78,7 +78,7 @@ impl Plan {
     }
 }
 
-/// Runs one job, and prints what it found for the process that started it.
+/// Runs one job, and prints its results for the process that started it.
 pub(crate) fn run_job(
     [system, scenario]: [&str; 2],
     [seed, prefixes, states]: [&str; 3],
@@ -100,14 +100,14 @@ pub(crate) fn run_job(
     Ok(true)
 }
 
-/// One job and what its process has printed.
+/// One job and the output of its process.
 #[derive(Debug)]
 struct Report {
     system: &'static str,
     scenario: &'static str,
-    /// Whether violations are what is expected.
+    /// Whether violations are expected.
     is_broken: bool,
-    /// Requests, flushes, states, refused states and violations; nothing if the process failed.
+    /// Requests, flushes, states, refused states and violations; `None` if the process failed.
     numbers: Option<[usize; 5]>,
     text: String,
 }
@@ -117,14 +117,14 @@ impl Report {
         self.numbers.is_some_and(|[.., violations]| (violations > 0) == self.is_broken)
     }
 
-    /// Prints the first `lines` of what the process has printed.
+    /// Prints the first `lines` of the output of the process.
     fn print(&self, lines: usize) {
         let text: String = self.text.split_inclusive('\n').take(lines).collect();
         println!("--- {}/{}\n{text}", self.system, self.scenario);
     }
 }
 
-/// Runs all jobs, as many at a time as there are processors.
+/// Runs all jobs, one for each processor at the same time.
 pub(crate) fn run_all() -> io::Result<bool> {
     let plan = Plan::read()?;
     println!("seed {}, {:?}", plan.seed, plan.budget);
@@ -202,7 +202,7 @@ fn run_process(
     Report { system, scenario, is_broken, numbers, text }
 }
 
-/// Prints the states of each file system and scenario; says whether all is as it should be.
+/// Prints the states of each file system and scenario; returns whether all results are right.
 fn conclude(plan: &Plan, reports: &[Report]) -> bool {
     let mut table = BTreeMap::<_, BTreeMap<_, _>>::new();
     for report in reports {

@@ -1,4 +1,4 @@
-//! Shows that the log of a disk has all writes and flushes in their order, at once.
+//! Shows that the log of a disk has all writes and flushes, in order and without delay.
 
 use std::fs::{self, File};
 use std::io;
@@ -15,11 +15,11 @@ use crate::runner::WorkFolder;
 const BLOCK: usize = 4096;
 const BLOCKS: usize = 512;
 
-/// Direct I/O wants aligned memory.
+/// Direct I/O requires aligned memory.
 #[repr(align(4096))]
 struct Block([u8; BLOCK]);
 
-/// Tries each way to put a disk together; each must fail if flushes are lost.
+/// Tries each configuration of the disk; each must fail if flushes are lost.
 pub(crate) fn run() -> io::Result<bool> {
     let folder = WorkFolder::new("wiring")?;
     let mut is_right = true;
@@ -39,7 +39,7 @@ pub(crate) fn run() -> io::Result<bool> {
     Ok(is_right)
 }
 
-/// Writes, discards and flushes, and looks after each call whether the log ends with it.
+/// Writes, discards and flushes, and checks after each call that the log ends with it.
 fn try_wiring(dir: &Path, wiring: Wiring) -> io::Result<Result<(), String>> {
     let image = dir.join("image");
     File::create(&image)?.set_len((BLOCK * BLOCKS) as u64)?;
@@ -48,7 +48,7 @@ fn try_wiring(dir: &Path, wiring: Wiring) -> io::Result<Result<(), String>> {
     let mut options = File::options();
     let device =
         options.read(true).write(true).custom_flags(libc::O_DIRECT).open(path)?;
-    // The loop device has flushed its file to begin with.
+    // The loop device has already flushed its file once.
     let start = disk.requests()?;
     let mut random = Random::new(1, "wiring");
     let mut block = Block([0; BLOCK]);

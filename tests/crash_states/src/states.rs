@@ -1,7 +1,7 @@
 //! The states that a power cut can leave, by the log of the disk.
 //!
-//! Of the requests before the last flush all are there. Of those since then each is there, or
-//! not, or a write of several sectors is there in part, whatever their order.
+//! A state contains all requests before the last flush. Each later request may be present or
+//! absent, in any order. A write of several sectors may be present in part.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -10,49 +10,49 @@ use crate::image::Image;
 use crate::log::{Entry, Log};
 use crate::random::Random;
 
-/// One state, and how it came about.
+/// One state, and the requests that it contains.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
     /// How many requests had arrived when the power failed.
     pub(crate) at: usize,
     pub(crate) image: Image,
-    /// Whether a write is there in part.
+    /// Whether the state contains a partial write.
     pub(crate) is_torn: bool,
     pub(crate) story: String,
 }
 
-/// What becomes of the requests since the last flush.
+/// Which requests since the last flush the state contains.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
-    /// All are there.
+    /// All requests.
     Whole,
-    /// Each is there with a chance of so much in 100.
+    /// Each request, with this probability in percent.
     Some(usize),
-    /// All but one are there.
+    /// All requests but one.
     AllButOne,
-    /// Only one is there.
+    /// One request.
     One,
-    /// Those that came last are there.
+    /// The last requests.
     Last,
 }
 
-/// Makes states of a log one after the other, each only once.
+/// Builds states from a log one by one, each only once.
 #[derive(Debug)]
 pub(crate) struct States<'l> {
     log: &'l Log,
     sector: usize,
     /// The contents after each flush, and how many requests had arrived by then.
     durable: Vec<(usize, Image)>,
-    /// How many requests have arrived at each state to make.
+    /// How many requests have arrived at each state to build.
     ends: Vec<usize>,
-    /// Where promises change: a state counts once between two of them.
+    /// Where promises change: a state counts once between two marks.
     marks: Vec<usize>,
     random: Random,
     seen: HashSet<(u64, usize)>,
 }
 
 impl<'l> States<'l> {
-    /// Starts with the disk as it was before the log; only states from `range` are made.
+    /// Starts with the disk as it was before the log; builds only states from `range`.
     pub(crate) fn new(
         log: &'l Log,
         base: Image,
@@ -73,7 +73,7 @@ impl<'l> States<'l> {
         Self { log, sector, durable, ends, marks, random, seen: HashSet::new() }
     }
 
-    /// Returns the state of each prefix that is not the same as one before, at most `limit`.
+    /// Returns the state of each prefix that differs from all earlier ones, at most `limit`.
     pub(crate) fn prefixes(&mut self, limit: usize) -> Vec<State> {
         let mut ends = self.ends.clone();
         while ends.len() > limit {
@@ -85,7 +85,7 @@ impl<'l> States<'l> {
 
     /// Returns a state with a random subset of the requests since the last flush.
     ///
-    /// `None` if only states were found that are known.
+    /// Returns `None` if it finds only known states.
     pub(crate) fn random(&mut self) -> Option<State> {
         (0..50).find_map(|_| {
             let end = self.ends[self.random.below(self.ends.len())];
@@ -130,7 +130,7 @@ impl<'l> States<'l> {
         Some(State { at: end, image, is_torn, story })
     }
 
-    /// Chooses one of some requests, or some.
+    /// Chooses one or several of the given requests.
     fn choose_torn(&mut self, kept: &[usize]) -> Vec<usize> {
         if kept.is_empty() {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! Calls of Linux that the standard library and rustix do not have.
+//! Linux system calls that the standard library and rustix do not provide.
 #![expect(unsafe_code, reason = "system calls by their numbers")]
 
 use std::fs::File;
@@ -21,17 +21,17 @@ const BTRFS_WAIT_SYNC: libc::c_ulong = 0x4008_9416;
 struct LoopConfig {
     fd: u32,
     block_size: u32,
-    /// Up to the flags of `struct loop_info64`.
+    /// The fields before the flags of `struct loop_info64`.
     before_flags: [u32; 13],
     flags: u32,
     after_flags: [u32; 60],
 }
 
-/// A loop device, which is detached once it is closed and nothing has it mounted.
+/// A loop device, which the kernel detaches once it is closed and not mounted.
 #[derive(Debug)]
 pub(crate) struct LoopDevice {
     pub(crate) path: PathBuf,
-    /// Keeps the device attached until something has mounted it.
+    /// Keeps the device attached until it is mounted.
     _file: File,
 }
 
@@ -72,7 +72,7 @@ fn configure(device: &File, image: &File, is_direct: bool) -> io::Result<()> {
     checked(failed).map(drop)
 }
 
-/// Starts and awaits the write-back of some pages of a file, without a flush of the disk.
+/// Writes back some pages of a file and waits for the end, without a flush of the disk.
 pub(crate) fn write_back(file: &File, range: Range<u64>) -> io::Result<()> {
     let flags = libc::SYNC_FILE_RANGE_WAIT_BEFORE
         | libc::SYNC_FILE_RANGE_WRITE
@@ -84,7 +84,7 @@ pub(crate) fn write_back(file: &File, range: Range<u64>) -> io::Result<()> {
     checked(failed).map(drop)
 }
 
-/// Makes btrfs forget devices that are not mounted: states of one disk have one identity.
+/// Makes btrfs forget devices that are not mounted: all states of one disk share one identity.
 pub(crate) fn forget_btrfs_devices() -> io::Result<()> {
     let control = File::options().read(true).write(true).open("/dev/btrfs-control")?;
     let arguments = [0_u8; 4096];
@@ -95,7 +95,7 @@ pub(crate) fn forget_btrfs_devices() -> io::Result<()> {
     checked(failed).map(drop)
 }
 
-/// Commits a transaction of btrfs without writing the data of files first.
+/// Commits a btrfs transaction without writing file data first.
 pub(crate) fn commit_btrfs(dir: &Path) -> io::Result<()> {
     let dir = File::open(dir)?;
     let mut transaction = 0_u64;

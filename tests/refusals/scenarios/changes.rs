@@ -1,4 +1,4 @@
-//! Private changes into the file and back.
+//! Commits and rollbacks of private changes.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use crate::trial::Trial;
 
 const ROWS: usize = 9;
 
-/// Opens a file and changes rows 1, 2 and 5 to other numbers.
+/// Opens a file and changes the numbers in rows 1, 2 and 5.
 fn changed(t: &Trial, lock: bool) -> MmapArray2<u32> {
     write_raw(&t.path("a"), ROWS);
     let options = MapOptions::new(CopyOnWrite).rows_of(ROW).lock(lock);
@@ -32,7 +32,7 @@ fn assert_changed(a: &MmapArray2<u32>) {
     assert_eq!(*a, expected);
 }
 
-/// Commits; after an error all changes are in the array still, and each page old or new.
+/// Commits. After an error the array keeps all changes, and each page of the file is old or new.
 fn commits(t: &Trial, lock: bool, commit: impl Fn(&mut MmapArray2<u32>) -> Result<()>) {
     let mut a = changed(t, lock);
     t.may_leave(Left::Mixed(4));

@@ -1,4 +1,4 @@
-//! New files, by themselves and as drafts.
+//! New files, created directly and as drafts.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -37,7 +37,7 @@ pub(super) fn rows() -> Vec<Scenario> {
         row("map x+", |t| {
             fs::write(t.path("a"), []).unwrap();
             let file = File::options().read(true).write(true).open(t.path("a")).unwrap();
-            // SAFETY: the file is in a folder of the test's own.
+            // SAFETY: the file is in the test's own folder.
             let a = t.refused(|| unsafe { of(CreateNew).map::<u32>(&file) });
             assert!(a.is_err() || file.metadata().unwrap().len() == 3 * 4096);
         }),
@@ -104,7 +104,7 @@ pub(super) fn rows() -> Vec<Scenario> {
     ]
 }
 
-/// Creates a file, which is not there if that fails.
+/// Creates a file, which must not exist if the call fails.
 fn creates(t: &Trial, options: &MapOptions<ndarray::Ix2>) {
     let path = t.path("a");
     let a = t.refused(|| map::<u32, _>(options, &path));
@@ -115,19 +115,19 @@ fn creates(t: &Trial, options: &MapOptions<ndarray::Ix2>) {
         assert_rows(&path, 3);
     } else {
         if let Err(Error::Locked { .. }) = a {
-            // Another process has locked the new file, which is its own now.
+            // Another process has locked the new file, which now belongs to that process.
             assert!(fs::read(&path).unwrap().is_empty());
             fs::remove_file(&path).unwrap();
         }
         assert!(!path.exists());
-        // The path is free.
+        // The path can be used for a new file.
         let again = map::<u32, _>(&of(CreateNew), &path);
         drop(again.unwrap());
         fs::remove_file(&path).unwrap();
     }
 }
 
-/// Replaces a file of some rows by one of 3, or leaves it.
+/// Replaces a file of some rows by one of 3 rows; a failed call leaves the old file.
 fn replaces(t: &Trial, rows: usize, options: &MapOptions<ndarray::Ix2>) {
     let path = t.path("a");
     write_raw(&path, rows);
@@ -138,7 +138,7 @@ fn replaces(t: &Trial, rows: usize, options: &MapOptions<ndarray::Ix2>) {
         a.close().unwrap();
         assert_rows(&path, 3);
     } else if t.refuses(libc::SYS_ftruncate) {
-        // The contents are replaced in place: the zeros may be there before their number is.
+        // The contents are replaced in place: the zeros may be written before the length changes.
         t.may_leave(Left::Lost);
         let bytes = fs::read(&path).unwrap();
         let old = numbers(rows);
@@ -157,10 +157,10 @@ fn filled(draft: Result<Drafted>) -> Result<Drafted> {
     Ok(draft)
 }
 
-/// Publishes a draft of 3 rows; if that fails, the old file is there or the whole new one.
+/// Publishes a draft of 3 rows; a failed call leaves the old file or the whole new one.
 fn publishes(t: &Trial, draft: Result<Drafted>) {
     let draft = draft.unwrap();
-    // If the disk fails with the name, the new file may be there.
+    // If the disk fails while it writes the name, the new file may exist.
     t.may_leave(Left::Either);
     let is_new = !t.path("a").exists();
     let published = t.refused(|| draft.publish());

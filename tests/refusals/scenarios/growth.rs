@@ -1,4 +1,4 @@
-//! Arrays that become longer and shorter, and those that follow.
+//! Arrays that grow and shrink, and readers that follow them.
 
 use std::fs;
 
@@ -13,12 +13,12 @@ use super::{
 use crate::contents::Left;
 use crate::trial::Trial;
 
-/// How many rows the files have first.
+/// How many rows the files have at first.
 const OLD: usize = 3;
 
 /// Creates a `.npy` file of rows and closes it.
 fn write_npy(t: &Trial, rows: usize) {
-    // SAFETY: the file is in a folder of the test's own.
+    // SAFETY: the file is in the test's own folder.
     let a = unsafe { npy::create::<u32, _>(t.path("a.npy"), (rows, ROW)) };
     let mut a = a.unwrap();
     a.view_mut().unwrap().assign(&numbers(rows));
@@ -26,7 +26,7 @@ fn write_npy(t: &Trial, rows: usize) {
 }
 
 fn open_npy(t: &Trial, mode: Mode) -> Result<MmapArray2<u32>> {
-    // SAFETY: the file is in a folder of the test's own.
+    // SAFETY: the file is in the test's own folder.
     unsafe { npy::open::<u32, Ix2>(t.path("a.npy"), mode) }
 }
 
@@ -40,7 +40,7 @@ fn opened(t: &Trial, is_npy: bool) -> MmapArray2<u32> {
     open_rows(&t.path("a"), ReadWrite).unwrap()
 }
 
-/// Makes sure that an array has so many rows, also for whoever opens it now.
+/// Asserts that an array has `rows` rows, and so does an array that is opened now.
 fn check(t: &Trial, a: &MmapArray2<u32>, is_npy: bool, rows: usize) {
     assert_holds(a, rows);
     let other =
@@ -48,7 +48,7 @@ fn check(t: &Trial, a: &MmapArray2<u32>, is_npy: bool, rows: usize) {
     assert_holds(&other.unwrap(), rows);
 }
 
-/// Makes an array longer or shorter; then appends a row to it, unless a sync has failed.
+/// Extends or shrinks an array; then appends a row to it, unless a sync has failed.
 fn grows(
     t: &Trial,
     is_npy: bool,
@@ -64,7 +64,7 @@ fn grows(
     }
     let rows = a.nrows();
     check(t, &a, is_npy, rows);
-    // What has failed leaves an array that goes on, and says so if it cannot.
+    // After a failed operation the array still grows, or reports that it is poisoned.
     match a.push(FIRST, &next_row(rows)) {
         Ok(()) => {
             check(t, &a, is_npy, rows + 1);
@@ -142,7 +142,7 @@ pub(super) fn rows() -> Vec<Scenario> {
             t.may_leave(Left::DoneOrLonger);
             let _ = t.refused(|| a.close());
             assert_holds(&open_npy(t, ReadOnly).unwrap(), OLD + 1);
-            // The next one that grows it makes it end with its array.
+            // The next writer that resizes the array truncates the file to the end of its array.
             let mut a = open_npy(t, ReadWrite).unwrap();
             pushed(&mut a);
             a.resize(FIRST, OLD + 1).unwrap();
@@ -159,7 +159,7 @@ pub(super) fn rows() -> Vec<Scenario> {
         }),
         row("push npy in Fortran order", |t| {
             let path = t.path("a.npy");
-            // SAFETY: the file is in a folder of the test's own.
+            // SAFETY: the file is in the test's own folder.
             let a = unsafe { npy::create::<u32, _>(&path, (ROW, OLD).f()) };
             let mut a = a.unwrap();
             a.view_mut().unwrap().assign(&numbers(OLD).t());
@@ -213,7 +213,7 @@ fn resizes_after_push(t: &Trial, rows: usize) {
     resizes_from(t, true, pushed, rows);
 }
 
-/// Changes the number of rows; those that are added are zeros.
+/// Changes the number of rows; added rows are zeros.
 fn resizes_from(
     t: &Trial,
     is_npy: bool,
@@ -233,7 +233,7 @@ fn resizes_from(
     let other =
         if is_npy { open_npy(t, ReadOnly) } else { open_rows(&t.path("a"), ReadOnly) };
     assert_eq!(other.unwrap(), expected);
-    // What has failed can be done again.
+    // A failed operation can be repeated.
     if let Err(e) = &resized
         && !t.is_idle()
     {
@@ -245,7 +245,7 @@ fn resizes_from(
     }
 }
 
-/// Pushes a row and syncs, which may fail; the row is there.
+/// Pushes a row and syncs, which may fail; the array has the row.
 fn syncs(t: &Trial, sync: impl FnOnce(&MmapArray2<u32>) -> Result<()>) {
     let mut a = opened(t, true);
     pushed(&mut a);

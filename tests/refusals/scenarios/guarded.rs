@@ -1,4 +1,4 @@
-//! The guard of bus errors.
+//! The guard against bus errors.
 #![cfg_attr(not(feature = "sigbus-guard"), allow(unused_imports, reason = "no guard"))]
 
 use super::Scenario;

@@ -1,4 +1,4 @@
-//! The operations, one row each: what is there before, the operation, what holds afterwards.
+//! The operations, one row each: the files before, the operation, the conditions afterwards.
 
 mod changes;
 mod create;
@@ -18,7 +18,7 @@ use ndarray_memmap::{Element, MapOptions, MmapArray, MmapArray2, Mode, Result};
 
 use crate::trial::Trial;
 
-/// An operation and what surrounds it.
+/// An operation with its preparation and its checks.
 #[derive(Debug)]
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
@@ -44,21 +44,21 @@ pub(crate) fn all() -> Vec<Scenario> {
     all
 }
 
-/// The numbers of the files: rows of 1024.
+/// The length of a row in the files.
 const ROW: usize = 1024;
 
 fn numbers(rows: usize) -> ArrayView2<'static, u32> {
     NUMBERS.slice(s![..rows, ..])
 }
 
-/// All of them, which a worker makes once: children are copies of it.
+/// All numbers of the files; a worker computes them once, and its children share them.
 static NUMBERS: LazyLock<Array2<u32>> = LazyLock::new(|| {
     let numbers = Array1::from_iter(0..u32::try_from(MOST * ROW).unwrap());
     numbers.into_shape_with_order((MOST, ROW)).unwrap()
 });
 const MOST: usize = 2100;
 
-/// Writes a raw file of so many rows.
+/// Writes a raw file of `rows` rows.
 fn write_raw(path: &Path, rows: usize) {
     fs::write(path, bytemuck::cast_slice(numbers(rows).as_slice().unwrap())).unwrap();
 }
@@ -68,7 +68,7 @@ fn map<A: Element, D: Dimension>(
     options: &MapOptions<D>,
     path: impl AsRef<Path>,
 ) -> Result<MmapArray<A, D>> {
-    // SAFETY: the file is in a folder of the test's own, which no other process changes.
+    // SAFETY: the file is in the test's own folder, which no other process changes.
     unsafe { options.open(path) }
 }
 
@@ -77,7 +77,7 @@ fn open_rows(path: &Path, mode: Mode) -> Result<MmapArray2<u32>> {
     map(&MapOptions::new(mode).rows_of(ROW), path)
 }
 
-/// Makes sure that a raw file opens and has the numbers of so many rows.
+/// Asserts that a raw file opens and holds the numbers of `rows` rows.
 #[track_caller]
 fn assert_rows(path: &Path, rows: usize) {
     let a = open_rows(path, Mode::ReadOnly).unwrap();
@@ -90,7 +90,7 @@ fn assert_holds(a: &ArrayRef<u32, Ix2>, rows: usize) {
     assert!(a.as_slice() == numbers(rows).as_slice(), "other numbers");
 }
 
-/// Returns the row that follows so many.
+/// Returns the row after `rows` rows.
 fn next_row(rows: usize) -> Array1<u32> {
     numbers(rows + 1).row(rows).to_owned()
 }

@@ -12,7 +12,7 @@ use super::{FIRST, ROW, Scenario, assert_holds, numbers, row};
 use crate::contents::Left;
 use crate::trial::Trial;
 
-/// Writes a `.npy` file of some rows, as NumPy does or with a header that has no room.
+/// Writes a `.npy` file of some rows, with NumPy's header or one without room.
 fn write(t: &Trial, rows: usize, has_room: bool) {
     let text =
         format!("{{'descr': '<u4', 'fortran_order': False, 'shape': ({rows}, 1024), }}");
@@ -35,7 +35,7 @@ fn reopened(t: &Trial) -> MmapArray2<u32> {
 
 fn opens(t: &Trial, options: &Options) {
     write(t, 3, true);
-    // SAFETY: the file is in a folder of the test's own.
+    // SAFETY: the file is in the test's own folder.
     let a = t.refused(|| unsafe { options.open::<u32, Ix2>(t.path("a.npy")) });
     if let Ok(a) = &a {
         assert_holds(a, 3);
@@ -65,7 +65,7 @@ pub(super) fn rows() -> Vec<Scenario> {
         }),
         row("npy DynArray::open", |t| {
             write(t, 3, true);
-            // SAFETY: the file is in a folder of the test's own.
+            // SAFETY: the file is in the test's own folder.
             let a = t.refused(|| unsafe { DynArray::open(t.path("a.npy"), ReadOnly) });
             assert!(a.is_ok_and(|a| a.shape() == [3, ROW]) || t.path("a.npy").exists());
         }),
@@ -130,7 +130,7 @@ pub(super) fn rows() -> Vec<Scenario> {
             assert_holds(&reopened(t), 3);
             if made.is_ok() {
                 let options = of(ReadWrite);
-                // SAFETY: the file is in a folder of the test's own.
+                // SAFETY: the file is in the test's own folder.
                 let mut a = unsafe { options.open::<u32, Ix2>(t.path("a.npy")) }.unwrap();
                 a.push(FIRST, &super::next_row(3)).unwrap();
                 assert_holds(&a, 4);
@@ -145,7 +145,7 @@ pub(super) fn rows() -> Vec<Scenario> {
         row("npy first push to a header of NumPy", |t| {
             write(t, 3, true);
             let options = of(ReadWrite);
-            // SAFETY: the file is in a folder of the test's own.
+            // SAFETY: the file is in the test's own folder.
             let mut a = unsafe { options.open::<u32, Ix2>(t.path("a.npy")) }.unwrap();
             let pushed = t.refused(|| a.push(FIRST, &super::next_row(3)));
             let rows = 3 + usize::from(pushed.is_ok());
@@ -161,7 +161,7 @@ pub(super) fn rows() -> Vec<Scenario> {
 }
 
 fn create(t: &Trial, options: &Options) -> Result<MmapArray2<u32>> {
-    // SAFETY: the file is in a folder of the test's own.
+    // SAFETY: the file is in the test's own folder.
     unsafe { options.create::<u32, _>(t.path("a.npy"), (3, ROW)) }
 }
 
@@ -188,7 +188,7 @@ fn opens_window(t: &Trial, mode: Mode) {
     let window = partition.window(t.path("a.npy"), 1).unwrap();
     let options = MapOptions::new(mode).populate(mode == CopyOnWrite);
     let opened = t.refused(|| {
-        // SAFETY: the file is in a folder of the test's own.
+        // SAFETY: the file is in the test's own folder.
         let a = unsafe { window.open_with::<u32, Ix2>(&options)? };
         if mode == ReadWrite {
             a.sync()?;

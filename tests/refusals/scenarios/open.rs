@@ -1,4 +1,4 @@
-//! Opening files that exist.
+//! Opening existing files.
 
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::trial::Trial;
 
-/// Opens a file of 3 rows with some options, which change nothing.
+/// Opens a file of 3 rows with some options, which must not change the file.
 fn opens(t: &Trial, options: &MapOptions<ndarray::Ix2>) {
     opens_rows(t, 3, options);
 }
@@ -33,7 +33,7 @@ fn of(mode: Mode) -> MapOptions<ndarray::Ix2> {
     MapOptions::new(mode).rows_of(ROW)
 }
 
-/// The rows of a large file, of which 2 MiB are mapped at a time.
+/// The rows of a large file, of which 2 MiB are populated at a time.
 const LARGE: usize = 600;
 
 pub(super) fn rows() -> Vec<Scenario> {
@@ -120,12 +120,12 @@ fn maps(t: &Trial, mode: Mode, lock: bool) {
     let path = t.path("a");
     write_raw(&path, 3);
     let file = File::options().read(true).write(true).open(&path).unwrap();
-    // SAFETY: the file is in a folder of the test's own.
+    // SAFETY: the file is in the test's own folder.
     let a = t.refused(|| unsafe { of(mode).lock(lock).map::<u32>(&file) });
     if let Ok(a) = &a {
         assert_holds(a, 3);
     } else {
-        // No lock is left, although the file is open.
+        // The lock is released, although the file is open.
         File::open(&path).unwrap().try_lock().unwrap();
     }
     drop(a);
@@ -155,7 +155,7 @@ fn drops(t: &Trial, mode: Mode) {
     assert_rows(&t.path("a"), 3);
 }
 
-/// Makes a file in memory that cannot change.
+/// Returns a sealed file in memory.
 fn sealed() -> File {
     let file = rustix::fs::memfd_create("sealed", MemfdFlags::ALLOW_SEALING).unwrap();
     let file = File::from(file);

@@ -1,4 +1,4 @@
-//! What is done to the pages of an array.
+//! Operations on the pages of an array.
 
 use ndarray::s;
 use ndarray_memmap::Mode::{CopyOnWrite, Create, ReadOnly, ReadWrite};
@@ -23,7 +23,7 @@ fn dirty(t: &Trial, rows: usize, mode: Mode) -> MmapArray2<u32> {
     a
 }
 
-/// Does something to a region, after which array and file are the same.
+/// Runs an operation on a region, after which the array and the file are unchanged.
 fn on(
     t: &Trial,
     rows: usize,
@@ -35,11 +35,11 @@ fn on(
     let region = a.region(s![..;step, ..]);
     let result = t.refused(|| operate(&region));
     assert_holds(&a, rows);
-    // A sync says what it can promise.
+    // A sync reports whether the changes are durable.
     let synced = if mode == CopyOnWrite { Ok(()) } else { a.sync() };
     match (&result, &synced) {
         (Ok(()), Ok(())) | (Err(_), _) => {}
-        // Lost is what was written only begun, or the error was kept for now.
+        // The kernel lost a write that was only started, or kept the error until now.
         (Ok(()), Err(e)) => panic!("a sync after {e}: {e:?}"),
     }
     drop(a);

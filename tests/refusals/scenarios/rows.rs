@@ -1,4 +1,4 @@
-//! Rows in any order, and sweeps.
+//! Gathers, scatters and sweeps.
 
 use ndarray::{Array2, ShapeBuilder, s};
 use ndarray_memmap::Mode::{CopyOnWrite, ReadOnly, ReadWrite};
@@ -13,9 +13,9 @@ use super::{
 use crate::contents::Left;
 use crate::trial::Trial;
 
-/// The rows of a large file: two turns of a sweep, and pieces of 2 MiB.
+/// The rows of a large file: two windows of a sweep, and pieces of 2 MiB.
 const LARGE: usize = 600;
-/// How many bytes of a block.
+/// The size of a block in bytes.
 const BLOCK: usize = 1 << 20;
 
 fn opened(t: &Trial, name: &str, rows: usize, mode: Mode) -> MmapArray2<u32> {
@@ -104,7 +104,7 @@ pub(super) fn rows() -> Vec<Scenario> {
     ]
 }
 
-/// Writes rows, each of which is old or new afterwards, down to single elements.
+/// Writes rows; after an error each of their elements is old or new.
 fn scatters(t: &Trial, mode: Mode, step: usize) {
     write_raw(&t.path("a"), 9);
     let columns = ROW / step;
@@ -129,7 +129,7 @@ fn scatters(t: &Trial, mode: Mode, step: usize) {
         }
     }
     if mode == ReadWrite && !t.is_idle() {
-        // The same once more.
+        // The same call succeeds now.
         a.scatter(FIRST, &[7, 1, 3], &new).unwrap();
         a.sync().unwrap();
         let mut back = a.view_mut().unwrap();
@@ -139,7 +139,7 @@ fn scatters(t: &Trial, mode: Mode, step: usize) {
     }
 }
 
-/// Takes a file out of the page cache.
+/// Evicts a file from the page cache.
 fn uncache(t: &Trial, name: &str) {
     let file = std::fs::File::open(t.path(name)).unwrap();
     file.sync_all().unwrap();
@@ -171,7 +171,7 @@ fn changes(t: &Trial, mode: Mode) {
     change(t, a);
 }
 
-/// Changes all elements; what is written lost is for the next sync to say.
+/// Changes all elements; the next sync must report lost writes.
 fn change(t: &Trial, mut a: MmapArray2<u32>) {
     let old = a.to_owned();
     let changed: Result<()> = t.refused(|| {

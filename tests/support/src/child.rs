@@ -1,4 +1,4 @@
-//! Tests that need a process of their own, or another one beside them.
+//! Tests that need their own process or a second process.
 
 use std::any::type_name;
 use std::env;
@@ -6,9 +6,9 @@ use std::process::{Command, Output};
 
 const CHILD: &str = "NDARRAY_MEMMAP_TEST_CHILD";
 
-/// Runs `body`, which is all that `test` does, in a process that runs no other test.
+/// Runs `body`, which is the whole test, in a process that runs no other test.
 ///
-/// The limits, descriptors, signals and threads of that process are those of this test alone.
+/// The limits, descriptors, signals and threads of that process belong to this test alone.
 pub fn in_own_process<T: Fn()>(test: T, body: impl FnOnce()) {
     if env::var_os(CHILD).is_some() {
         body();
@@ -17,7 +17,7 @@ pub fn in_own_process<T: Fn()>(test: T, body: impl FnOnce()) {
     }
 }
 
-/// A command that runs one test of this program in another process.
+/// Returns a command that runs one test of this program in another process.
 pub fn command<T: Fn()>(_: T) -> Command {
     let test = type_name::<T>().split_once("::").expect("a path").1;
     let mut command = Command::new(env::current_exe().expect("the path of the test"));

@@ -7,10 +7,10 @@ use std::path::Path;
 use ndarray_memmap::{Error, MapOptions, Mode};
 use rustix::fs::{FallocateFlags, fallocate, statfs};
 
-/// Returns the name of the file system of a file or folder, if a test depends on it.
+/// Returns the name of the file system of a file or folder, if a test depends on that name.
 pub fn file_system(path: impl AsRef<Path>) -> &'static str {
     let found = statfs(path.as_ref()).expect("the file system of a test");
-    // Wide on some targets, signed on others, and never of more than 32 bits.
+    // The type is wide on some targets and signed on others, but never has more than 32 bits.
     match i128::from(found.f_type) & 0xffff_ffff {
         0x9123_683e => "btrfs",
         0x0102_1994 => "tmpfs",
@@ -20,7 +20,7 @@ pub fn file_system(path: impl AsRef<Path>) -> &'static str {
     }
 }
 
-/// Returns whether `fallocate` allocates blocks in a folder, as it does not on ext2 and FAT.
+/// Returns whether `fallocate` allocates blocks in a folder, unlike on ext2 and FAT.
 pub fn allocates(folder: impl AsRef<Path>) -> bool {
     let probe = tempfile::NamedTempFile::new_in(folder).expect("a file for the test");
     fallocate(&probe, FallocateFlags::empty(), 0, 4096).is_ok()
@@ -28,7 +28,7 @@ pub fn allocates(folder: impl AsRef<Path>) -> bool {
 
 /// Returns whether mode `r+` and the modes that create can map files of a folder.
 ///
-/// FUSE with direct I/O refuses shared mappings that are written.
+/// FUSE with direct I/O refuses writable shared mappings.
 pub fn maps_for_writing(folder: impl AsRef<Path>) -> bool {
     let scratch = MapOptions::scratch_in::<u8, _>(folder, 1);
     if let Err(error) = &scratch {
@@ -37,24 +37,24 @@ pub fn maps_for_writing(folder: impl AsRef<Path>) -> bool {
     scratch.is_ok()
 }
 
-/// Leaves only the modes that can map files of a folder.
+/// Keeps only the modes that can map files of a folder.
 pub fn keep_mappable(modes: &mut Vec<Mode>, folder: impl AsRef<Path>) {
     if !maps_for_writing(folder) {
         modes.retain(|mode| matches!(mode, Mode::ReadOnly | Mode::CopyOnWrite));
     }
 }
 
-/// Fails unless an error is that of a file system without shared mappings.
+/// Asserts that an error is the error of a file system without shared mappings.
 #[track_caller]
 pub fn assert_unmappable(error: &Error) {
     let Error::Io { action: "map", source, .. } = error else { panic!("{error:?}") };
     assert_eq!(source.raw_os_error(), Some(rustix::io::Errno::NODEV.raw_os_error()));
 }
 
-/// Waits until the clock of a file system has moved on since the last change of a file.
+/// Waits until the clock of a file system has advanced since the last change of a file.
 ///
-/// Where times are in seconds (ext2) or in ticks of the kernel (before Linux 6.13), a change within
-/// the same one cannot be noticed. Returns at once where each change gets a time of its own.
+/// With times in seconds (ext2) or kernel ticks (before Linux 6.13), a second change within the
+/// same unit cannot be noticed. Returns at once if each change gets its own time.
 pub fn wait_for_tick(path: impl AsRef<Path>) {
     let folder = path.as_ref().parent().expect("a folder");
     let probe = tempfile::NamedTempFile::new_in(folder).expect("a file for the test");

@@ -1,4 +1,4 @@
-//! Headers to compare readers with: valid ones, and such with one to three things wrong.
+//! Headers for comparisons of readers: valid ones, and ones with one to three defects.
 
 /// A header, and the text of its dictionary.
 pub struct Generated {
@@ -7,7 +7,7 @@ pub struct Generated {
     pub is_changed: bool,
 }
 
-/// The same headers for the same seed, every second one changed.
+/// Returns the same headers for the same seed, every second one changed.
 pub fn headers(count: usize, seed: u64) -> Vec<Generated> {
     let mut random = Random(seed);
     let mut header = |i: usize| {
@@ -24,7 +24,7 @@ pub fn headers(count: usize, seed: u64) -> Vec<Generated> {
     (0..count).map(&mut header).collect()
 }
 
-/// The generator called splitmix64.
+/// The splitmix64 generator.
 struct Random(u64);
 
 impl Random {

@@ -1,4 +1,4 @@
-//! Histories of calls on a handle, against a plain `Vec` of rows.
+//! Histories of calls on a handle, compared with a plain `Vec` of rows.
 
 use std::io::ErrorKind::AlreadyExists;
 
@@ -12,33 +12,33 @@ use ndarray_memmap::{
 use crate::npy_common;
 use crate::{Place, open};
 
-/// One call, or a few that go together.
+/// One call, or a few related calls. Row numbers wrap around the length of the axis.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// So many rows, as a view of another array in steps of so many.
+    /// Appends a number of rows, from a view of another array with this step.
     Append(usize, isize),
     Push,
     Resize(usize),
-    /// Changes the row of this number, counted round.
+    /// Changes the row of this number.
     Write(usize),
     Sweep(Way),
     /// Changes every element.
     SweepMut(Way),
-    /// Reads the rows of these numbers along an axis, counted round; `usize::MAX` is none.
+    /// Reads the rows of these numbers along an axis; `usize::MAX` is out of bounds.
     Gather(usize, Vec<usize>),
-    /// Replaces them.
+    /// Replaces the rows of these numbers.
     Scatter(usize, Vec<usize>),
     Sync,
-    /// Does something with the rows from this number on, counted round, and each so many.
+    /// Runs an operation on a region of rows, from this number on and with this step.
     Region(Care, usize, usize),
     Commit,
     CommitAnyway,
     Rollback,
     Refresh,
-    /// Drops the array and opens the file again; creates it with so many rows.
+    /// Drops the array and opens the file again, or creates it with this many rows.
     Reopen(Mode, usize),
     CloseAndReopen(Mode, usize),
-    /// The same in mode `r+`, with so many rows more if the file is raw.
+    /// Opens the file again in mode `r+`, with this many additional rows if it is raw.
     ReopenLonger(usize),
 }
 
@@ -47,12 +47,12 @@ pub enum Step {
 pub struct Way {
     pub axis: usize,
     pub bytes: usize,
-    /// Which blocks are taken from the back, bit by bit.
+    /// Which blocks are taken from the back, one bit a block.
     pub backward: u8,
     pub cache: PageCache,
 }
 
-/// What is done with a region.
+/// The operation on a region.
 #[derive(Clone, Copy, Debug)]
 pub enum Care {
     Sync,
@@ -70,16 +70,16 @@ pub struct Kind {
     pub offset: u64,
 }
 
-/// A mapped array, a reader that follows it, and what both should be.
+/// A mapped array, a reader that follows it, and the expected rows of both.
 pub struct Trial {
     kind: Kind,
     place: Place,
     array: Option<MmapArray2<u32>>,
     mode: Mode,
     reader: Option<MmapArray2<u32>>,
-    /// What the file holds.
+    /// The rows of the file.
     file: Vec<Vec<u32>>,
-    /// What a private array shows instead.
+    /// The rows that a private array shows instead.
     own: Option<Vec<Vec<u32>>>,
     next: u32,
 }
@@ -113,7 +113,7 @@ impl Trial {
                 }
             }
             Step::Resize(len) => {
-                // The rows that the reader has may not go.
+                // The rows of the reader must not be truncated.
                 let len = self.reader.as_ref().map_or(0, |r| r.len_of(axis)).max(*len);
                 let resized = self.array_mut().resize(axis, len);
                 if self.is_growth(resized) {
@@ -169,7 +169,7 @@ impl Trial {
         assert_shows(self.kind, self.array(), self.rows());
     }
 
-    /// Drops everything and looks at the file.
+    /// Drops the arrays and checks the file.
     pub fn finish(mut self) {
         drop(self.array.take());
         self.assert_holds();
@@ -363,7 +363,7 @@ impl Trial {
         self.set(ReadWrite, array);
     }
 
-    /// Makes a file of zeros in place of the old one, which nobody has mapped then.
+    /// Creates a file of zeros in place of the old one, which is no longer mapped.
     fn create(&mut self, mode: Mode, count: usize) {
         drop(self.reader.take());
         let array = self.created(mode, count).unwrap();
@@ -432,7 +432,7 @@ impl Trial {
         array_of(self.kind, self.rows())
     }
 
-    /// Tells whether a call that makes an array grow may, and has.
+    /// Returns whether the mode allows growth; panics if the call disagrees.
     fn is_growth(&self, result: Result<()>) -> bool {
         match (self.mode, result) {
             (ReadOnly, Err(Error::ReadOnly)) => false,
@@ -442,7 +442,7 @@ impl Trial {
         }
     }
 
-    /// Tells whether a call that changes elements may, and has.
+    /// Returns whether the mode allows changes of elements; panics if the call disagrees.
     fn is_change(&self, result: Result<()>) -> bool {
         match (self.mode, result) {
             (ReadOnly, Err(Error::ReadOnly)) => false,
@@ -451,7 +451,7 @@ impl Trial {
         }
     }
 
-    /// Tells whether a call that is for private changes may have them, and has.
+    /// Returns whether the mode has private changes; panics if the call disagrees.
     fn is_private(&self, result: Result<()>) -> bool {
         match (self.mode, result) {
             (CopyOnWrite, Ok(())) => true,
@@ -468,14 +468,14 @@ impl Trial {
         }
     }
 
-    /// The file ends with the array.
+    /// Asserts that the file ends with the array.
     fn assert_exact(&self) {
         let start = if self.kind.npy { 128 } else { self.kind.offset };
         let bytes = self.file.len() * self.kind.width * 4;
         assert_eq!(self.place.len(), start + u64::try_from(bytes).unwrap());
     }
 
-    /// The file holds the rows and nothing else, behind zeros or a header that says so.
+    /// Asserts that the file holds only the rows, after zeros or a matching header.
     fn assert_holds(&self) {
         let mut bytes = vec![0; usize::try_from(self.kind.offset).unwrap()];
         if self.kind.npy {
@@ -508,14 +508,14 @@ fn array_of(kind: Kind, rows: &[Vec<u32>]) -> Array2<u32> {
     if kind.fortran { rows.reversed_axes() } else { rows }
 }
 
-/// Compares an array with the rows that it should have, all at once.
+/// Compares a whole array with the expected rows.
 fn assert_shows(kind: Kind, array: &MmapArray2<u32>, rows: &[Vec<u32>]) {
     let view = if kind.fortran { array.t() } else { array.view() };
     assert_eq!(view.shape(), [rows.len(), kind.width]);
     assert_eq!(view.as_slice(), Some(&rows.concat()[..]));
 }
 
-/// Counts indices round an axis, and tells whether all are of it.
+/// Wraps indices around an axis, and returns whether all are in bounds.
 fn round(indices: &[usize], len: usize) -> (Vec<usize>, bool) {
     let round = |index: &usize| match index.checked_rem(len) {
         Some(rest) if *index < usize::MAX => rest,

@@ -53,12 +53,12 @@ pub type Argument = (u8, u64, u64);
 pub const SHARED_FOR_READING: &[Argument] = &[(2, u64::MAX, 1), (3, 0x0f, 1)];
 /// `PROT_READ | PROT_WRITE`, `MAP_SHARED`.
 pub const SHARED_FOR_WRITING: &[Argument] = &[(2, u64::MAX, 3), (3, 0x0f, 1)];
-/// `O_TMPFILE`, but for `O_DIRECTORY` in it.
+/// The bits of `O_TMPFILE` without `O_DIRECTORY`.
 pub const UNNAMED: &[Argument] = &[(2, 0x40_0000, 0x40_0000)];
 pub const F_DUPFD_CLOEXEC: &[Argument] = &[(1, u64::MAX, 1030)];
 pub const ZERO_RANGE: &[Argument] = &[(1, 0x10, 0x10)];
 
-/// Runs `work` in a thread in which the kernel refuses the calls of these arguments.
+/// Runs `work` in a thread in which the kernel refuses calls with these arguments.
 pub fn refusing<T: Send>(
     call: i64,
     arguments: &[Argument],

@@ -1,5 +1,6 @@
-//! What may be asked of a file, and an oracle that knows nothing of the crate's arithmetic: it
-//! counts in numbers that hold all that can be asked, and lists the bytes of every element.
+//! Layouts of files, and an oracle that is independent of the crate's arithmetic.
+//!
+//! The oracle computes with numbers that cannot overflow, and lists the bytes of every element.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -14,7 +15,7 @@ use crate::{Place, open};
 /// The most bytes of an array, and the last byte of a file.
 const LIMIT: i128 = i64::MAX as i128;
 
-/// What is asked of a file.
+/// A requested layout of a file.
 #[derive(Clone, Debug)]
 pub struct Case {
     pub mode: Mode,
@@ -61,8 +62,9 @@ impl Case {
             + if self.is_empty() { 0 } else { span.min(i128::MAX / 2) }
     }
 
-    /// Tells whether two indices may name one element, by the rule that ndarray has: a stride
-    /// is longer than all axes of shorter strides together.
+    /// Returns whether two indices may name one element.
+    ///
+    /// ndarray's rule: each stride must be longer than all axes of shorter strides together.
     pub fn overlaps(&self) -> bool {
         let axes = self.shape.iter().zip(self.strides());
         let mut axes: Vec<_> = axes
@@ -79,7 +81,7 @@ impl Case {
             })
     }
 
-    /// Returns the bytes of each element, in the order of the indices; there must be few.
+    /// Returns the bytes of each element, in the order of the indices; for small cases only.
     pub fn elements(&self, size: usize) -> Vec<Range<usize>> {
         let strides = self.strides();
         let places: Vec<i128> = indices(IxDyn(&self.shape))
@@ -97,7 +99,7 @@ impl Case {
         starts.map(|start| start..start + size).collect()
     }
 
-    /// Compares what `resolve` has found with what is true.
+    /// Compares the result of `resolve` with the oracle.
     pub fn assert_resolved<A: Element>(
         &self,
         found: &Result<Layout<IxDyn>>,
@@ -117,13 +119,13 @@ impl Case {
         let is_custom = matches!(self.order, Order::Strides(_));
         let bytes = self.count().saturating_mul(wide(size));
         let end = self.end(size);
-        // Such a stride could not be turned round.
+        // The negation of such a stride would overflow.
         let endless =
             !self.is_empty() && self.strides().contains(&wide_signed(isize::MIN));
         let too_large =
             bytes > LIMIT || end > LIMIT || end - i128::from(self.offset) > LIMIT;
         let too_large = too_large || endless && is_custom;
-        // The strides of an array without elements may be refused too.
+        // The strides of an empty array may be refused too.
         let reach = (self.reach() + 1).saturating_mul(wide(size));
         let may_be_too_large = self.is_empty() && is_custom && reach > LIMIT;
 
@@ -170,7 +172,7 @@ impl Case {
         matches!(self.mode, Create | CreateNew) || self.grow && self.mode == ReadWrite
     }
 
-    /// Returns strides as they were given or follow from the order.
+    /// Returns the given strides, or the strides of the order.
     fn strides(&self) -> Vec<i128> {
         let rank = self.shape.len();
         let product = |axes: Range<usize>| {
@@ -183,12 +185,12 @@ impl Case {
         }
     }
 
-    /// Returns the number of elements, as if an axis without any had one.
+    /// Returns the number of elements, with each length of zero counted as one.
     fn count(&self) -> i128 {
         self.shape.iter().fold(1, |n: i128, &len| n.saturating_mul(wide(len.max(1))))
     }
 
-    /// Returns how many elements lie between the first and the last.
+    /// Returns the distance in elements between the first and the last.
     fn reach(&self) -> i128 {
         let axes = self.shape.iter().zip(self.strides());
         let reach = axes.fold(0, |n: i128, (&length, stride)| {
@@ -228,7 +230,7 @@ pub fn check<A: Pod + Debug + PartialEq>(case: &Case, file_len: usize) {
     mapped::<A>(case, bytes, &elements, end);
 }
 
-/// Opens a file in vain, which leaves it as it was.
+/// Asserts that opening a file fails and leaves the file as it was.
 fn refused<A: Pod>(case: &Case, bytes: &[u8]) {
     let place = if case.mode == CreateNew { Place::missing() } else { Place::of(bytes) };
     assert!(open::<A, _>(&case.options(), &place).is_err());
@@ -272,7 +274,7 @@ fn views<A: Pod + Debug + PartialEq>(
     bytes.copy_from_slice(&old);
 }
 
-/// The same through a file, by `open` and `load`.
+/// Compares arrays of a file with the elements, by `open` and `load`.
 fn mapped<A: Pod + Debug + PartialEq>(
     case: &Case,
     bytes: &[u8],

@@ -1,4 +1,4 @@
-//! What several test programs, benchmarks and fuzz targets need.
+//! Helpers shared by test programs, benchmarks and fuzz targets.
 #![expect(
     missing_docs,
     missing_debug_implementations,
@@ -32,7 +32,7 @@ mod user;
 
 /// Returns how many of `count` rounds a test makes: all, or one in `TEST_SAMPLE` of them.
 ///
-/// Steps of `.ci` that run the same tests once more, elsewhere or more slowly, set the variable.
+/// Steps of `.ci` set the variable when they run the same tests again, elsewhere or more slowly.
 pub fn sampled(count: usize) -> usize {
     let every =
         std::env::var("TEST_SAMPLE").map_or(1, |text| text.parse().expect("a number"));

@@ -1,4 +1,4 @@
-//! What tests of `.npy` files need: headers byte by byte, opening, creating.
+//! Helpers for tests of `.npy` files: headers byte by byte, opening, creating.
 #![expect(unsafe_code, reason = "mapping is unsafe; the one place where tests do it")]
 
 use std::path::Path;
@@ -44,13 +44,13 @@ pub fn create_plain<A: NpyElement, D: Dimension>(
     unsafe { npy::create(path, shape) }
 }
 
-/// Opens a `.npy` file of a test whose element type is not known.
+/// Opens a `.npy` file of a test with any element type.
 pub fn open_any(path: impl AsRef<Path>) -> Result<DynArray> {
     // SAFETY: as in `open`.
     unsafe { DynArray::open(path, Mode::ReadOnly) }
 }
 
-/// The first bytes of a file: version `major.0`, and `text` as it is.
+/// Returns the first bytes of a file: version `major.0`, and the unchanged `text`.
 pub fn raw(major: u8, text: &[u8]) -> Vec<u8> {
     let mut bytes = b"\x93NUMPY".to_vec();
     bytes.extend([major, 0]);
@@ -62,13 +62,13 @@ pub fn raw(major: u8, text: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The dictionary of a header.
+/// Returns the dictionary of a header.
 pub fn dictionary(descr: &str, order: char, shape: &str) -> String {
     let order = if order == 'F' { "True" } else { "False" };
     format!("{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}")
 }
 
-/// A file of version 1.0 whose data begin at a multiple of 64.
+/// Returns a file of version 1.0 whose data begin at a multiple of 64.
 pub fn file(descr: &str, order: char, shape: &str, data: &[u8]) -> Vec<u8> {
     let mut text = dictionary(descr, order, shape);
     while !(10 + text.len() + 1).is_multiple_of(64) {
@@ -78,7 +78,7 @@ pub fn file(descr: &str, order: char, shape: &str, data: &[u8]) -> Vec<u8> {
     [raw(1, text.as_bytes()), data.to_vec()].concat()
 }
 
-/// A file whose data begin at byte `offset`.
+/// Returns a file whose data begin at byte `offset`.
 pub fn file_at(
     offset: usize,
     descr: &str,
@@ -93,18 +93,18 @@ pub fn file_at(
     [header, data.to_vec()].concat()
 }
 
-/// A shape as Python writes it.
+/// Returns a shape as Python writes it.
 pub fn tuple(shape: &[usize]) -> String {
     let lengths: String = shape.iter().map(|length| format!("{length}, ")).collect();
     format!("({lengths})").replace(", )", ",)")
 }
 
-/// The header that a dictionary of a version is.
+/// Parses a dictionary as a header of a version.
 pub fn parse(major: u8, text: impl AsRef<[u8]>) -> Result<Header> {
     Header::parse(&raw(major, text.as_ref()))
 }
 
-/// The text of the error that a dictionary of version 1.0 is refused with.
+/// Returns the text of the error for a dictionary of version 1.0.
 #[track_caller]
 pub fn refused(text: impl AsRef<[u8]>) -> String {
     match parse(1, &text) {
@@ -113,7 +113,7 @@ pub fn refused(text: impl AsRef<[u8]>) -> String {
     }
 }
 
-/// Asserts that the dictionary of each text is refused in exactly these words.
+/// Asserts that the dictionary of each text is refused with exactly this error text.
 #[track_caller]
 pub fn all_refused(rows: &[(&str, &str)], dictionary: impl Fn(&str) -> String) {
     let messages = rows.iter().map(|(part, _)| (*part, refused(dictionary(part))));

@@ -1,4 +1,4 @@
-//! Files in folders of their own.
+//! Files in their own folders.
 #![expect(unsafe_code, reason = "mapping is unsafe; the one place where tests do it")]
 
 use std::fs::{self, File};
@@ -8,21 +8,21 @@ use ndarray::{Dimension, s};
 use ndarray_memmap::{Element, MapOptions, MmapArray, Mode, Result};
 use tempfile::TempDir;
 
-/// A path in a folder that nobody else uses, gone at the end of the test.
+/// A path in a folder used by one test only, removed at the end of the test.
 pub struct Place {
     folder: TempDir,
     path: PathBuf,
 }
 
 impl Place {
-    /// A path at which there is no file.
+    /// Returns a path without a file.
     pub fn missing() -> Self {
         let folder = tempfile::tempdir().expect("a folder for the test");
         let path = folder.path().join("array.bin");
         Self { folder, path }
     }
 
-    /// A file that holds `bytes`, on a disk, written and out of memory.
+    /// Returns a file that holds `bytes`, written to disk and not cached.
     #[cfg(target_os = "linux")]
     pub fn cold(bytes: &[u8]) -> Self {
         let folder = tempfile::tempdir_in(on_disk()).expect("a folder for the test");
@@ -33,7 +33,7 @@ impl Place {
         place
     }
 
-    /// Takes the file, which nobody has mapped, out of the page cache.
+    /// Evicts the file, which must not be mapped, from the page cache.
     #[cfg(target_os = "linux")]
     pub fn chill(&self) {
         use rustix::fs::{Advice, fadvise};
@@ -43,7 +43,7 @@ impl Place {
         fadvise(&file, 0, None, Advice::DontNeed).expect("the page cache drops it");
         let whole = open::<u8, _>(&MapOptions::new(Mode::ReadOnly), self);
         let residency = whole.expect("it opens").region(s![..]).residency();
-        assert!(residency < 0.01, "{residency} of the file is still in memory");
+        assert!(residency < 0.01, "{residency} of the file is still cached");
     }
 
     /// Returns a field of all mappings of the file in `/proc/self/smaps`, in KiB.
@@ -69,14 +69,14 @@ impl Place {
         sum
     }
 
-    /// A file that holds `bytes`.
+    /// Returns a file that holds `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         let place = Self::missing();
         fs::write(&place.path, bytes).expect("a file for the test");
         place
     }
 
-    /// A file of `len` bytes, all of them holes.
+    /// Returns a sparse file of `len` bytes without data.
     pub fn sparse(len: u64) -> Self {
         let place = Self::of(b"");
         place.file().set_len(len).expect("a sparse file for the test");
@@ -97,12 +97,12 @@ impl Place {
         options.read(true).write(true).open(&self.path).expect("the file of the test")
     }
 
-    /// The bytes of the file; `None` if there is no file.
+    /// Returns the bytes of the file, or `None` if there is no file.
     pub fn bytes(&self) -> Option<Vec<u8>> {
         self.path.exists().then(|| fs::read(&self.path).expect("the file of the test"))
     }
 
-    /// Compares the file with `bytes`, and names the first that differs.
+    /// Asserts that the file holds `bytes`; the message names the first difference.
     #[track_caller]
     pub fn assert_holds(&self, bytes: &[u8]) {
         let found = self.bytes().expect("a file");
@@ -128,14 +128,14 @@ impl AsRef<Path> for Place {
     }
 }
 
-/// Returns a folder for temporary files whose page cache a test can watch.
+/// Returns a folder for temporary files whose page cache a test can observe.
 ///
-/// The folder of `TMPDIR`, else that of the build, else a usual one: files of tmpfs never leave
-/// the page cache, those of FUSE leave it whenever one is opened.
+/// The first choice is `TMPDIR`, then the folder of the build, then a usual one. Pages of tmpfs
+/// are never evicted, and FUSE evicts the pages of a file whenever the file is opened.
 #[cfg(target_os = "linux")]
 fn on_disk() -> PathBuf {
     let program = std::env::current_exe().expect("the path of the test");
-    // cargo makes this one beside the folders of the profiles.
+    // cargo creates this folder beside the folders of the profiles.
     let build = program.ancestors().map(|folder| folder.join("tmp"));
     let usual = ["/var/tmp", "/tmp"].map(PathBuf::from);
     std::env::var_os("TMPDIR")

@@ -1,4 +1,4 @@
-//! A process that runs Python: jobs and answers are one line of JSON each.
+//! A process that runs Python: each job and each answer is one line of JSON.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
@@ -13,12 +13,12 @@ pub struct Python {
 }
 
 impl Python {
-    /// Starts the Python that `NUMPY_PYTHON` names with a script.
+    /// Starts the Python named by `NUMPY_PYTHON` with a script.
     pub fn start(script: &str) -> Self {
         Self::find(script).expect("NUMPY_PYTHON names a Python")
     }
 
-    /// Starts the Python that `NUMPY_PYTHON` names, if it is set, with a script.
+    /// Starts the Python named by `NUMPY_PYTHON`, if set, with a script.
     pub fn find(script: &str) -> Option<Self> {
         Some(Self::run(std::env::var_os("NUMPY_PYTHON")?, script))
     }
@@ -44,7 +44,7 @@ impl Python {
 
     pub fn end(self) {
         let Self { mut child, to, from: _ } = self;
-        // The end of its input is the end of the process.
+        // The process ends at the end of its input.
         drop(to);
         assert!(child.wait().expect("it ends").success());
     }

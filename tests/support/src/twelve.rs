@@ -4,7 +4,7 @@ use ndarray_memmap::{MapOptions, MmapArray2, Mode};
 
 use crate::{Place, open};
 
-/// A file of the numbers from 1 to 12, in the machine's byte order.
+/// Returns a file of the numbers from 1 to 12, in the native byte order.
 pub fn twelve() -> Place {
     let numbers: Vec<f64> = (1..=12).map(f64::from).collect();
     Place::of(bytemuck::cast_slice(&numbers))

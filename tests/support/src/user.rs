@@ -1,13 +1,13 @@
-//! The user that has no rights of its own.
+//! The unprivileged user.
 #![expect(unsafe_code, reason = "the calls that change the user are unsafe")]
 
-/// The user and the group `nobody`.
+/// The user ID and group ID without privileges.
 const NOBODY: u32 = 65_534;
 
-/// Stops being root, for good; does nothing if the process is not root.
+/// Drops root privileges permanently; does nothing if the process is not root.
 ///
-/// What follows can reach files of the working folder even where `nobody` cannot reach the
-/// folder by its path, as in a private folder for temporary files.
+/// Afterwards the process can still reach files of its working folder. This holds even if the
+/// unprivileged user cannot reach the folder by its path, as in a private temporary folder.
 pub fn become_nobody() {
     if is_root() {
         // SAFETY: no groups are passed; none of the calls touches memory of this process.
@@ -21,6 +21,6 @@ pub fn become_nobody() {
 }
 
 fn is_root() -> bool {
-    // SAFETY: the call takes nothing and cannot fail.
+    // SAFETY: the call takes no arguments and cannot fail.
     unsafe { libc::geteuid() == 0 }
 }

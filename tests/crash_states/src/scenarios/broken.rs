@@ -1,4 +1,4 @@
-//! Programs that break promises, to show that this is found.
+//! Programs that break promises, to show that the checks detect them.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -36,7 +36,7 @@ fn write_header(file: &File, count: usize) {
     file.write_all_at(&header, 0).expect("the header can be written");
 }
 
-/// Counts rows before they are there, and removes rows before they are no longer counted.
+/// Counts rows before it writes them, and removes rows while the header still counts them.
 fn wrong_order(recorder: &mut Recorder<'_>) {
     let mut file = open(recorder);
     for count in [75, 90, 50, 80, 40, 95, 30, 45] {
@@ -45,7 +45,7 @@ fn wrong_order(recorder: &mut Recorder<'_>) {
         let may_do = |model: &mut FileModel| model.last().resize(count, stamp);
         if count < before {
             let cut = || {
-                file.set_len((128 + count * 400) as u64).expect("the file can be cut");
+                file.set_len((128 + count * 400) as u64).expect("it can be truncated");
                 Ok(())
             };
             recorder.call("cut, then header", "x.npy", may_do, cut, |_| ());
@@ -63,7 +63,7 @@ fn wrong_order(recorder: &mut Recorder<'_>) {
     recorder.settle();
 }
 
-/// Claims that rows are durable which were only stored.
+/// Claims that rows are durable after only storing them.
 fn durable_without_sync(recorder: &mut Recorder<'_>) {
     let file = open(recorder);
     for start in 0..12 {
@@ -81,7 +81,7 @@ fn durable_without_sync(recorder: &mut Recorder<'_>) {
     recorder.settle();
 }
 
-/// Claims that a file is replaced as a whole which is written over.
+/// Claims that a file is replaced atomically, but overwrites it in place.
 fn replaced_in_place(recorder: &mut Recorder<'_>) {
     let file = open(recorder);
     for _ in 0..12 {

@@ -21,7 +21,7 @@ fn prepare(files: &mut Preparation<'_>) -> std::io::Result<()> {
     files.raw("x.raw", (60, 100))
 }
 
-/// The order of two changes is that of the syncs between them.
+/// Syncs between two changes determine their order on disk.
 fn store_and_sync(recorder: &mut Recorder<'_>) {
     for name in NAMES {
         let mut array = recorder.open(name, Mode::ReadWrite);

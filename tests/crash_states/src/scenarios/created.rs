@@ -1,4 +1,4 @@
-//! New files: when they are there, and with them what was stored.
+//! New files: when the file and the stored rows are durable.
 
 use super::{Scenario, create_options, plain};
 use crate::model::Format;
@@ -38,7 +38,7 @@ fn create_and_close(recorder: &mut Recorder<'_>) {
     }
 }
 
-/// Syncs rows that lie in other pages than the header.
+/// Syncs rows in pages other than the header's.
 fn create_and_sync_rows_npy(recorder: &mut Recorder<'_>) {
     create_and_sync_rows(recorder, "x.npy", plain(), 1);
 }
@@ -47,7 +47,7 @@ fn create_and_sync_rows_raw(recorder: &mut Recorder<'_>) {
     create_and_sync_rows(recorder, "x.raw", Format::Raw, 1);
 }
 
-/// Syncs rows of a file whose header has pages of its own.
+/// Syncs rows of a file whose header fills whole pages.
 fn create_and_sync_rows_behind_a_page(recorder: &mut Recorder<'_>) {
     create_and_sync_rows(recorder, "x.npy", plain(), 4096);
 }

@@ -1,4 +1,4 @@
-//! Arrays that grow and shrink, with syncs and without.
+//! Arrays that grow and shrink, with and without syncs.
 
 use ndarray_memmap::Mode;
 
@@ -62,7 +62,7 @@ fn append_without_syncs(recorder: &mut Recorder<'_>) {
     recorder.settle();
 }
 
-/// Appends pieces that are written by a call and not stored.
+/// Appends pieces that a write call writes, instead of stores through the mapping.
 fn append_large_pieces(recorder: &mut Recorder<'_>) {
     let mut log = log(recorder, plain());
     for added in [1, 200, 3, 400] {
@@ -109,7 +109,7 @@ fn push_one_by_one(recorder: &mut Recorder<'_>) {
     recorder.settle();
 }
 
-/// Pushes rows whose pages the header does not share.
+/// Pushes rows in pages other than the header's.
 fn push_behind_a_page(recorder: &mut Recorder<'_>) {
     for (name, align) in [("half", 512), ("one", 4096), ("two", 8192)] {
         let options = create_options().data_align(align);

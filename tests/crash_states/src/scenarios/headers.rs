@@ -1,4 +1,4 @@
-//! Headers whose count gets another digit, anywhere in a sector and in a page.
+//! Headers whose row count gains a digit, at any place in a sector and in a page.
 
 use std::io;
 
@@ -40,10 +40,10 @@ fn digits(recorder: &mut Recorder<'_>) {
     }
 }
 
-/// Makes files whose count begins around the byte `at`, with the header that NumPy writes.
+/// Makes files whose row count begins around the byte `at`, with the header that NumPy writes.
 fn prepare_at(files: &mut Preparation<'_>, at: usize) -> io::Result<()> {
     for (index, name) in NAMES.iter().enumerate() {
-        // From so far before the boundary that all of the shape is before it, to behind it.
+        // The places range from the whole shape before the boundary to the whole shape after it.
         let descr = record(at - 70 - 28 + 2 * index);
         files.npy(name, &descr, (99, 10), None)?;
     }
@@ -55,7 +55,7 @@ const NAMES: [&str; 16] = [
     "14", "15",
 ];
 
-/// Makes files whose header has room for one more digit, and not for a whole word.
+/// Makes files whose header has room for one more digit, but not for a whole 8-byte word.
 fn prepare_tight_at(files: &mut Preparation<'_>, at: usize) -> io::Result<()> {
     for (index, name) in NAMES.iter().enumerate() {
         let descr = record(at - 70 - 20 + index);
@@ -88,7 +88,7 @@ fn push_to_all(recorder: &mut Recorder<'_>) {
 
 const HUNDRED_MILLION: usize = 100_000_000;
 
-/// Makes a file of zeros, whose next rows need a ninth digit.
+/// Makes a file of zeros whose row count gains a ninth digit with the next rows.
 fn prepare_huge(files: &mut Preparation<'_>) -> io::Result<()> {
     let count = HUNDRED_MILLION - 1;
     let path = files.root.join("huge");

@@ -1,4 +1,4 @@
-//! What programs do until the power fails.
+//! The calls that programs make until the power fails.
 
 mod broken;
 mod changes;
@@ -18,13 +18,13 @@ use crate::model::Format;
 use crate::preparation::Preparation;
 use crate::recorder::Recorder;
 
-/// Calls of the crate, on files that were prepared.
+/// Calls of the crate on prepared files.
 #[derive(Debug)]
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) prepare: fn(&mut Preparation<'_>) -> io::Result<()>,
     pub(crate) run: fn(&mut Recorder<'_>),
-    /// Whether it breaks promises on purpose, which has to be found.
+    /// Whether the scenario breaks promises on purpose, which the checks must detect.
     pub(crate) is_broken: bool,
 }
 

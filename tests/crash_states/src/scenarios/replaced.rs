@@ -1,4 +1,4 @@
-//! Files that others take the place of.
+//! Files that are replaced by other files.
 
 use ndarray_memmap::Mode;
 
@@ -34,7 +34,7 @@ fn publish_over_files(recorder: &mut Recorder<'_>) {
     recorder.settle();
 }
 
-/// Headers without room for another digit, at an odd place.
+/// Makes headers without room for another digit, at an odd place.
 fn prepare_tight(files: &mut Preparation<'_>) -> std::io::Result<()> {
     for (name, descr) in [("x.npy", PLAIN.to_owned()), ("y.npy", record(470))] {
         let quoted =
