@@ -1,15 +1,15 @@
-//! The modes of a mapping and what each allows; knows nothing of files.
+//! The modes of a mapping and their permissions, and the kinds of advice; knows nothing of files.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::Error;
 
-/// How a file is opened and what becomes of changes to the array.
+/// Determines how a file is opened, and whether changes of the array reach the file.
 ///
-/// There is no default, since the choice decides whether a file can be changed.
+/// There is no default, because the mode determines whether the file can be changed.
 ///
-/// | mode | NumPy | the file | changes |
+/// | mode | NumPy | the file | changes of the array |
 /// |---|---|---|---|
 /// | `ReadOnly` | `r` | must exist | impossible |
 /// | `CopyOnWrite` | `c` | must exist, read permission is enough | private, written only by [`commit`](crate::MmapArray::commit) |
@@ -33,28 +33,29 @@ pub enum Mode {
     ReadOnly,
     /// Maps an existing file for reading and private changes (`MAP_PRIVATE`).
     ///
-    /// Not a snapshot: pages that were not changed here may show later changes of the file.
+    /// The array is not a snapshot: pages without private changes may show later changes of the
+    /// file.
     CopyOnWrite,
     /// Maps an existing file for reading and writing.
     ReadWrite,
-    /// Maps a new file of zeros for reading and writing; replaces what was there.
+    /// Maps a new file of zeros for reading and writing; replaces an existing file.
     Create,
     /// Maps a new file of zeros for reading and writing; fails if the file exists.
     CreateNew,
 }
 
 impl Mode {
-    /// Tells whether the array can be changed.
+    /// Returns whether the array can be changed.
     pub(crate) fn is_mutable(self) -> bool {
         self != Self::ReadOnly
     }
 
-    /// Tells whether changes of the array reach the file.
+    /// Returns whether changes of the array reach the file.
     pub(crate) fn writes_file(self) -> bool {
         matches!(self, Self::ReadWrite | Self::Create | Self::CreateNew)
     }
 
-    /// Tells whether the array starts as zeros, whatever the file held.
+    /// Returns whether the array starts as zeros, whatever the file contained.
     pub(crate) fn creates(self) -> bool {
         matches!(self, Self::Create | Self::CreateNew)
     }
@@ -87,38 +88,39 @@ impl FromStr for Mode {
     }
 }
 
-/// What the kernel is told of the accesses to come (`madvise`).
+/// Advice about future accesses, which is passed to the kernel (`madvise`).
 ///
-/// Advice changes speed only. A system that does not know one ignores it.
+/// Advice changes only the speed. A system ignores advice that it does not support.
 ///
-/// | to do | advise | seen |
+/// | accesses | advice | measured |
 /// |---|---|---|
-/// | all kinds of things | nothing | the disk's speed, where its readahead is set well |
-/// | read all once | nothing, and [`sweep`](crate::MmapArray::sweep) | 0.76 of the time, in bounded memory |
+/// | mixed | none | the disk's speed, if its readahead is set well |
+/// | read all once | none, and [`sweep`](crate::MmapArray::sweep) | 0.76 of the time, in bounded memory |
 /// | read all, more than once | `HugePage` | 0.74 of the time, and faster the next time |
-/// | read rows in no order | nothing, and [`gather`](crate::MmapArray::gather) | 1/40 of the time |
-/// | read single elements in no order, seldom | `Random` | reads 4 KiB where others read up to megabytes |
+/// | read rows in random order | none, and [`gather`](crate::MmapArray::gather) | 1/40 of the time |
+/// | read single elements in random order, rarely | `Random` | reads 4 KiB, other advice up to megabytes |
 /// | – | `WillNeed` | 1.2 times as long, and slower the next time |
 ///
-/// Seen is a sum of 64 MiB that are not in memory beside no advice, with Linux 6.18 on ext4;
-/// `cargo bench --features rayon --bench larger_than_memory` tells of other machines.
+/// The last column compares with no advice. The benchmark sums 64 MiB that are not cached, with
+/// Linux 6.18 on ext4. Run `cargo bench --features rayon --bench larger_than_memory` to measure
+/// another machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Advice {
-    /// No advice: the kernel reads ahead as much as the disk is set to.
+    /// Gives no advice: the kernel reads ahead as configured for the disk.
     #[default]
     Normal,
-    /// Pages are wanted in order; no faster than `Normal` in what was seen.
+    /// Announces accesses in order; not faster than `Normal` in the measurements.
     Sequential,
-    /// Pages are wanted in no order: do not read ahead.
+    /// Announces accesses in random order: the kernel does not read ahead.
     ///
-    /// A scan of pages that are not in memory takes 20 times as long then, and later ones
-    /// are slower too, since the page cache holds them one by one.
+    /// A scan of pages that are not cached then takes 20 times as long. Later scans are slower
+    /// too, because the page cache holds the pages one by one.
     Random,
-    /// All pages are wanted soon: begin to read them.
+    /// Announces accesses to all pages soon: the kernel begins to read the pages.
     ///
-    /// They come one by one, which takes longer than to read them when they are touched.
+    /// The kernel reads the pages one by one, which takes longer than reading them on access.
     WillNeed,
-    /// All is read by whole pieces of 2 MiB (Linux, from 5.18 on).
+    /// Reads the file in whole pieces of 2 MiB (Linux 5.18 and later).
     HugePage,
 }

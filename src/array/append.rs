@@ -1,23 +1,46 @@
-//! Arrays that grow with their files: what may grow, and by what.
+//! Appending rows to an array and its file.
 
-use std::cmp::Ordering;
+use std::fs::File;
+use std::io;
 
-use ndarray::{ArrayRef, Axis, Dimension, RemoveAxis};
+use bytemuck::{bytes_of, cast_slice};
+use ndarray::{ArrayRef, Axis, Dimension, RemoveAxis, Slice};
 
-use crate::array::MmapArray;
-use crate::array::region::Place;
-use crate::array::row_count::{Count, Source};
+use super::MmapArray;
+use super::row_count::{RowCount, RowHeader};
 use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::file;
-use crate::file::mark;
-use crate::layout::check_axis;
+use crate::file::{self, FileEnd, allocate, mark};
+use crate::layout::{Layout, check_axis};
+use crate::mapping::Backing;
 use crate::mode::Mode;
+use crate::sys::space;
 
-/// Rows of fewer bytes are stored into pages, rows of more are written by the system.
+/// Rows of fewer bytes are stored into pages; more bytes are written by `write`.
 ///
-/// A store costs a fault for each page, a write costs a call.
+/// A store costs a fault for each page, a write costs a system call.
 const SMALL: usize = 1 << 16;
+/// The most bytes of rows that are copied at a time into the order of the array.
+const PIECE: usize = 1 << 20;
+
+/// How rows reach the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AppendPath {
+    /// By stores into pages whose blocks are allocated.
+    Store,
+    /// By `write`; into blocks that are allocated first if `allocates`, and synced before the header
+    /// counts the rows if `syncs`.
+    Write { allocates: bool, syncs: bool },
+}
+
+/// How much of the file is checked before it grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FileCheck {
+    /// The header only: the file is known to be long enough.
+    Header,
+    /// The header and the length.
+    Whole,
+}
 
 impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// Adds rows at the end of an axis, and to the file.
@@ -106,38 +129,10 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// ```
     pub fn append(&mut self, axis: Axis, rows: &ArrayRef<A, D>) -> Result<()> {
         let fortran = self.growing_order(axis)?;
-        // Rows of a type without a number of axes may lack this one.
+        // Rows of a type without a fixed number of axes may lack this axis.
         let count = rows.shape().get(axis.index()).copied().unwrap_or(1);
         self.expect_rows(axis, count, rows)?;
-        self.append_in(fortran, axis, rows)
-    }
-
-    /// Appends rows that fit to an array whose order is known.
-    fn append_in(
-        &mut self,
-        fortran: bool,
-        axis: Axis,
-        rows: &ArrayRef<A, D>,
-    ) -> Result<()> {
-        let added = rows.len_of(axis);
-        let count = self.len_of(axis).checked_add(added).ok_or(Error::TooLarge)?;
-        let layout = self.layout().with_rows(fortran, count, align_of::<A>())?;
-        if added == 0 {
-            return Ok(());
-        }
-        let old = self.layout().clone();
-        let is_small = layout.len().saturating_sub(old.len()) < SMALL;
-        let Place { pages, .. } = self.place();
-        let is_provided = pages.tail.is_provided(layout.end()) && !pages.is_guarded();
-        let left_over = self.confirm(count, is_small && is_provided)?;
-        let reached = layout.end();
-        let appended = self
-            .begin(left_over)
-            .and_then(|()| self.append_as(layout, count, is_small, rows, axis));
-        if appended.is_err() {
-            self.retreat(old, reached);
-        }
-        appended
+        self.append_rows(fortran, axis, rows)
     }
 
     /// Adds one row at the end of an axis, and to the file; see [`append`](Self::append).
@@ -161,74 +156,159 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             return Err(mismatch());
         }
         let row = row.view().insert_axis(axis).into_dimensionality::<D>();
-        self.append_in(fortran, axis, &row.map_err(|_| mismatch())?)
+        self.append_rows(fortran, axis, &row.map_err(|_| mismatch())?)
     }
 
-    /// Changes the length of an axis, and of the file: by zeros at its end, or by cutting off.
-    ///
-    /// Along the same axis as [`append`](Self::append) and with the same care. Space is
-    /// reserved for what is added. What is cut off is lost; another array that has it mapped
-    /// dies of `SIGBUS` when it looks there. On Windows a file that is mapped cannot be cut.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`append`](Self::append), with the same array and file as before.
-    pub fn resize(&mut self, axis: Axis, len: usize) -> Result<()> {
-        let fortran = self.growing_order(axis)?;
-        let layout = self.layout().with_rows(fortran, len, align_of::<A>())?;
-        let old = self.len_of(axis);
-        let left_over = self.confirm(len, false)?;
-        match len.cmp(&old) {
-            Ordering::Equal => self.begin(left_over).and_then(|()| self.trim()),
-            Ordering::Greater => {
-                self.begin(left_over)?;
-                self.stretch(layout, len)
-            }
-            Ordering::Less => {
-                self.begin(left_over)?;
-                self.cut(layout, old, len)
-            }
+    /// Appends rows of the right shape; after an error, array and file are as before.
+    fn append_rows(
+        &mut self,
+        fortran: bool,
+        axis: Axis,
+        rows: &ArrayRef<A, D>,
+    ) -> Result<()> {
+        let (old, added) = (self.len_of(axis), rows.len_of(axis));
+        let count = old.checked_add(added).ok_or(Error::TooLarge)?;
+        let layout = self.layout().with_rows(fortran, count, align_of::<A>())?;
+        if added == 0 {
+            return Ok(());
         }
+        let is_small = layout.len().saturating_sub(self.layout().len()) < SMALL;
+        let backing = self.backing();
+        let is_allocated = backing.preallocation.holds(layout.end());
+        let is_known = is_small && is_allocated && !backing.mapping.is_guarded();
+        let check = if is_known { FileCheck::Header } else { FileCheck::Whole };
+        let left_over = self.check_file(count, check)?;
+        let mut append = || {
+            self.finish_growth(left_over)?;
+            self.reserve_early(layout.len())?;
+            let path = self.append_path(&layout, is_small)?;
+            let end = self.write_appended(path, &layout, axis, rows)?;
+            self.reserve(layout.len(), None)?;
+            self.relayout(fortran, count, Some(end))?;
+            self.show_rows(path, axis, old, rows)?;
+            self.write_row_count(count, path == AppendPath::Store)
+        };
+        let appended = append();
+        if appended.is_err() {
+            self.revert(fortran, old, layout.end());
+        }
+        appended
     }
 
-    /// Returns whether the array is in Fortran order, if an axis can grow.
-    fn growing_order(&self, axis: Axis) -> Result<bool> {
-        self.place().pages.intact()?;
+    /// Chooses how rows reach the file, and extends the file for rows that a header counts.
+    ///
+    /// The header may reach the disk before the rows that it counts. The file is therefore extended
+    /// first, also on disk. If the file cannot be extended, the rows are synced before they are
+    /// counted.
+    fn append_path(&mut self, layout: &Layout<D>, is_small: bool) -> Result<AppendPath> {
+        let (from, end) = (self.layout().end(), layout.end());
+        let counts = self.has_header();
+        let backing = self.backing_mut();
+        let is_extended =
+            counts && backing.could_extend(|backing| backing.extend_ahead(from, end))?;
+        let is_allocated = is_extended && backing.allocate_ahead(end).is_ok();
+        Ok(match is_small && is_allocated {
+            true => AppendPath::Store,
+            false => AppendPath::Write {
+                allocates: !is_small && !is_allocated,
+                syncs: counts && !is_extended,
+            },
+        })
+    }
+
+    /// Writes rows behind the array unless they will be stored; returns the end of the file.
+    fn write_appended(
+        &self,
+        path: AppendPath,
+        layout: &Layout<D>,
+        axis: Axis,
+        rows: &ArrayRef<A, D>,
+    ) -> Result<FileEnd> {
+        let (from, end) = (self.layout().end(), layout.end());
+        let backing = self.backing();
+        let Some(file) = &backing.file else { return Ok(FileEnd::default()) };
+        let AppendPath::Write { allocates, syncs } = path else {
+            return Ok(backing.preallocation.file_end());
+        };
+        let written = allocate::check_limit(end)
+            .and_then(|()| match allocates {
+                true => space::fill_holes(file, from..end),
+                false => Ok(()),
+            })
+            .and_then(|()| write(file, rows, axis, from));
+        let written = written.map_err(allocate::refusal("extend", end, &backing.path))?;
+        if syncs {
+            backing.sync_data()?;
+        }
+        Ok(written)
+    }
+
+    /// Makes the array show appended rows: stores them, or compares them with the mapping where a
+    /// mapping may not show a `write`.
+    ///
+    /// Rows that are shown already are not stored, since a store writes the page once more.
+    fn show_rows(
+        &mut self,
+        path: AppendPath,
+        axis: Axis,
+        old: usize,
+        rows: &ArrayRef<A, D>,
+    ) -> Result<()> {
+        let stores = path == AppendPath::Store;
+        if !stores && self.backing_mut().file_system().is_coherent {
+            return Ok(());
+        }
+        let mut added = self.view_mut()?;
+        added.slice_axis_inplace(axis, Slice::from(old..));
+        added.zip_mut_with(rows, |to, from| {
+            if stores || bytes_of(to) != bytes_of(from) {
+                *to = *from;
+            }
+        });
+        self.backing().intact()
+    }
+
+    /// Returns whether the array is in Fortran order; an error if `axis` cannot grow.
+    pub(super) fn growing_order(&self, axis: Axis) -> Result<bool> {
+        self.backing().intact()?;
         match self.mode() {
             Mode::ReadOnly => return Err(Error::ReadOnly),
             Mode::CopyOnWrite => return Err(Error::PrivateChanges),
             Mode::ReadWrite | Mode::Create | Mode::CreateNew => {}
         }
         check_axis(axis, self.ndim())?;
-        let known = match self.source() {
-            Source::Header(header) => Some(header.is_fortran()),
-            Source::Caller | Source::File => None,
-            Source::Window => return Err(Error::WindowGrows),
+        let known = match self.row_count() {
+            RowCount::Header(header) => Some(header.is_fortran()),
+            RowCount::Fixed | RowCount::FileLength => None,
+            RowCount::Window => return Err(Error::WindowGrows),
         };
         self.layout().order_along(axis, known)
     }
 
-    /// Makes sure that the file is as this array has left it, and can have `count` rows.
+    /// Fails unless the file is as this array has left it, and can have `count` rows.
     ///
-    /// If nothing `but_the_count` is asked, the file itself is not looked at. Returns the length
-    /// of a file that has something left over beyond the array.
-    fn confirm(&self, count: usize, but_the_count: bool) -> Result<Option<u64>> {
+    /// Returns the length of a file with bytes beyond the array that an earlier growth has left.
+    pub(super) fn check_file(
+        &self,
+        count: usize,
+        check: FileCheck,
+    ) -> Result<Option<u64>> {
         let end = self.layout().end();
-        let Place { pages, path, .. } = self.place();
-        let Some(file) = pages.file() else { return Ok(None) };
-        if let Source::Header(header) = self.source() {
+        let Backing { file, path, preallocation, .. } = self.backing();
+        let Some(file) = file else { return Ok(None) };
+        if let RowCount::Header(header) = self.row_count() {
             header.check(file, path, count)?;
         }
-        if but_the_count {
+        if check == FileCheck::Header {
             return Ok(None);
         }
         let found = file::regular_len(file, path)?;
-        let expected = pages.tail.reach().unwrap_or(end);
+        let expected = preallocation.file_len().unwrap_or(end);
         if found < expected {
             return Err(Error::FileTooShort { needed: expected, found });
         }
-        let is_left_over = match self.source() {
-            Source::Header(header) if pages.tail.reach().is_none() => {
+        let is_left_over = match self.row_count() {
+            RowCount::Header(header) if preallocation.file_len().is_none() => {
                 header.confirm(file, path)?;
                 found > end
                     && (self.is_part_of_row(header.as_ref(), found)
@@ -243,11 +323,33 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         }
     }
 
-    /// Tells whether what a file has beyond whole rows is a part of one that its header counts.
-    fn is_part_of_row(&self, header: &dyn Count, found: u64) -> bool {
+    /// Returns whether the bytes beyond whole rows are a part of a row that the header counts.
+    fn is_part_of_row(&self, header: &dyn RowHeader, found: u64) -> bool {
         let fortran = header.is_fortran();
         let rows = self.layout().rows(fortran);
         let one_more = self.layout().with_rows(fortran, rows.saturating_add(1), 1);
         header.count() > rows && one_more.is_ok_and(|one_more| found < one_more.end())
     }
+}
+
+/// Writes rows to a file from a byte on, in the order of an array that grows along `axis`.
+fn write<A: Element, D: Dimension>(
+    file: &File,
+    rows: &ArrayRef<A, D>,
+    axis: Axis,
+    at: u64,
+) -> io::Result<FileEnd> {
+    let rows = if axis.index() == 0 { rows.view() } else { rows.view().reversed_axes() };
+    if let Some(elements) = rows.as_slice() {
+        return FileEnd::write(file, cast_slice(elements), at);
+    }
+    let row = rows.len().checked_div(rows.len_of(Axis(0))).unwrap_or(0);
+    let count = PIECE.checked_div(row.saturating_mul(size_of::<A>())).unwrap_or(1);
+    let mut end = FileEnd::write(file, &[], at)?;
+    for piece in rows.axis_chunks_iter(Axis(0), count.max(1)) {
+        let piece = piece.as_standard_layout();
+        let bytes = cast_slice(piece.as_slice().unwrap_or_default());
+        end = FileEnd::write(file, bytes, end.byte())?;
+    }
+    Ok(end)
 }

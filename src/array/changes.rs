@@ -9,19 +9,15 @@ use std::path::Path;
 use ndarray::Dimension;
 
 use crate::array::MmapArray;
-#[cfg(target_os = "linux")]
-use crate::array::region::Place;
-use crate::element::Element;
-use crate::element::needs_check;
+use crate::element::{Element, needs_check};
 use crate::error::{Error, Result};
-use crate::file;
-use crate::file::allocate;
-use crate::file::holes::FilledHoles;
 use crate::file::whole_write::{whole_elements, write_or_restore};
+use crate::file::{self, allocate};
 use crate::layout::view::check_part;
-use crate::mapping::Pages;
-#[cfg(target_os = "linux")]
+use crate::mapping::{Backing, Mapping};
+use crate::sys;
 use crate::sys::file_system::FileSystem;
+use crate::sys::holes::FilledHoles;
 
 /// What a commit does if the file is not as it was when it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +45,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let private = self.private_pages(target)?;
         let changed = self.changed_pages(&private, target)?;
         // What was lost while it was compared differs too.
-        self.place().pages.intact()?;
+        self.backing().intact()?;
         let offset = self.offset();
         let in_file = |range: &Range<usize>| file::bytes_of(range, offset);
         let last = changed.last().map_or(0, |last| in_file(last).end);
@@ -64,7 +60,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let written = written.map_err(allocate::refusal("commit to", end, path));
         // After a failure the file shows what the disk may not have: to compare and write once
         // more would find nothing to do, and succeed.
-        let synced = self.place().pages.write("commit to", path, || file.sync_all());
+        let synced = self.backing().write("commit to", || file.sync_all());
         written.and(synced)?;
         let found = file::regular_len(file, path)?;
         if found < end {
@@ -73,16 +69,16 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         if target.shows_another_file() && !changed.is_empty() {
             return self.map_again(file, &changed);
         }
-        let pages = self.pages_mut();
+        let mapping = &mut self.backing_mut().mapping;
         // They are the file's now; those that are locked in memory stay as they are.
-        private.iter().for_each(|range| drop(pages.discard(range)));
+        private.iter().for_each(|range| drop(mapping.discard(range)));
         Ok(())
     }
 
     /// Returns the ranges of bytes whose pages are private, changed or not.
     fn private_pages(&self, target: &Target<'_>) -> Result<Vec<Range<usize>>> {
         let all = 0..self.layout().len();
-        match self.place().pages.private(&all) {
+        match self.backing().mapping.private(&all) {
             // Of a file that is as it was, what differs is what was changed.
             Err(_) if target.conflict == Conflict::Refuse => {
                 Ok(iter::once(all).collect())
@@ -103,14 +99,14 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let (offset, mut changed) = (self.offset(), Vec::new());
         for range in private {
             if target.shows_another_file() {
-                let found = self.pages_mut().changed(range, file, offset);
+                let found = self.backing_mut().mapping.changed(range, file, offset);
                 let (mut found, is_same) = found.map_err(Error::io("compare", path))?;
                 if !is_same && conflict == Conflict::Refuse {
                     return Err(Error::Conflict { path: path.to_owned() });
                 }
                 changed.append(&mut found);
             } else {
-                let found = self.pages_mut().different(range, file, offset);
+                let found = self.backing_mut().mapping.different(range, file, offset);
                 changed.append(&mut found.map_err(Error::io("compare", path))?);
             }
         }
@@ -121,16 +117,16 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     fn write_ranges(&mut self, ranges: &[Range<usize>], file: &File) -> io::Result<()> {
         let offset = self.offset();
         let in_file = |range: &Range<usize>| file::bytes_of(range, offset);
-        let pages = self.pages_mut();
+        let mapping = &mut self.backing_mut().mapping;
         for range in ranges {
             if needs_check::<A>() {
                 for piece in whole_elements(range, size_of::<A>()) {
-                    let (bytes, at) = (pages.bytes(&piece)?, in_file(&piece).start);
+                    let (bytes, at) = (mapping.bytes(&piece)?, in_file(&piece).start);
                     // The array shows its private copy; a rollback checks the elements.
                     write_or_restore(file, bytes, at).map_err(|failed| failed.error)?;
                 }
             } else {
-                allocate::write_all_at(file, pages.bytes(range)?, in_file(range).start)?;
+                sys::write_all_at(file, mapping.bytes(range)?, in_file(range).start)?;
             }
         }
         Ok(())
@@ -138,45 +134,40 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
 
     /// Opens the file that a private mapping may no longer show, if its path still names it.
     pub(crate) fn stale_file(&self) -> Option<File> {
-        #[cfg(target_os = "linux")]
-        {
-            let Place { pages, path, .. } = self.place();
-            if pages.mapping().is_none() || pages.is_locked() {
-                return None;
-            }
-            let file = file::open_again(path, pages.stamp().identity());
-            file.filter(|file| !FileSystem::of(file).is_coherent)
+        let Backing { mapping, path, snapshot, .. } = self.backing();
+        if mapping.map().is_none() || self.backing().is_locked() {
+            return None;
         }
-        #[cfg(not(target_os = "linux"))]
-        None
+        let file = file::open_again(path, snapshot.id());
+        file.filter(|file| !FileSystem::of(file).is_coherent)
     }
 
     /// Drops private changes, unless the file has bytes there that are no elements.
     pub(crate) fn drop_changes(&mut self) -> Result<()> {
-        let path = self.place().path.to_owned();
+        let path = self.backing().path.clone();
         let all = 0..self.layout().len();
         let failed = |e| Error::io("roll back", &path)(e);
         if !needs_check::<A>() {
-            return self.pages_mut().discard(&all).map_err(failed);
+            return self.backing_mut().mapping.discard(&all).map_err(failed);
         }
-        let private = self.place().pages.private(&all);
+        let private = self.backing().mapping.private(&all);
         let private = private.unwrap_or_else(|_| iter::once(all.clone()).collect());
         let layout = self.layout().clone();
-        let pages = self.pages_mut();
-        let saved = saved(pages, &private).map_err(failed)?;
+        let mapping = &mut self.backing_mut().mapping;
+        let saved = saved(mapping, &private).map_err(failed)?;
         let mut show = || {
             for range in &private {
-                pages
+                mapping
                     .discard(range)
-                    .and_then(|()| pages.populate(range))
+                    .and_then(|()| mapping.populate(range))
                     .map_err(failed)?;
             }
-            let bytes = pages.bytes(&all).map_err(failed)?;
+            let bytes = mapping.bytes(&all).map_err(failed)?;
             private.iter().try_for_each(|range| check_part::<A, D>(&layout, bytes, range))
         };
         let shown = show();
         if shown.is_err() {
-            restore(pages, &private, &saved).map_err(failed)?;
+            restore(mapping, &private, &saved).map_err(failed)?;
         }
         shown
     }
@@ -186,27 +177,31 @@ impl Target<'_> {
     /// Returns whether the private mapping may show another file than the descriptor, and can
     /// be compared with it.
     fn shows_another_file(&self) -> bool {
-        cfg!(target_os = "linux") && !self.is_coherent
+        !self.is_coherent
     }
 }
 
 /// Copies ranges of bytes into memory, one after the other.
-fn saved(pages: &mut Pages, ranges: &[Range<usize>]) -> io::Result<Vec<u8>> {
+fn saved(mapping: &mut Mapping, ranges: &[Range<usize>]) -> io::Result<Vec<u8>> {
     let mut saved = Vec::new();
     let len = ranges.iter().map(Range::len).fold(0, usize::saturating_add);
     saved.try_reserve_exact(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
     for range in ranges {
-        saved.extend_from_slice(pages.bytes(range)?);
+        saved.extend_from_slice(mapping.bytes(range)?);
     }
     Ok(saved)
 }
 
 /// Makes the changes again that [`saved`] has copied.
-fn restore(pages: &mut Pages, ranges: &[Range<usize>], saved: &[u8]) -> io::Result<()> {
+fn restore(
+    mapping: &mut Mapping,
+    ranges: &[Range<usize>],
+    saved: &[u8],
+) -> io::Result<()> {
     let mut rest = saved;
     for range in ranges {
         let (bytes, after) = rest.split_at_checked(range.len()).unwrap_or((rest, &[]));
-        pages.put(range, bytes)?;
+        mapping.put(range, bytes)?;
         rest = after;
     }
     Ok(())

@@ -10,10 +10,11 @@ use crate::array::MmapArray;
 use crate::array::changes::{Conflict, Target};
 use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::file;
 use crate::file::lock_upgrade::LockUpgrade;
-use crate::file::{Identity, Stamp};
+use crate::file::{self, FileId, FileSnapshot};
+use crate::mapping::Backing;
 use crate::mode::Mode;
+use crate::sys;
 use crate::sys::file_system::FileSystem;
 
 impl<A: Element, D: Dimension> MmapArray<A, D> {
@@ -35,13 +36,13 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// [`Error::Io`] if the file cannot be inspected, and of arrays that have neither.
     pub fn file_changed(&self) -> Result<bool> {
-        let path = self.place().path;
-        let found = match self.place().pages.file().filter(|_| self.path().is_none()) {
+        let path = &self.backing().path;
+        let found = match self.backing().file.as_ref().filter(|_| self.path().is_none()) {
             Some(file) => file.metadata(),
             None => fs::metadata(path),
         };
         match found {
-            Ok(metadata) => Ok(self.place().pages.stamp() != Stamp::of(&metadata)),
+            Ok(metadata) => Ok(self.backing().snapshot != FileSnapshot::of(&metadata)),
             Err(e) if e.kind() == io::ErrorKind::NotFound && self.path().is_some() => {
                 Ok(true)
             }
@@ -64,9 +65,9 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
             found => found.map_err(Error::io("inspect", path))?,
         };
-        match Stamp::of(&found).identity() {
+        match FileSnapshot::of(&found).id() {
             None => Err(Error::io("inspect", path)(io::ErrorKind::Unsupported.into())),
-            found => Ok(found == self.place().pages.stamp().identity()),
+            found => Ok(found == self.backing().snapshot.id()),
         }
     }
 
@@ -182,7 +183,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     }
 
     fn require_private(&self, action: &'static str) -> Result<()> {
-        self.place().pages.intact()?;
+        self.backing().intact()?;
         match self.mode() {
             Mode::CopyOnWrite => Ok(()),
             mode => Err(Error::UnsupportedMode { mode, action }),
@@ -191,12 +192,12 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
 
     fn write_changes(&mut self, conflict: Conflict) -> Result<()> {
         self.require_private("commit")?;
-        let path = self.place().path.to_owned();
+        let path = self.backing().path.clone();
         // Nothing is written if an earlier commit has failed.
-        self.place().pages.write("commit to", &path, || Ok(()))?;
+        self.backing().write("commit to", || Ok(()))?;
         let unsupported =
             || Error::io("commit", &path)(io::ErrorKind::Unsupported.into());
-        let is_copy = self.place().pages.mapping().is_none() && !self.is_empty();
+        let is_copy = self.backing().mapping.map().is_none() && !self.is_empty();
         let is_locked = match conflict {
             Conflict::Overwrite => self.is_memory_locked(),
             Conflict::Refuse => Ok(false),
@@ -210,7 +211,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         }
         let file = file::open(&path, Mode::ReadWrite)?.file;
         let is_coherent = FileSystem::of(&file).is_coherent;
-        if !is_coherent && self.place().pages.is_locked() {
+        if !is_coherent && self.backing().is_locked() {
             // The pages cannot be compared with those that they were copied from.
             return Err(unsupported());
         }
@@ -223,12 +224,12 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         drop((lock, file));
         // What was written here, also before an error, is no change by another process. The
         // path may name another file by now.
-        let found = if cfg!(unix) { found } else { fs::metadata(&path) };
+        let found = if sys::REPLACES_OPEN_FILES { found } else { fs::metadata(&path) };
         if let Ok(found) = found {
-            self.pages_mut().set_stamp(Stamp::of(&found));
+            self.backing_mut().snapshot = FileSnapshot::of(&found);
         }
         written?;
-        if named_file(&path)? != self.place().pages.stamp().identity() {
+        if named_file(&path)? != self.backing().snapshot.id() {
             return Err(Error::Replaced { path });
         }
         Ok(())
@@ -238,11 +239,11 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     fn check_target(&self, target: &Target<'_>) -> Result<()> {
         let &Target { file, path, conflict, is_coherent } = target;
         let metadata = file::regular(file, path)?;
-        let (then, now) = (self.place().pages.stamp(), Stamp::of(&metadata));
+        let (then, now) = (self.backing().snapshot, FileSnapshot::of(&metadata));
         let is_same = then == now || !is_coherent && then.has_same_contents(now);
         let named = named_file(path)?;
-        if then.identity() != now.identity()
-            || named != now.identity()
+        if then.id() != now.id()
+            || named != now.id()
             || conflict == Conflict::Refuse && !is_same
         {
             return Err(Error::Conflict { path: path.to_owned() });
@@ -253,8 +254,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
 
     /// Makes the lock of the array, if it has one, that of a writer.
     fn upgrade_lock(&self, file: &File, path: &Path) -> Result<Option<LockUpgrade>> {
-        let pages = self.place().pages;
-        let Some(shared) = pages.file().filter(|_| pages.holds_lock) else {
+        let backing = self.backing();
+        let Some(shared) = backing.file.as_ref().filter(|_| backing.holds_lock) else {
             return Ok(None);
         };
         LockUpgrade::new(shared, file).map(Some).map_err(|e| match e {
@@ -265,22 +266,21 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
 
     /// Returns whether pages may be copies because they were locked in memory.
     fn is_memory_locked(&self) -> io::Result<bool> {
-        let pages = self.place().pages;
-        if pages.is_locked() {
+        let Backing { mapping, .. } = self.backing();
+        if self.backing().is_locked() {
             return Ok(true);
         }
-        #[cfg(target_os = "linux")]
-        if let Ok(addresses) = pages.addresses(&(0..pages.len())) {
-            return crate::sys::memory_lock::is_locked(&addresses);
+        if let Ok(addresses) = mapping.addresses(&(0..mapping.len())) {
+            return sys::is_locked(&addresses);
         }
         Ok(false)
     }
 }
 
 /// Returns which file a path names, if any.
-fn named_file(path: &Path) -> Result<Option<Identity>> {
+fn named_file(path: &Path) -> Result<Option<FileId>> {
     match fs::metadata(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        found => Ok(Identity::of(&found.map_err(Error::io("inspect", path))?)),
+        found => Ok(FileId::of(&found.map_err(Error::io("inspect", path))?)),
     }
 }

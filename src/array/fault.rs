@@ -12,7 +12,7 @@ impl<A, D: Dimension> MmapArray<A, D> {
     ///
     /// Of an array that is not guarded nothing is known: there a bus error ends the process.
     pub fn fault(&self) -> Option<Fault> {
-        self.place().pages.fault()
+        self.backing().mapping.fault()
     }
 }
 
@@ -31,12 +31,13 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// [`Error::Faulted`] if something was lost, be it by this closure or another thread.
     pub fn guarded<R>(&self, run: impl FnOnce(ArrayView<'_, A, D>) -> R) -> Result<R> {
-        self.place().pages.intact()?;
+        self.backing().intact()?;
         let result = run(self.view());
-        let pages = self.place().pages;
-        pages.intact()?;
+        self.backing().intact()?;
         // Of its last page a file that was cut has zeros, without a fault.
-        let found = pages.guarded_file().and_then(|file| file.metadata().ok());
+        let found =
+            self.backing().file.as_ref().filter(|_| self.backing().mapping.is_guarded());
+        let found = found.and_then(|file| file.metadata().ok());
         match found
             .map(|metadata| metadata.len())
             .filter(|len| *len < self.layout().end())

@@ -17,7 +17,7 @@ use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
 use std::ops::{Deref, Range};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::slice;
 
 use memmap2::MmapRaw;
@@ -26,19 +26,17 @@ use ndarray::{
     IxDyn, SliceArg,
 };
 
-use crate::array::region::{Place, Region, SyncToDisk};
-use crate::array::row_count::Source;
-use crate::element::Element;
+use crate::array::region::{Region, SyncToDisk};
+use crate::array::row_count::RowCount;
+use crate::element::{Element, needs_check};
 use crate::error::{Error, Result};
-use crate::file;
-use crate::file::Stamp;
+use crate::file::{self, FileEnd, FileSnapshot};
 use crate::layout::Layout;
-use crate::layout::footprint::Span;
+use crate::layout::footprint::Footprint;
 use crate::layout::view::{check, view_at, view_mut_at};
-use crate::mapping;
-use crate::mapping::Pages;
+use crate::mapping::Backing;
 use crate::mode::Mode;
-use crate::sys::memory;
+use crate::sys::{self, map};
 
 /// An array in a file: owns the mapping, and is the array.
 ///
@@ -78,16 +76,17 @@ use crate::sys::memory;
 /// # Ok::<(), ndarray_memmap::Error>(())
 /// ```
 pub struct MmapArray<A: 'static = u8, D = Ix1> {
-    /// Points into `pages`; `'static` only here, handed out no longer than `self` lives.
+    /// Points into `backing`; `'static` only here, lent no longer than `self` exists.
     view: ArrayView<'static, A, D>,
-    pages: Pages,
+    backing: Backing,
     layout: Layout<D>,
-    mode: Mode,
-    path: PathBuf,
-    source: Source,
-    /// Whoever has the handle can take and replace elements.
+    row_count: RowCount,
+    /// The owner of the handle can take and replace elements.
     elements: PhantomData<A>,
 }
+
+/// The least address space to reserve for a growing array, if there is that much.
+const LEAST_RESERVED: usize = 64 << 20;
 
 /// A mapped array of one axis.
 pub type MmapArray1<A> = MmapArray<A, Ix1>;
@@ -105,46 +104,40 @@ pub type MmapArray6<A> = MmapArray<A, Ix6>;
 pub type MmapArrayD<A> = MmapArray<A, IxDyn>;
 
 impl<A: Element, D: Dimension> MmapArray<A, D> {
-    /// Joins pages and the layout of the array in them.
+    /// Joins a backing and the layout of the array in it.
     ///
     /// # Safety
     ///
-    /// 1. `check` has passed for `A`, `layout` and the bytes of `pages`, which are as many
-    ///    as the layout's.
-    /// 2. While the handle lives, nobody else changes these bytes, or reads them while a view
-    ///    for writing lives.
-    /// 3. If `mode` is mutable, the pages can be written and the layout does not overlap.
-    pub(crate) unsafe fn new(
-        pages: Pages,
-        layout: Layout<D>,
-        mode: Mode,
-        path: PathBuf,
-    ) -> Self {
-        // SAFETY: conditions 1 and 2; the pages stay where they are until `self` is dropped,
-        // and `deref` lends the view no longer.
-        let view = unsafe { view_at(&layout, pages.as_mut_ptr()) };
-        let source = Source::Caller;
-        Self { view, pages, layout, mode, path, source, elements: PhantomData }
+    /// 1. `check` has passed for `A`, `layout` and the bytes of the mapping, which are as many as the
+    ///    layout's.
+    /// 2. While the handle exists, no other code changes these bytes, or reads them while a view for
+    ///    writing exists.
+    /// 3. If the mode is mutable, the bytes can be written and the layout does not overlap.
+    pub(crate) unsafe fn new(backing: Backing, layout: Layout<D>) -> Self {
+        // SAFETY: conditions 1 and 2; the bytes stay where they are until `self` is dropped, and
+        // `deref` lends the view no longer.
+        let view = unsafe { view_at(&layout, backing.mapping.as_mut_ptr()) };
+        let row_count = RowCount::Fixed;
+        Self { view, backing, layout, row_count, elements: PhantomData }
     }
 
-    /// Maps the file anew, to have as many bytes as `map` has; no view lives.
+    /// Replaces the mapping by one with as many bytes as `map` has; no view exists.
     ///
     /// # Safety
     ///
-    /// `map` begins with elements of the same file, mapped in the same way, and has no fewer
-    /// bytes.
-    pub(crate) unsafe fn remap(&mut self, map: MmapRaw) -> io::Result<()> {
-        self.pages.remap(map)?;
-        // SAFETY: conditions 1 and 2 of `new`, for the same bytes in another place.
-        self.view = unsafe { view_at(&self.layout, self.pages.as_mut_ptr()) };
+    /// `map` begins with elements of the same file, mapped in the same way, and has no fewer bytes.
+    pub(crate) unsafe fn remap(&mut self, map: MmapRaw) -> Result<()> {
+        self.backing.remap(map)?;
+        // SAFETY: conditions 1 and 2 of `new`, for the same bytes at another address.
+        self.view = unsafe { view_at(&self.layout, self.backing.mapping.as_mut_ptr()) };
         Ok(())
     }
 
-    /// Maps the file of a private mapping again, through a descriptor that was opened later,
-    /// without private changes; no view lives.
+    /// Maps the file of a private mapping again, through a descriptor that was opened later and
+    /// without private changes; no view exists.
     ///
-    /// Fails, and leaves the mapping as it is, if the descriptor is one of another file, or if
-    /// the new mapping has other bytes than the old one in the ranges `shown`.
+    /// Fails, and leaves the mapping as it is, if the descriptor is one of another file, or if the
+    /// new mapping has other bytes than the old one in the ranges `shown`.
     ///
     /// # Errors
     ///
@@ -155,9 +148,10 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         shown: &[Range<usize>],
     ) -> Result<()> {
         let (end, len) = (self.layout.end(), self.layout.len());
-        let metadata = file::regular(file, &self.path)?;
-        if Stamp::of(&metadata).identity() != self.pages.stamp().identity() {
-            return Err(Error::Replaced { path: self.path.clone() });
+        let Backing { path, snapshot, offset, advice, .. } = &self.backing;
+        let metadata = file::regular(file, path)?;
+        if FileSnapshot::of(&metadata).id() != snapshot.id() {
+            return Err(Error::Replaced { path: path.clone() });
         }
         if metadata.len() < end {
             return Err(Error::FileTooShort { needed: end, found: metadata.len() });
@@ -165,45 +159,104 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         if self.layout.is_empty() {
             return Ok(());
         }
-        let map = mapping::map(file, self.layout.offset(), len, Mode::CopyOnWrite);
-        let map = map.map_err(Error::io("map", &self.path))?;
-        mapping::advise_all(&map, self.pages.advice());
+        let map = map::map(file, *offset, len, Mode::CopyOnWrite);
+        let map = map.map_err(self.backing.io("map"))?;
+        map::advise_all(&map, *advice);
         let start = map.as_mut_ptr();
         for range in shown {
             let here = start.addr().saturating_add(range.start)
                 ..start.addr().saturating_add(range.end);
             // A page that cannot be read is an error here, and a bus error later.
-            memory::populate(&here).map_err(Error::io("read", &self.path))?;
+            sys::populate(&here).map_err(self.backing.io("read"))?;
         }
-        // SAFETY: the mapping has `len` bytes, the file reaches to their end, and the caller of
-        // `open` keeps all others from changing them.
+        // SAFETY: the mapping has `len` bytes, the file extends to their end, and the caller of
+        // `open` keeps all other code from changing them.
         let bytes = unsafe { slice::from_raw_parts(start, len) };
         for range in shown {
-            let before =
-                self.pages.bytes(range).map_err(Error::io("read", &self.path))?;
+            let before = self.backing.mapping.bytes(range);
+            let before = before.map_err(Error::io("read", &self.backing.path))?;
             if bytes.get(range.clone()) != Some(before) {
                 let stale =
                     io::Error::other("a new mapping does not show what was written");
-                return Err(Error::io("map", &self.path)(stale));
+                return Err(self.backing.io("map")(stale));
             }
         }
         check::<A, D>(&self.layout, bytes)?;
-        // SAFETY: the mapping has as many bytes, which are elements; they are those of the same
-        // file, which the caller of `open` vouches for.
-        unsafe { self.remap(map) }.map_err(Error::io("guard", &self.path))
+        // SAFETY: the mapping has as many bytes, which are elements. They are those of the same file,
+        // for which the caller of `open` keeps the contract.
+        unsafe { self.remap(map) }
     }
 
-    /// Changes the layout; no view lives.
+    /// Changes the number of rows; no view exists.
     ///
-    /// # Safety
-    ///
-    /// The file reaches to the end of the layout, the mapping has as many bytes, and the
-    /// conditions of [`new`](Self::new) hold for them and the layout.
-    pub(crate) unsafe fn set_layout(&mut self, layout: Layout<D>) {
-        self.pages.set_len(layout.len());
-        // SAFETY: the caller's condition.
-        self.view = unsafe { view_at(&layout, self.pages.as_mut_ptr()) };
+    /// Checks what more rows require: that the mapping holds them, that the file extends to their
+    /// `end`, and that their elements are valid.
+    pub(super) fn relayout(
+        &mut self,
+        fortran: bool,
+        count: usize,
+        end: Option<FileEnd>,
+    ) -> Result<()> {
+        let layout = self.layout.with_rows(fortran, count, align_of::<A>())?;
+        if layout.len() > self.layout.len() {
+            end.unwrap_or_default().check(layout.end())?;
+            if self.backing.mapping.capacity() < layout.len() {
+                return Err(self.backing.io("map")(io::ErrorKind::InvalidInput.into()));
+            }
+            self.check_added(fortran, &layout)?;
+        }
+        self.backing.mapping.set_len(layout.len());
+        self.backing.preallocation.set_end(layout.end());
+        // SAFETY: the old rows are at the same bytes as before. The file and the mapping hold the
+        // added rows, whose elements are valid; the caller of `open` keeps other code from changing
+        // them. Rows in C or Fortran order do not overlap.
+        self.view = unsafe { view_at(&layout, self.backing.mapping.as_mut_ptr()) };
         self.layout = layout;
+        Ok(())
+    }
+
+    /// Checks the elements of a longer layout that the array does not show yet.
+    fn check_added(&mut self, fortran: bool, layout: &Layout<D>) -> Result<()> {
+        if !needs_check::<A>() {
+            return Ok(());
+        }
+        let (old, count) = (self.layout.len(), self.layout.count());
+        let added = layout.rows(fortran).saturating_sub(self.layout.rows(fortran));
+        let added = layout.with_rows(fortran, added, 1)?;
+        let Backing { mapping, path, .. } = &mut self.backing;
+        mapping.set_len(layout.len());
+        let bytes = mapping.bytes(&(old..layout.len()));
+        let checked = bytes.map_err(Error::io("read", path)).and_then(|bytes| {
+            check::<A, D>(&added, bytes).map_err(|e| match e {
+                Error::InvalidElement { index } => {
+                    Error::InvalidElement { index: index.saturating_add(count) }
+                }
+                e => e,
+            })
+        });
+        mapping.set_len(old);
+        checked
+    }
+
+    /// Maps at least `len` bytes of the file, and address space for rows to come.
+    ///
+    /// Maps `from` instead of the array's own file, if given: a descriptor of the same file.
+    pub(super) fn reserve(&mut self, len: usize, from: Option<&File>) -> Result<()> {
+        let Backing { mapping, file, mode, offset, advice, .. } = &self.backing;
+        let short = file.as_ref().filter(|_| mapping.capacity() < len);
+        let Some(file) = from.or(short) else { return Ok(()) };
+        let map =
+            |ahead: usize| map::map(file, *offset, len.saturating_add(ahead), *mode);
+        let map = match sys::MAPS_BEYOND_END {
+            true => map(len.max(LEAST_RESERVED))
+                .or_else(|_| map(LEAST_RESERVED))
+                .or_else(|_| map(0)),
+            false => map(0),
+        };
+        let map = map.map_err(self.backing.io("map"))?;
+        map::advise_all(&map, *advice);
+        // SAFETY: the mapping begins with the same bytes of the file, and has no fewer.
+        unsafe { self.remap(map) }
     }
 
     /// Views the array for reading and writing.
@@ -212,24 +265,21 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// [`Error::ReadOnly`] in mode `r`.
     pub fn view_mut(&mut self) -> Result<ArrayViewMut<'_, A, D>> {
-        if !self.mode.is_mutable() {
-            return Err(Error::ReadOnly);
-        }
-        // SAFETY: conditions 1 to 3 of `new`; `self` is borrowed mutably, so no view of it
-        // lives that `deref` or an earlier call has lent.
-        Ok(unsafe { view_mut_at(&self.layout, self.pages.as_mut_ptr()) })
+        self.view_and_backing().map(|(view, _)| view)
     }
 
-    /// Views the array for writing, beside the place of its elements.
-    pub(crate) fn view_and_place(
+    /// Views the array for writing, and returns its backing, which gives no access to elements.
+    pub(crate) fn view_and_backing(
         &mut self,
-    ) -> Result<(ArrayViewMut<'_, A, D>, Place<'_>)> {
-        if !self.mode.is_mutable() {
+    ) -> Result<(ArrayViewMut<'_, A, D>, &Backing)> {
+        if !self.backing.mode.is_mutable() {
             return Err(Error::ReadOnly);
         }
-        // SAFETY: as in `view_mut`; the place gives no access to elements.
-        let view = unsafe { view_mut_at(&self.layout, self.pages.as_mut_ptr()) };
-        Ok((view, self.place()))
+        // SAFETY: conditions 1 to 3 of `new`; `self` is borrowed mutably, so no view that `deref` or
+        // an earlier call has lent exists.
+        let view =
+            unsafe { view_mut_at(&self.layout, self.backing.mapping.as_mut_ptr()) };
+        Ok((view, &self.backing))
     }
 
     /// Syncs, then unmaps: reports what dropping the handle would pass over in silence.
@@ -252,23 +302,32 @@ impl<A, D: Dimension> MmapArray<A, D> {
     ///
     /// Panics where `slice` does: if an index is out of bounds.
     pub fn region<I: SliceArg<D>>(&self, info: I) -> Region<'_> {
-        let ranges = self.pages.touched(&Span::of(&self.view.slice(info)));
-        Region::new(self.place(), ranges)
+        let ranges = self.backing.mapping.touched(&Footprint::of(&self.view.slice(info)));
+        Region::new(&self.backing, ranges)
     }
 
-    /// Returns where the elements are, without them.
-    pub(crate) fn place(&self) -> Place<'_> {
-        let Self { pages, mode, path, .. } = self;
-        Place { pages, mode: *mode, offset: self.layout.offset(), path }
+    /// Returns what the array consists of besides its elements.
+    pub(crate) fn backing(&self) -> &Backing {
+        &self.backing
     }
 
-    /// Returns what the file says of the array's length.
-    pub(crate) fn source(&self) -> &Source {
-        &self.source
+    /// Returns what the array consists of besides its elements; no view exists.
+    pub(crate) fn backing_mut(&mut self) -> &mut Backing {
+        &mut self.backing
     }
 
-    pub(crate) fn set_source(&mut self, source: Source) {
-        self.source = source;
+    /// Returns what determines the number of rows.
+    pub(crate) fn row_count(&self) -> &RowCount {
+        &self.row_count
+    }
+
+    pub(crate) fn set_row_count(&mut self, row_count: RowCount) {
+        self.row_count = row_count;
+    }
+
+    /// Returns the backing and what determines the number of rows; no view exists.
+    pub(crate) fn parts_mut(&mut self) -> (&mut Backing, &mut RowCount) {
+        (&mut self.backing, &mut self.row_count)
     }
 
     /// Makes sure that rows have the shape of so many of the array along an axis.
@@ -289,25 +348,14 @@ impl<A, D: Dimension> MmapArray<A, D> {
         Err(Error::ShapeMismatch { expected, found })
     }
 
-    /// Returns the pages, of which no view lives, what the file says of their length, and its
-    /// path.
-    pub(crate) fn parts_mut(&mut self) -> (&mut Pages, &mut Source, &Path) {
-        (&mut self.pages, &mut self.source, &self.path)
-    }
-
-    /// Returns the pages, of which no view lives.
-    pub(crate) fn pages_mut(&mut self) -> &mut Pages {
-        &mut self.pages
-    }
-
     /// Returns the mode that the array was opened in.
     pub fn mode(&self) -> Mode {
-        self.mode
+        self.backing.mode
     }
 
     /// Returns the path that the array was opened by; `None` if it was not by a path.
     pub fn path(&self) -> Option<&Path> {
-        Some(self.path.as_path()).filter(|path| !path.as_os_str().is_empty())
+        Some(self.backing.path.as_path()).filter(|path| !path.as_os_str().is_empty())
     }
 
     /// Returns the byte of the file at which the array begins.
@@ -323,7 +371,7 @@ impl<A, D: Dimension> MmapArray<A, D> {
 
 impl<A: Element, D: Dimension> SyncToDisk for MmapArray<A, D> {
     fn sync(&self) -> Result<()> {
-        Region::new(self.place(), std::iter::once(0..self.layout.len()).collect()).sync()
+        Region::new(&self.backing, std::iter::once(0..self.layout.len()).collect()).sync()
     }
 }
 
@@ -341,7 +389,7 @@ impl<A, D: Dimension> fmt::Debug for MmapArray<A, D> {
         f.debug_struct("MmapArray")
             .field("path", &self.path())
             .field("shape", &self.shape())
-            .field("mode", &self.mode)
+            .field("mode", &self.mode())
             .finish_non_exhaustive()
     }
 }

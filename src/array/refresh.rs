@@ -1,5 +1,4 @@
 //! Arrays that follow a file which somebody else makes longer.
-#![expect(unsafe_code, reason = "a longer array is a view of more bytes")]
 
 use std::fs::{File, Metadata};
 use std::path::Path;
@@ -7,13 +6,12 @@ use std::path::Path;
 use ndarray::Dimension;
 
 use crate::array::MmapArray;
-use crate::array::row_count::Source;
+use crate::array::row_count::RowCount;
 use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::file;
-use crate::file::Stamp;
+use crate::file::{self, FileEnd, FileSnapshot};
 use crate::layout::Layout;
-use crate::layout::view::check;
+use crate::mapping::Backing;
 use crate::mode::Mode;
 use crate::sys::file_system::FileSystem;
 
@@ -60,64 +58,57 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn refresh(&mut self) -> Result<()> {
-        if self.mode() != Mode::ReadOnly {
-            let (mode, action) = (self.mode(), "refresh an array");
-            return Err(Error::UnsupportedMode { mode, action });
+        let Backing { mapping, mode, path, holds_lock, snapshot, .. } = self.backing();
+        if *mode != Mode::ReadOnly {
+            return Err(Error::UnsupportedMode {
+                mode: *mode,
+                action: "refresh an array",
+            });
         }
-        self.place().pages.intact()?;
-        let path = self.place().path.to_owned();
-        if self.place().pages.is_copy() {
+        self.backing().intact()?;
+        if mapping.is_copy() {
             let unsupported = std::io::ErrorKind::Unsupported.into();
-            return Err(Error::io("refresh", &path)(unsupported));
+            return Err(self.backing().io("refresh")(unsupported));
         }
         if self.ndim() == 0 {
             return Ok(());
         }
-        let locks = self.place().pages.holds_lock;
-        let file = file::open_locked(&path, self.mode(), locks)?.file;
-        let fortran = match self.source() {
-            Source::Caller | Source::Window => return Err(Error::FixedShape),
-            Source::File => false,
-            Source::Header(header) => header.is_fortran(),
+        let file = file::open_locked(path, *mode, *holds_lock)?.file;
+        let fortran = match self.row_count() {
+            RowCount::Fixed | RowCount::Window => return Err(Error::FixedShape),
+            RowCount::FileLength => false,
+            RowCount::Header(header) => header.is_fortran(),
         };
-        let (count, metadata) = self.measure(&file, &path)?;
-        let stamp = Stamp::of(&metadata);
-        if stamp.identity() != self.place().pages.stamp().identity() {
-            return Err(Error::Replaced { path });
+        let (count, metadata) = self.measure(&file, path)?;
+        let found = FileSnapshot::of(&metadata);
+        if found.id() != snapshot.id() {
+            return Err(Error::Replaced { path: path.clone() });
         }
         let layout = self.layout().with_rows(fortran, count, align_of::<A>())?;
-        let (needed, found) = (layout.end(), metadata.len());
-        if found < needed {
-            return Err(Error::FileTooShort { needed, found });
-        }
-        // The old mapping and descriptor may be of another file than the path leads to.
-        let is_other = cfg!(target_os = "linux") && !FileSystem::of(&file).is_coherent;
-        let pages = self.place().pages;
-        if is_other {
-            self.map_other(&layout, &file, &path)?;
-        } else if pages.file().is_none() && pages.capacity() < layout.len() {
-            self.reserve(layout.len(), Some(&file))?;
+        let end = FileEnd::of(&metadata);
+        end.check(layout.end())?;
+        let is_short = self.backing().file.is_none() && mapping.capacity() < layout.len();
+        // The old mapping and descriptor may show another file than the path.
+        if !FileSystem::of(&file).is_coherent {
+            self.map_other(&layout, &file)?;
         } else {
-            self.reserve(layout.len(), None)?;
+            self.reserve(layout.len(), Some(&file).filter(|_| is_short))?;
         }
-        self.check_rows(fortran, &layout, &path)?;
-        self.place().pages.intact()?;
-        // SAFETY: the file reaches to the end of the layout and is mapped so far, its elements
-        // are checked, and the caller of `open` keeps others from changing them.
-        unsafe { self.set_layout(layout) };
-        self.pages_mut().set_stamp(stamp);
+        self.relayout(fortran, count, Some(end))?;
+        self.backing().intact()?;
+        self.backing_mut().snapshot = found;
         Ok(())
     }
 
-    /// Maps a file, and keeps it open in place of the old one if one is kept.
-    fn map_other(&mut self, layout: &Layout<D>, file: &File, path: &Path) -> Result<()> {
+    /// Maps a file, and keeps it open instead of the old one if one is kept.
+    fn map_other(&mut self, layout: &Layout<D>, file: &File) -> Result<()> {
         let len = layout.len().max(self.layout().len());
-        let kept = file.try_clone().map_err(Error::io("keep open", path))?;
-        // Closed only when a guard, which asks it for its length, knows of the new one.
-        let old = replace(&mut self.pages_mut().file, kept);
+        let kept = file.try_clone().map_err(self.backing().io("keep open"))?;
+        // A guard asks its file for the length. The old file is closed after the guard has the new.
+        let old = replace(&mut self.backing_mut().file, kept);
         let mapped = self.reserve(len, Some(file));
         if let (Err(_), Some(old)) = (&mapped, old) {
-            self.pages_mut().file = Some(old);
+            self.backing_mut().file = Some(old);
         }
         mapped
     }
@@ -130,7 +121,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         /// A file is not made shorter more often than that meanwhile.
         const ATTEMPTS: usize = 100;
 
-        let Source::Header(header) = self.source() else {
+        let RowCount::Header(header) = self.row_count() else {
             let metadata = file::regular(file, path)?;
             return Ok((self.whole_rows(metadata.len())?, metadata));
         };
@@ -164,37 +155,11 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let bytes = found.checked_sub(needed);
         let bytes = bytes.ok_or(Error::FileTooShort { needed, found })?;
         let fortran =
-            matches!(self.source(), Source::Header(header) if header.is_fortran());
+            matches!(self.row_count(), RowCount::Header(header) if header.is_fortran());
         let row = self.layout().with_rows(fortran, 1, 1)?.len();
         let row = u64::try_from(row).map_err(|_| Error::TooLarge)?;
         let count = bytes.checked_div(row).ok_or(Error::ShapeRequired)?;
         usize::try_from(count).map_err(|_| Error::TooLarge)
-    }
-
-    /// Checks the elements of a longer layout that the array does not show yet.
-    fn check_rows(
-        &mut self,
-        fortran: bool,
-        layout: &Layout<D>,
-        path: &Path,
-    ) -> Result<()> {
-        let (old, count) = (self.layout().len(), self.layout().count());
-        let added = layout.rows(fortran).checked_sub(self.layout().rows(fortran));
-        let Some(added) = added.filter(|_| layout.len() > old) else { return Ok(()) };
-        let new = layout.with_rows(fortran, added, 1)?;
-        let pages = self.pages_mut();
-        pages.set_len(layout.len());
-        let bytes = pages.bytes(&(old..layout.len()));
-        let checked = bytes.map_err(Error::io("read", path)).and_then(|bytes| {
-            check::<A, D>(&new, bytes).map_err(|e| match e {
-                Error::InvalidElement { index } => {
-                    Error::InvalidElement { index: index.saturating_add(count) }
-                }
-                e => e,
-            })
-        });
-        pages.set_len(old);
-        checked
     }
 }
 

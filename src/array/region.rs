@@ -3,16 +3,12 @@
 use std::fmt;
 use std::io;
 use std::ops::Range;
-use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::file::bytes_of;
-use crate::mapping::Pages;
-use crate::mode::Advice;
-use crate::mode::Mode;
-#[cfg(unix)]
-use crate::sys::limits;
-use crate::sys::memory::FOLIO;
+use crate::mapping::Backing;
+use crate::mode::{Advice, Mode};
+use crate::sys::{self, FOLIO};
 
 /// Brings changes to disk.
 pub trait SyncToDisk {
@@ -33,16 +29,6 @@ pub trait SyncToDisk {
     ///   beyond its end is lost; [`Error::Faulted`] if the array is guarded. From there on it is
     ///   `Poisoned` too.
     fn sync(&self) -> Result<()>;
-}
-
-/// Where the elements of an array are.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place<'a> {
-    pub(crate) pages: &'a Pages,
-    pub(crate) mode: Mode,
-    /// The byte of the file at which the array begins.
-    pub(crate) offset: u64,
-    pub(crate) path: &'a Path,
 }
 
 /// A part of an array, as the pages of its file that it touches.
@@ -79,21 +65,21 @@ pub(crate) struct Place<'a> {
 #[derive(Clone)]
 #[must_use = "a region does nothing by itself"]
 pub struct Region<'a> {
-    place: Place<'a>,
+    backing: &'a Backing,
     /// In bytes from the first of the array.
     ranges: Vec<Range<usize>>,
 }
 
 impl<'a> Region<'a> {
-    pub(crate) fn new(place: Place<'a>, ranges: Vec<Range<usize>>) -> Self {
-        Self { place, ranges }
+    pub(crate) fn new(backing: &'a Backing, ranges: Vec<Range<usize>>) -> Self {
+        Self { backing, ranges }
     }
 
     /// Returns the bytes of the file that the pages cover, in order and apart.
     ///
     /// They begin and end at pages of memory, or where the array does.
     pub fn byte_ranges(&self) -> impl Iterator<Item = Range<u64>> + '_ {
-        self.ranges.iter().map(|range| bytes_of(range, self.place.offset))
+        self.ranges.iter().map(|range| bytes_of(range, self.backing.offset))
     }
 
     /// Begins to write changes to the file, and returns at once.
@@ -105,11 +91,10 @@ impl<'a> Region<'a> {
     ///
     /// Those of `sync`, but for [`Error::Poisoned`].
     pub fn start_sync(&self) -> Result<()> {
-        let Place { pages, offset, .. } = self.place;
         if !self.writes_file()? {
             return Ok(());
         }
-        self.each("write", |range| pages.start_sync(range, offset))
+        self.each("write", |range| self.backing.start_sync(range))
     }
 
     /// Tells the kernel how the pages will be used.
@@ -118,7 +103,7 @@ impl<'a> Region<'a> {
     ///
     /// [`Error::Io`] if it does not know the advice.
     pub fn advise(&self, advice: Advice) -> Result<()> {
-        self.each("advise on", |range| self.place.pages.advise(range, advice))
+        self.each("advise on", |range| self.backing.mapping.advise(range, advice))
     }
 
     /// Brings the pages into memory and into the page table, and returns once they are there.
@@ -129,16 +114,16 @@ impl<'a> Region<'a> {
     ///
     /// [`Error::Io`] if they cannot be read.
     pub fn prefetch(&self) -> Result<()> {
-        let Place { pages, mode, offset, .. } = self.place;
+        let mapping = &self.backing.mapping;
         let is_large = self.ranges.iter().any(|range| range.len() >= FOLIO);
-        let twin = is_large.then(|| pages.twin(mode, offset, |_| None)).flatten();
+        let alias = is_large.then(|| self.backing.alias(|_| None)).flatten();
         // All small parts are on their way before the first is waited for; what cannot be read
         // is an error below.
-        let _ = self.each("read", |range| match &twin {
-            Some(twin) => twin.read(&pages.addresses(range)?),
-            None => pages.request(range),
+        let _ = self.each("read", |range| match &alias {
+            Some(alias) => alias.read(&mapping.addresses(range)?),
+            None => mapping.request(range),
         });
-        self.each("read", |range| pages.populate(range))
+        self.each("read", |range| mapping.populate(range))
     }
 
     /// Begins to read the pages that are not in memory, and returns at once.
@@ -147,7 +132,7 @@ impl<'a> Region<'a> {
     ///
     /// [`Error::Io`] if the kernel refuses.
     pub fn prefetch_async(&self) -> Result<()> {
-        self.each("read", |range| self.place.pages.request(range))
+        self.each("read", |range| self.backing.mapping.request(range))
     }
 
     /// Gives the memory of the pages back.
@@ -162,8 +147,7 @@ impl<'a> Region<'a> {
     /// [`Error::Io`] if pages are locked in memory, or in mode `c` if the kernel does not
     /// tell which pages have changes.
     pub fn evict(&self) -> Result<()> {
-        let Place { pages, mode, .. } = self.place;
-        self.each("evict pages of", |range| pages.unmap(range, mode))
+        self.each("evict pages of", |range| self.backing.unmap(range))
     }
 
     /// Returns which part of the pages is in memory, from 0 to 1.
@@ -178,7 +162,7 @@ impl<'a> Region<'a> {
                 all = all.saturating_add(run.len());
                 present = present.saturating_add(if is_in { run.len() } else { 0 });
             };
-            if self.place.pages.residency(range, count).is_err() {
+            if self.backing.mapping.residency(range, count).is_err() {
                 return f64::NAN;
             }
         }
@@ -196,7 +180,7 @@ impl<'a> Region<'a> {
     /// - [`Error::Io`] if they cannot be read, or the system cannot lock.
     pub fn lock(&self) -> Result<()> {
         for range in &self.ranges {
-            self.place.pages.lock(range).map_err(|e| self.refused(e))?;
+            self.backing.lock_pages(range).map_err(|e| self.refused(e))?;
         }
         Ok(())
     }
@@ -207,11 +191,10 @@ impl<'a> Region<'a> {
     ///
     /// [`Error::Io`] if the system cannot.
     pub fn unlock(&self) -> Result<()> {
-        self.each("unlock pages of", |range| self.place.pages.unlock(range))
+        self.each("unlock pages of", |range| self.backing.unlock_pages(range))
     }
 
     /// Recognises the limit in an error of `lock`.
-    #[cfg(unix)]
     fn refused(&self, error: io::Error) -> Error {
         let is_limit = matches!(
             error.kind(),
@@ -219,25 +202,20 @@ impl<'a> Region<'a> {
                 | io::ErrorKind::PermissionDenied
                 | io::ErrorKind::WouldBlock
         );
-        match limits::locked_memory() {
+        match sys::locked_memory_limit() {
             Some(limit) if is_limit => {
                 let len =
                     self.ranges.iter().map(Range::len).fold(0, usize::saturating_add);
                 let needed = u64::try_from(len).unwrap_or(u64::MAX);
                 Error::MemoryLock { needed, limit }
             }
-            _ => Error::io("lock pages of", self.place.path)(error),
+            _ => self.backing.io("lock pages of")(error),
         }
     }
 
-    #[cfg(not(unix))]
-    fn refused(&self, error: io::Error) -> Error {
-        Error::io("lock pages of", self.place.path)(error)
-    }
-
     fn writes_file(&self) -> Result<bool> {
-        self.place.pages.intact()?;
-        match self.place.mode {
+        self.backing.intact()?;
+        match self.backing.mode {
             Mode::ReadOnly => Ok(false),
             Mode::CopyOnWrite => Err(Error::PrivateChanges),
             Mode::ReadWrite | Mode::Create | Mode::CreateNew => Ok(true),
@@ -249,7 +227,7 @@ impl<'a> Region<'a> {
         action: &'static str,
         call: impl Fn(&Range<usize>) -> io::Result<()>,
     ) -> Result<()> {
-        self.ranges.iter().try_for_each(call).map_err(Error::io(action, self.place.path))
+        self.ranges.iter().try_for_each(call).map_err(self.backing.io(action))
     }
 }
 
@@ -262,15 +240,14 @@ impl SyncToDisk for Region<'_> {
             // All are on their way before the first is waited for; failures are kept.
             let _ = self.start_sync();
         }
-        let Place { pages, offset, path, .. } = self.place;
-        pages.sync(&self.ranges, offset, path)
+        self.backing.sync(&self.ranges)
     }
 }
 
 impl fmt::Debug for Region<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Region")
-            .field("path", &self.place.path)
+            .field("path", &self.backing.path)
             .field("byte_ranges", &self.byte_ranges().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }

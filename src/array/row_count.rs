@@ -10,19 +10,19 @@ use crate::error::Result;
 
 /// Where the length of an array's slowest axis comes from.
 #[derive(Debug)]
-pub(crate) enum Source {
+pub(crate) enum RowCount {
     /// From the caller: the file does not tell.
-    Caller,
+    Fixed,
     /// From a window of a larger array, which stays as it is.
     Window,
     /// From the length of the file.
-    File,
+    FileLength,
     /// From a header.
-    Header(Box<dyn Count>),
+    Header(Box<dyn RowHeader>),
 }
 
 /// A header that counts the rows of an array.
-pub(crate) trait Count:
+pub(crate) trait RowHeader:
     fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe
 {
     /// Tells whether the rows are those of the last axis instead of the first.

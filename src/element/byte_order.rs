@@ -28,10 +28,10 @@ impl<T> Number for T where
 {
 }
 
-/// Keeps swaps of eight bytes out of vectors where they are faster one by one.
+/// Prevents vectorized swaps of eight bytes where scalar swaps are faster.
 ///
-/// Without SSSE3 a vector of two takes nine instructions to swap: sums of `Be<f64>` then run
-/// at half the speed of memory.
+/// Without SSSE3, swapping a vector of two numbers takes nine instructions. Sums of `Be<f64>` then
+/// run at half the speed of memory.
 #[inline(always)]
 fn scalar<B: Copy>(bytes: B) -> B {
     let slow = cfg!(all(target_arch = "x86_64", not(target_feature = "ssse3")));
@@ -92,7 +92,7 @@ macro_rules! byte_order {
         pub struct $Order<T: Number>(<T as ToBytes>::Bytes);
 
         // SAFETY: `$Order<T>` is transparent over `T::Bytes`, which is `Pod` by the bound
-        // of `Number`, and `Pod` types are valid when all their bytes are zero.
+        // of `Number`. `Pod` types are valid when all their bytes are zero.
         unsafe impl<T: Number> Zeroable for $Order<T> {}
 
         // SAFETY: `$Order<T>` is transparent over `T::Bytes`, which is `Pod` by the bound
@@ -114,7 +114,7 @@ macro_rules! byte_order {
                 T::$from_bytes(&self.0)
             }
 
-            /// Returns the number, swapped by itself if that is faster: see `scalar`.
+            /// Returns the number, with a scalar swap if that is faster: see `scalar`.
             #[inline]
             fn get_alone(self) -> T {
                 let swaps = cfg!(target_endian = $Other);
@@ -357,14 +357,14 @@ macro_rules! byte_order {
 byte_order! {
     /// A number stored with its most significant byte first, at any offset.
     ///
-    /// The element type for NumPy's `>i2`, `>f8` and the like, for SRTM, FITS and other
-    /// formats of network byte order. Its alignment is 1, so it maps at odd offsets too;
-    /// on a big-endian machine that is all that sets it apart from `T`.
+    /// Use this element type for NumPy's `>i2`, `>f8` and similar types, and for SRTM, FITS and
+    /// other big-endian formats. The alignment is 1, so that elements can be mapped at any
+    /// offset. On a big-endian machine the alignment is the only difference from `T`.
     ///
-    /// Comparison, hashing, arithmetic and printing are those of the number, so reductions
-    /// such as `sum` and `mean` of an array work as they do for `T`: those of small integers
-    /// overflow, since ndarray, other than NumPy, sums in the element's own type. Take
-    /// [`get`](Be::get) where another type or more of the number's methods are wanted, as in
+    /// Comparison, hashing, arithmetic and printing are those of the number. Reductions of an
+    /// array, such as `sum` and `mean`, therefore work as for `T`. Sums of small integers
+    /// overflow, because ndarray, unlike NumPy, sums in the element's own type. Use
+    /// [`get`](Be::get) for another type or for other methods of the number, as in
     /// `a.fold(0.0, |sum, x| sum + f64::from(x.get()))` or `a.mapv(Be::get).std(0.0)`.
     ///
     /// # Examples
@@ -383,9 +383,9 @@ byte_order! {
 byte_order! {
     /// A number stored with its least significant byte first, at any offset.
     ///
-    /// On a little-endian machine it holds the bytes of `T` itself, but its alignment is 1:
-    /// it is the element type for data that `T` cannot map because their offset is odd.
-    /// Everything said of [`Be`] holds here too.
+    /// On a little-endian machine, `Le<T>` has the same bytes as `T`, but the alignment is 1.
+    /// Use this element type for data whose offset is not aligned for `T`. The documentation
+    /// of [`Be`] applies to `Le` too.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! The types that can be elements, and the check of their bytes; knows nothing of arrays.
+//! The types that can be elements, and the check of their bytes; knows no arrays and no files.
 
 pub(crate) mod byte_order;
 
@@ -6,16 +6,16 @@ use std::any::TypeId;
 
 use bytemuck::{CheckedBitPattern, NoUninit, Zeroable};
 
-/// A type whose values can be read from and written to a file as they lie in memory.
+/// A type whose values have the same bytes in memory and in a file.
 ///
-/// Implemented for every `'static` type that `bytemuck` proves fit: all primitive
+/// Implemented for every `'static` type with the required `bytemuck` traits: all primitive
 /// numbers, `bool`, `char`, arrays, [`Be`](crate::Be) and [`Le`](crate::Le), and the
-/// structs and enums that derive `bytemuck`'s traits. `Zeroable` is asked for because a
-/// new file holds zeros, `NoUninit` because padding must not reach a file.
+/// structs and enums that derive these traits. `Zeroable` is required because a new file
+/// contains zeros. `NoUninit` is required because padding must not reach a file.
 ///
-/// Numbers are taken as they are. Types that not every byte is valid for, such as `bool`,
-/// are checked when a file is opened, which reads it once; the error names the first
-/// element at fault.
+/// Numbers are not checked. Some types, such as `bool`, have invalid byte values. Opening a
+/// file of these types reads and checks the whole array once. The error names the first
+/// invalid element.
 ///
 /// # Examples
 ///
@@ -43,15 +43,15 @@ pub trait Element: CheckedBitPattern + NoUninit + Zeroable + 'static {}
 
 impl<T: CheckedBitPattern + NoUninit + Zeroable + 'static> Element for T {}
 
-/// Tells whether some bit patterns of `A` are invalid.
+/// Returns whether some bit patterns of `A` are invalid.
 ///
-/// Types without such patterns are their own `Bits`, by the blanket implementation of
+/// A type without invalid patterns is its own `Bits`. The reason is the blanket implementation of
 /// `CheckedBitPattern` for `AnyBitPattern`, which no other implementation can overlap.
 pub(crate) fn needs_check<A: Element>() -> bool {
     TypeId::of::<A>() != TypeId::of::<A::Bits>()
 }
 
-/// Finds the first of consecutive elements that is not a value of `A`.
+/// Returns the index of the first of consecutive elements that is not a value of `A`.
 ///
 /// Whole blocks are checked without a branch, so that the compiler can use vectors.
 pub(crate) fn first_invalid<A: Element>(elements: &[A::Bits]) -> Option<usize> {
@@ -66,13 +66,14 @@ pub(crate) fn first_invalid<A: Element>(elements: &[A::Bits]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::byte_order::Be;
     use super::*;
 
     #[test]
     fn only_types_with_invalid_patterns_are_checked() {
         assert!(!needs_check::<f64>());
         assert!(!needs_check::<[u8; 3]>());
-        assert!(!needs_check::<crate::Be<i16>>());
+        assert!(!needs_check::<Be<i16>>());
         assert!(needs_check::<bool>());
         assert!(needs_check::<char>());
     }

@@ -1,4 +1,4 @@
-//! What can go wrong, as facts and numbers; knows nothing of how it came about.
+//! The errors of this crate, as facts and numbers; knows nothing of the code that returns them.
 
 pub(crate) mod npy;
 
@@ -16,17 +16,17 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A reason why a file cannot be used as an array.
 ///
-/// Whatever the variant, the call that returned it changed no file, unless the variant
-/// says otherwise. Offsets, ends and lengths are bytes; offsets and ends count from the
-/// start of the file. What is often behind the messages says
-/// [`doc::cookbook`](crate::doc::cookbook#how-do-i-find-out-why-a-file-does-not-open).
+/// A call that returns an error has changed no file, unless the variant says otherwise. Offsets,
+/// ends and lengths are in bytes. Offsets and ends count from the start of the file.
+/// [`doc::cookbook`](crate::doc::cookbook#how-do-i-find-out-why-a-file-does-not-open) explains
+/// frequent causes.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The array has no such axis.
     #[error("there is no axis {axis} in an array of {ndim} axes")]
     AxisOutOfBounds {
-        /// The axis asked for, counted from 0.
+        /// The requested axis, counted from 0.
         axis: usize,
         /// The number of axes.
         ndim: usize,
@@ -34,30 +34,30 @@ pub enum Error {
     /// The axis has no such index.
     #[error("index {index} is outside an axis of length {len}")]
     IndexOutOfBounds {
-        /// The index asked for.
+        /// The requested index.
         index: usize,
         /// The length of the axis.
         len: usize,
     },
-    /// An array of another shape is needed.
+    /// The array does not have the expected shape.
     #[error("an array of shape {expected:?} is needed, but it has shape {found:?}")]
     ShapeMismatch {
-        /// The shape that fits.
+        /// The expected shape.
         expected: Vec<usize>,
-        /// The shape of the array given.
+        /// The shape of the given array.
         found: Vec<usize>,
     },
-    /// The process may not lock so much memory.
+    /// The process may not lock this much memory.
     #[error(
         "cannot lock {needed} bytes in memory: the process may lock {limit} (RLIMIT_MEMLOCK)"
     )]
     MemoryLock {
-        /// How many bytes were to be locked.
+        /// The number of bytes to lock.
         needed: u64,
-        /// How many the process may lock in all.
+        /// The number of bytes that the process may lock in total.
         limit: u64,
     },
-    /// The file is not as it was when the array was opened.
+    /// The file has changed since the array was opened.
     #[error(
         "{} has changed since it was opened: nothing is committed (`commit_anyway` \
          does not ask)", Name(.path)
@@ -66,125 +66,125 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// Only the slowest axis of an array can grow or be split: the first in C order, the last in
-    /// Fortran order.
+    /// The axis is not the outermost axis (axis 0 in C order, the last in Fortran order). Only the
+    /// outermost axis can grow or be split.
     #[error(
         "axis {axis} cannot grow or be split: in the order of this array only axis \
          {slowest} can"
     )]
     NotSlowestAxis {
-        /// The axis asked for, counted from 0.
+        /// The requested axis, counted from 0.
         axis: usize,
-        /// The axis that can.
+        /// The outermost axis.
         slowest: usize,
     },
-    /// The array has gaps or is in neither order, so that it can neither grow nor be split.
+    /// The array is not contiguous in C or Fortran order, and can therefore not grow or be split.
     #[error(
         "the array has strides of its own: only C and Fortran order can grow or be split"
     )]
     NotInOrder,
-    /// The array is a window of a larger one, whose length it does not know.
+    /// The array is a window of a larger array, and does not know the length of the larger array.
     #[error("a window of a larger array cannot grow (open the whole array)")]
     WindowGrows,
-    /// An array was to be split into no parts.
+    /// The requested number of parts is 0.
     #[error("an array cannot be split into 0 parts")]
     NoParts,
-    /// The file goes on beyond the array, which would grow over it.
+    /// The file continues after the array, and growth would overwrite the rest of the file.
     #[error(
         "the file goes on from the array's end at byte {end} to byte {found}, which growth \
          would overwrite (map all of it, copy the array to a file of its own, or truncate \
          the file to byte {end} if nothing needs the rest)"
     )]
     TrailingBytes {
-        /// Where the array ends.
+        /// The end of the array.
         end: u64,
         /// The length of the file.
         found: u64,
     },
-    /// The path names another file than the one that was opened, or the file holds another
-    /// array.
+    /// The path names another file than the opened file, or the file contains another array.
     #[error("{} is not the array that was opened (open it again)", Name(.path))]
     Replaced {
         /// The file.
         path: PathBuf,
     },
-    /// The array has a shape that was asked for, whatever the file has.
+    /// The array was opened with a fixed shape, which does not depend on the file.
     #[error(
         "the shape was given, so that the file does not tell of new rows (use `rows_of`)"
     )]
     FixedShape,
-    /// The operating system refused; [`source`](std::error::Error::source) says why.
+    /// The operating system returned an error, which is the
+    /// [`source`](std::error::Error::source).
     #[error("cannot {action} {}: {source}", Name(.path))]
     Io {
-        /// What was being done: `open`, `map`, `lock`, …
+        /// The operation that failed: `open`, `map`, `lock`, …
         action: &'static str,
         /// The file; empty if the caller passed an open file instead of a path.
         path: PathBuf,
-        /// What the operating system answered.
+        /// The error of the operating system.
         source: io::Error,
     },
 
-    /// The path names something that cannot be mapped.
+    /// The path does not name a regular file, and cannot be mapped.
     #[error("{} is {found}, not a regular file", Name(.path))]
     NotAFile {
         /// The path; empty if the caller passed an open file.
         path: PathBuf,
-        /// What it is instead, as in `a directory`.
+        /// The kind of file that the path names, such as `a directory`.
         found: &'static str,
     },
 
-    /// The array would reach past the end of the file.
+    /// The array would end after the end of the file.
     #[error(
         "the array ends at byte {needed}, but the file has {found} bytes (check shape, \
          offset and element type; `grow(true)` extends a file in mode `r+`, \
          `npy::Options::whole_rows(true)` opens the whole rows of a `.npy` file)"
     )]
     FileTooShort {
-        /// Where the array ends.
+        /// The end of the array.
         needed: u64,
         /// The length of the file.
         found: u64,
     },
 
-    /// The shape was to be taken from the file, which does not hold whole elements.
+    /// The shape is inferred from the file, which does not contain a whole number of elements.
     #[error(
         "the {available} bytes from the offset to the end of the file are not a multiple \
          of the {size} bytes of one element or row (check the element type and the \
          offset, or give a shape to map a part)"
     )]
     PartialElement {
-        /// Bytes from the offset to the end of the file.
+        /// The number of bytes from the offset to the end of the file.
         available: u64,
-        /// Bytes of one element, or of one row with `rows_of`.
+        /// The size of one element, or of one row with `rows_of`.
         size: usize,
     },
 
-    /// The shape was to be taken from the file, which ends before the offset.
+    /// The shape is inferred from the file, which ends before the offset.
     #[error("the array begins at byte {offset}, but the file has {found} bytes")]
     OffsetPastEnd {
-        /// Where the array begins.
+        /// The start of the array.
         offset: u64,
         /// The length of the file.
         found: u64,
     },
 
-    /// The elements would lie at addresses that their type does not allow.
+    /// The addresses of the elements would not be aligned for their type.
     #[error(
         "the elements from byte {offset} on are not aligned to {align} bytes \
          (use `Be<f64>` or `Le<f64>` to map at any offset, or `load` to copy)"
     )]
     Misaligned {
-        /// Where the array begins.
+        /// The start of the array.
         offset: u64,
         /// The alignment of the element type.
         align: usize,
     },
 
-    /// The array has more bytes than a pointer or a file offset can reach.
+    /// The size or the end of the array exceeds the range of a pointer or a file offset.
     #[error("the array is too large: its size or its end in bytes overflows")]
     TooLarge,
 
-    /// Nothing tells the length of the first axis.
+    /// Neither the caller nor the file determines the length of the first axis.
     #[error(
         "a shape is required: a new file does not tell it, and rows of no bytes cannot be \
          counted (use `shape`)"
@@ -195,58 +195,58 @@ pub enum Error {
     #[error("the shape and the strides have different numbers of axes")]
     StridesMismatch,
 
-    /// Two indices may name the same element of an array that can be written.
+    /// Two indices may refer to the same element of a writable array.
     ///
-    /// ndarray takes an axis for overlapping if its stride is not longer than all axes of
+    /// ndarray treats an axis as overlapping if its stride is not longer than all axes with
     /// shorter strides together.
     #[error(
         "the strides may give two indices to one element (use mode `r` to read it so)"
     )]
     OverlappingStrides,
 
-    /// The element type has no bytes, so that a file says nothing about it.
+    /// The element type has no bytes, so that a file does not determine the number of elements.
     #[error("elements of zero size cannot be mapped")]
     ZeroSizedElement,
 
-    /// A layout was resolved for elements of another size.
+    /// The layout was resolved for elements of another size.
     #[error("the layout is for elements of size {expected}, asked for size {found}")]
     ElementSize {
         /// The size in bytes that the layout was resolved for.
         expected: usize,
-        /// The size in bytes of the element type asked for.
+        /// The size in bytes of the requested element type.
         found: usize,
     },
 
     /// The bytes of an element are not a value of its type.
     #[error("element {index} is not a valid value of its type")]
     InvalidElement {
-        /// Its position in the order of the file: it begins `index` times the element's
-        /// size after the offset.
+        /// The position of the element in the order of the file. The element begins `index` times
+        /// its size after the offset.
         index: usize,
     },
 
-    /// Changes were asked for in mode `r`.
+    /// The caller requested a change in mode `r`.
     #[error("the array is read-only (use mode `c` for private changes, `r+` for shared)")]
     ReadOnly,
 
     /// Changes in mode `c` are private to this handle; only
-    /// [`commit`](crate::MmapArray::commit) brings them to the file.
+    /// [`commit`](crate::MmapArray::commit) writes them to the file.
     #[error(
         "the changes are private (mode `c`) and do not reach the file \
          (`commit` writes them, mode `r+` changes the file itself)"
     )]
     PrivateChanges,
 
-    /// The mode does not go with this constructor.
+    /// The constructor does not support the mode.
     #[error("mode `{mode}` cannot be used to {action}")]
     UnsupportedMode {
-        /// The mode asked for.
+        /// The requested mode.
         mode: Mode,
-        /// What the constructor does.
+        /// The action of the constructor.
         action: &'static str,
     },
 
-    /// A text is not the name of a mode.
+    /// The text is not the name of a mode.
     #[error("`{name}` is not a mode (the modes are `r`, `c`, `r+`, `w+` and `x+`)")]
     UnknownMode {
         /// The text.
@@ -262,47 +262,47 @@ pub enum Error {
     NotImmutable {
         /// The path; empty if the caller passed an open file.
         path: PathBuf,
-        /// What is missing.
+        /// The missing proof.
         source: io::Error,
     },
 
-    /// The disk, or the user's share of it, has no room for the array.
+    /// The disk, or the quota of the user, has no space for the array.
     #[error("no space to reserve the file's {needed} bytes on its disk")]
     NoSpace {
-        /// The length the file was to have.
+        /// The requested length of the file.
         needed: u64,
     },
 
-    /// Another handle, of this process or another, has locked the file.
+    /// Another handle, in this process or another process, has locked the file.
     #[error("{} is locked by somebody else", Name(.path))]
     Locked {
         /// The path; empty if the caller passed an open file.
         path: PathBuf,
     },
 
-    /// Something of the array was lost while it was mapped, and zeros are in its place; see
+    /// A part of the array was lost while the array was mapped, and is replaced by zeros; see
     /// [`MapOptions::guarded`](crate::MapOptions).
     #[error("what the file had at byte {offset} was lost while it was mapped")]
     Faulted {
-        /// The byte of the file at which the first access failed.
+        /// The byte offset in the file at which the first access failed.
         offset: u64,
     },
 
-    /// An array was to be guarded, but the application has not installed the guard.
+    /// The caller requested a guarded array, but the application has not installed the guard.
     #[error("the guard is not installed (the application calls `guard::install`)")]
     NotGuarded,
 
-    /// An earlier sync failed, so that changes may be lost whatever a later one says.
+    /// An earlier sync failed, so that changes may be lost even if a later sync succeeds.
     #[error("an earlier sync failed and changes may be lost (open the file again)")]
     Poisoned,
 
-    /// The file is not a `.npy` file, or not the one asked for.
+    /// The file is not a `.npy` file, or does not contain the requested array.
     #[error(transparent)]
     Npy(#[from] NpyError),
 }
 
 impl Error {
-    /// Makes the closure that wraps an I/O error, for `map_err`.
+    /// Returns a closure that wraps an I/O error, for `map_err`.
     pub(crate) fn io(
         action: &'static str,
         path: &Path,
@@ -332,7 +332,7 @@ impl From<Error> for io::Error {
     }
 }
 
-/// Prints a path in backticks, or says that there is none.
+/// Prints a path in backticks, or `the file` if the path is empty.
 struct Name<'a>(&'a Path);
 
 impl fmt::Display for Name<'_> {

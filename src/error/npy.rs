@@ -1,14 +1,14 @@
-//! What can be wrong with a `.npy` file; knows nothing of how it was read.
+//! The errors of `.npy` files; knows nothing of the code that reads them.
 
 use thiserror::Error;
 
-/// A reason why a file is not a `.npy` file, or not the one asked for.
+/// A reason why a file is not a `.npy` file, or does not contain the requested array.
 ///
 /// Positions are bytes from the start of the header's dictionary.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum NpyError {
-    /// The file does not begin as `.npy` files do.
+    /// The file does not begin with the magic string of `.npy` files.
     #[error("the file is not a `.npy` file: it does not begin with `\\x93NUMPY`")]
     BadMagic,
 
@@ -18,7 +18,7 @@ pub enum NpyError {
     )]
     Npz,
 
-    /// The format's version is not one of 1.0, 2.0 and 3.0.
+    /// The version of the format is not 1.0, 2.0 or 3.0.
     #[error("version {major}.{minor} of the format is unknown (1.0 to 3.0 are known)")]
     BadVersion {
         /// The major version.
@@ -27,18 +27,18 @@ pub enum NpyError {
         minor: u8,
     },
 
-    /// The file ends before its header does.
+    /// The file ends within its header.
     #[error("the file ends in its {part}: {needed} bytes are needed, it has {found}")]
     Truncated {
-        /// Where it ends: `magic string`, `header length` or `header`.
+        /// The part in which the file ends: `magic string`, `header length` or `header`.
         part: &'static str,
-        /// The length of the file up to the end of this part.
+        /// The end of this part in the file.
         needed: u64,
         /// The length of the file.
         found: u64,
     },
 
-    /// The header is longer than allowed.
+    /// The header is longer than the limit.
     #[error("the header has {len} bytes, more than {cap} (`header_cap` lifts the limit)")]
     HeaderTooLarge {
         /// The header's length.
@@ -47,16 +47,16 @@ pub enum NpyError {
         cap: u64,
     },
 
-    /// A header to be written is longer than the format allows.
+    /// The header to write is longer than the version of the format allows.
     #[error("a header of {len} bytes does not fit version {major}.0 of the format")]
     HeaderTooLong {
         /// The header's length.
         len: usize,
-        /// The version asked for.
+        /// The requested version.
         major: u8,
     },
 
-    /// The header of a file has no room for a longer array.
+    /// The header of the file has no space for the length of a longer array.
     #[error(
         "the header has no room for a length of {count} (`npy::make_growable` makes some)"
     )]
@@ -72,12 +72,12 @@ pub enum NpyError {
         encoding: &'static str,
     },
 
-    /// The header is not a Python literal as NumPy writes them.
+    /// The header is not a Python literal in the form that NumPy writes.
     #[error("the header cannot be parsed: expected {expected} at byte {at}")]
     Syntax {
-        /// Where.
+        /// The position of the error.
         at: usize,
-        /// What was expected there.
+        /// The token or value that is expected at this position.
         expected: &'static str,
     },
 
@@ -85,37 +85,37 @@ pub enum NpyError {
     #[error("the header is not a dictionary")]
     NotADictionary,
 
-    /// The header lacks a key, or has one too many.
+    /// The header lacks a key, or has an unknown key.
     #[error("the header needs the keys `descr`, `fortran_order` and `shape` alone")]
     Keys,
 
     /// `fortran_order` is neither `True` nor `False`.
     #[error("`fortran_order` at byte {at} is neither `True` nor `False`")]
     FortranOrder {
-        /// Where its value begins.
+        /// The start of the value.
         at: usize,
     },
 
     /// `shape` is not a tuple of whole numbers.
     #[error("`shape` at byte {at} is not a tuple of whole numbers")]
     Shape {
-        /// Where the fault is.
+        /// The position of the error.
         at: usize,
     },
 
     /// An axis has a negative length.
     #[error("`shape` at byte {at} has a negative length")]
     NegativeLength {
-        /// Where the length is.
+        /// The position of the length.
         at: usize,
     },
 
     /// `descr` does not describe a type.
     #[error("`descr` at byte {at} is not an element type: {why}")]
     Descr {
-        /// Where the fault is.
+        /// The position of the error.
         at: usize,
-        /// What is wrong.
+        /// The error.
         why: &'static str,
     },
 
@@ -126,36 +126,36 @@ pub enum NpyError {
     /// The file has elements of another type.
     #[error("the file has elements `{found}`, asked for `{asked}`")]
     ElementType {
-        /// What `descr` says.
+        /// The type in `descr`.
         found: String,
-        /// What the Rust type would be.
+        /// The NumPy type of the Rust type.
         asked: String,
     },
 
-    /// A field of the file's records differs from that of the struct.
+    /// A field of the file's records differs from the field of the struct.
     #[error("field {index} of the file is {found}, asked for {asked}")]
     Field {
         /// The position of the field, from 0.
         index: usize,
-        /// Name, type and place in the file.
+        /// Name, type and offset in the file's record.
         found: String,
-        /// Name, type and place in the struct.
+        /// Name, type and offset in the struct.
         asked: String,
     },
 
     /// The file has another number of axes.
     #[error("the array in the file has {found} axes, asked for {asked}")]
     Axes {
-        /// The number in the file.
+        /// The number of axes in the file.
         found: usize,
-        /// The number asked for.
+        /// The requested number of axes.
         asked: usize,
     },
 
-    /// NumPy has no such array.
+    /// NumPy does not support the array.
     #[error("NumPy could not read this back: {why}")]
     Unwritable {
-        /// What NumPy does not have.
+        /// The property that NumPy does not support.
         why: &'static str,
     },
 }

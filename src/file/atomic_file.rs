@@ -7,26 +7,23 @@ use std::path::{Path, PathBuf};
 use tempfile::{Builder, NamedTempFile, PersistError};
 
 use crate::error::{Error, Result};
-use crate::file;
-use crate::file::allocate;
+use crate::file::{self, allocate};
 use crate::mode::Mode;
-#[cfg(target_os = "linux")]
-use crate::sys::description;
 use crate::sys::process::generation;
+use crate::sys::{self, descriptor};
 
 /// A new file that nobody else knows, and the path that it is for.
 #[derive(Debug)]
-pub(crate) struct Hidden {
-    file: Holder,
+pub(crate) struct AtomicFile {
+    file: State,
     target: PathBuf,
     /// The process that removes a file with a name; a forked child leaves it to that.
     owner: u64,
 }
 
 #[derive(Debug)]
-enum Holder {
+enum State {
     /// It has no name in any folder.
-    #[cfg(target_os = "linux")]
     Unnamed(File),
     /// It has one that is removed when this is dropped.
     Named(NamedTempFile),
@@ -37,29 +34,27 @@ enum Holder {
 /// How often a name is looked at again that other processes give to other files.
 const TRIES: usize = 100;
 
-impl Hidden {
+impl AtomicFile {
     /// Makes a file in the folder of a path, or of what it leads to if it is a link.
     pub(crate) fn beside(path: &Path) -> io::Result<Self> {
         let target = resolve(path)?;
         let old = fs::metadata(&target).ok();
-        #[cfg(target_os = "linux")]
-        if let Some(file) = unnamed(folder(&target))? {
-            return Ok(Self::new(Holder::Unnamed(file), target));
+        if let Some(file) = descriptor::open_unnamed(folder(&target))? {
+            return Ok(Self::new(State::Unnamed(file), target));
         }
         let file = named(folder(&target), old.is_some())?;
-        Ok(Self::new(Holder::Named(file), target))
+        Ok(Self::new(State::Named(file), target))
     }
 
-    fn new(file: Holder, target: PathBuf) -> Self {
+    fn new(file: State, target: PathBuf) -> Self {
         Self { file, target, owner: generation() }
     }
 
-    pub(crate) fn file(&self) -> Option<&File> {
+    fn file(&self) -> Option<&File> {
         match &self.file {
-            #[cfg(target_os = "linux")]
-            Holder::Unnamed(file) => Some(file),
-            Holder::Named(file) => Some(file.as_file()),
-            Holder::Published => None,
+            State::Unnamed(file) => Some(file),
+            State::Named(file) => Some(file.as_file()),
+            State::Published => None,
         }
     }
 
@@ -80,7 +75,7 @@ impl Hidden {
     ) -> Result<()> {
         self.prepare(replaces).map_err(allocate::refusal("publish", len, path))?;
         // What cannot be opened is to be known before anything is replaced.
-        let folder = Folder::open(folder(&self.target));
+        let folder = sys::Folder::open(folder(&self.target));
         let folder = folder.map_err(Error::io("publish", path))?;
         for _ in 0..TRIES {
             // The lock lasts until the file is replaced.
@@ -120,7 +115,7 @@ impl Hidden {
         }
         let file = self.file().ok_or(io::ErrorKind::NotFound)?;
         if let Some(old) = old {
-            take_permissions(file, &old)?;
+            sys::copy_permissions(file, &old)?;
         }
         file.sync_all()
     }
@@ -128,38 +123,68 @@ impl Hidden {
     /// Gives the file its name, which a file has already or none.
     fn name(&mut self, is_there: bool) -> io::Result<()> {
         let target = &self.target;
-        match std::mem::replace(&mut self.file, Holder::Published) {
-            #[cfg(target_os = "linux")]
-            Holder::Unnamed(file) => {
+        match std::mem::replace(&mut self.file, State::Published) {
+            State::Unnamed(file) => {
                 let linked = link(&file, target, is_there);
-                self.file = Holder::Unnamed(file);
+                self.file = State::Unnamed(file);
                 linked?;
-                self.file = Holder::Published;
+                self.file = State::Published;
             }
-            Holder::Named(file) => {
+            State::Named(file) => {
                 let persisted = match is_there {
                     true => file.persist(target),
                     false => persist_new(file, target),
                 };
                 if let Err(failed) = persisted {
-                    self.file = Holder::Named(failed.file);
+                    self.file = State::Named(failed.file);
                     return Err(failed.error);
                 }
             }
-            Holder::Published => return Err(io::ErrorKind::NotFound.into()),
+            State::Published => return Err(io::ErrorKind::NotFound.into()),
         }
         Ok(())
     }
 }
 
-impl Drop for Hidden {
+impl Drop for AtomicFile {
     fn drop(&mut self) {
         match &mut self.file {
-            Holder::Named(file) if self.owner != generation() => {
+            State::Named(file) if self.owner != generation() => {
                 file.disable_cleanup(true);
             }
             _ => {}
         }
+    }
+}
+
+/// A new file that no other code can reach.
+#[derive(Debug)]
+pub(crate) struct Exclusive<'f>(&'f File);
+
+impl<'f> Exclusive<'f> {
+    pub(crate) fn file(&self) -> &'f File {
+        self.0
+    }
+}
+
+impl AtomicFile {
+    /// Proves that no other code can reach the file before it is published.
+    pub(crate) fn exclusive(&self) -> Option<Exclusive<'_>> {
+        self.file().map(Exclusive)
+    }
+}
+
+/// A new file that never gets a name.
+#[derive(Debug)]
+pub(crate) struct UnnamedFile(File);
+
+impl UnnamedFile {
+    pub(crate) fn new(folder: &Path) -> io::Result<Self> {
+        tempfile::tempfile_in(folder).map(Self)
+    }
+
+    pub(crate) fn exclusive(&self) -> Exclusive<'_> {
+        Exclusive(&self.0)
     }
 }
 
@@ -202,7 +227,9 @@ fn lock_old(target: &Path, path: &Path, locks: bool) -> Result<Old> {
         }
         return match locked {
             // Windows replaces no file that is open, and so none that is locked.
-            Ok(()) => Ok(Old::There { _lock: Some(old).filter(|_| !cfg!(windows)) }),
+            Ok(()) => {
+                Ok(Old::There { _lock: Some(old).filter(|_| sys::REPLACES_OPEN_FILES) })
+            }
             Err(TryLockError::WouldBlock) => Err(Error::Locked { path: path.to_owned() }),
             // The file system has no locks, so that no array has one.
             Err(TryLockError::Error(_)) if !locks => Ok(Old::There { _lock: None }),
@@ -247,117 +274,23 @@ fn folder(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// Gives a file the permissions of another to read, write and execute, no special ones.
-#[cfg(unix)]
-fn take_permissions(file: &File, old: &fs::Metadata) -> io::Result<()> {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
-
-    // Another group is not to have what is for that one.
-    let is_of_group = file.metadata()?.gid() == old.gid()
-        || fchown(file, None, Some(old.gid())).is_ok();
-    let mask = if is_of_group { 0o777 } else { 0o707 };
-    file.set_permissions(fs::Permissions::from_mode(old.mode() & mask))
-}
-
-#[cfg(not(unix))]
-fn take_permissions(file: &File, old: &fs::Metadata) -> io::Result<()> {
-    file.set_permissions(old.permissions())
-}
-
-/// Makes a file without a name, if the file system can and it can be named later.
-#[cfg(target_os = "linux")]
-fn unnamed(folder: &Path) -> io::Result<Option<File>> {
-    use rustix::fs::OFlags;
-    use rustix::io::Errno;
-    use std::os::unix::fs::OpenOptionsExt;
-
-    let flags = OFlags::TMPFILE.bits().cast_signed();
-    let file = File::options().read(true).write(true).custom_flags(flags).open(folder);
-    match file {
-        Ok(file) => Ok(Some(file).filter(|file| handle(file).exists())),
-        Err(e) => match Errno::from_io_error(&e) {
-            // What file systems and kernels say that cannot.
-            Some(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => Ok(None),
-            _ => Err(e),
-        },
-    }
-}
-
-/// Returns the path by which the kernel knows an open file.
-#[cfg(target_os = "linux")]
-fn handle(file: &File) -> PathBuf {
-    PathBuf::from(description::path_of(file, "fd"))
-}
-
-/// Makes a file that others may read and write as they may any new one, or nobody.
-fn named(folder: &Path, is_secret: bool) -> io::Result<NamedTempFile> {
+/// Makes a file with a name, with the permissions of any new file or for the owner alone.
+fn named(folder: &Path, is_private: bool) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
     builder.prefix(".draft-");
-    #[cfg(not(unix))]
-    let _ = is_secret;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-
-        // Those of any new file: what the user masks, the system takes off.
-        let mode = if is_secret { 0o600 } else { 0o666 };
-        builder.permissions(fs::Permissions::from_mode(mode));
-    }
+    sys::set_draft_permissions(&mut builder, is_private);
     builder.tempfile_in(folder)
 }
 
-/// Names a file that has no name, by a name that a file has already or none.
-#[cfg(target_os = "linux")]
+/// Gives a file without a name the name `target`, which a file has already or none.
 fn link(file: &File, target: &Path, is_there: bool) -> io::Result<()> {
-    use rustix::fs::{AtFlags, CWD, linkat};
-
-    let source = handle(file);
-    let link = |name: &Path| -> io::Result<()> {
-        Ok(linkat(CWD, &source, CWD, name, AtFlags::SYMLINK_FOLLOW)?)
-    };
     if !is_there {
-        return link(target);
+        return descriptor::link_unnamed(file, target);
     }
     // A name that exists can only be replaced by another.
-    let make = |name: &Path| link(name).map(|()| name.to_owned());
+    let make =
+        |name: &Path| descriptor::link_unnamed(file, name).map(|()| name.to_owned());
     let name = Builder::new().prefix(".draft-").make_in(folder(target), make)?;
     name.persist(target).map_err(|e| e.error)?;
     Ok(())
-}
-
-/// A folder whose names are to be brought to disk; on Windows that is the system's matter.
-#[derive(Debug)]
-struct Folder {
-    #[cfg(unix)]
-    file: File,
-}
-
-impl Folder {
-    #[cfg(unix)]
-    fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: File::open(path)? })
-    }
-
-    #[cfg(unix)]
-    fn sync(self) -> io::Result<()> {
-        use rustix::io::Errno;
-
-        match self.file.sync_all().map_err(|e| Errno::from_io_error(&e).ok_or(e)) {
-            // Some file systems on networks have nothing to do, and say so.
-            Err(Ok(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP)) => Ok(()),
-            Err(Ok(e)) => Err(e.into()),
-            Err(Err(e)) => Err(e),
-            Ok(()) => Ok(()),
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn open(_: &Path) -> io::Result<Self> {
-        Ok(Self {})
-    }
-
-    #[cfg(not(unix))]
-    fn sync(self) -> io::Result<()> {
-        Ok(())
-    }
 }

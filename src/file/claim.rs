@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::file;
 use crate::mode::Mode;
-use crate::sys::description;
-use crate::sys::description::Held;
+use crate::sys::descriptor::{self, Held};
+use crate::sys::{self};
 
 /// The file of a caller, as an array uses it.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl<'f> Claim<'f> {
         let path = Path::new("");
         let needs_own = mode.writes_file() || locks;
         file::regular(caller, path)?;
-        let own = needs_own.then(|| description::reopen(caller, mode.writes_file()).ok());
+        let own = needs_own.then(|| descriptor::reopen(caller, mode.writes_file()).ok());
         let mut claim =
             Self { caller, own: own.flatten(), lock: None, is_to_unlock: false };
         let locked = if locks { claim.lock(mode, path) } else { Ok(()) };
@@ -49,7 +49,7 @@ impl<'f> Claim<'f> {
                 locked => return locked,
             }
         }
-        let held = description::held(self.caller);
+        let held = descriptor::held(self.caller);
         let suffices = match held {
             Ok(Held::Exclusive) => true,
             Ok(Held::Shared) => !mode.writes_file(),
@@ -62,7 +62,7 @@ impl<'f> Claim<'f> {
             file::lock(self.caller, mode, path)?;
             // Where nothing tells, the lock may have been the caller's before. On Windows, it
             // would have been refused then.
-            self.is_to_unlock = held.is_ok() || cfg!(windows);
+            self.is_to_unlock = held.is_ok() || !sys::CONVERTS_LOCKS;
         }
         self.lock = Some(self.caller.try_clone().map_err(Error::io("keep open", path))?);
         Ok(())

@@ -3,6 +3,8 @@
 use std::fs::{File, TryLockError};
 use std::time::Duration;
 
+use crate::sys;
+
 /// An exclusive lock; when dropped, the shared lock that it replaced is back.
 #[derive(Debug)]
 #[must_use]
@@ -20,7 +22,7 @@ impl LockUpgrade {
     /// another process may take one. Then this fails too.
     pub(crate) fn new(shared: &File, writer: &File) -> Result<Self, TryLockError> {
         let kept = shared.try_clone().map_err(TryLockError::Error)?;
-        let upgraded = match convert(shared) {
+        let upgraded = match sys::upgrade_lock(shared) {
             Err(TryLockError::Error(_)) => shared
                 .unlock()
                 .map_err(TryLockError::Error)
@@ -59,15 +61,4 @@ fn regain(shared: &File) {
             _ => return,
         }
     }
-}
-
-#[cfg(unix)]
-fn convert(shared: &File) -> Result<(), TryLockError> {
-    shared.try_lock()
-}
-
-/// Windows adds locks to those that a file has, and an exclusive one to none.
-#[cfg(not(unix))]
-fn convert(_: &File) -> Result<(), TryLockError> {
-    Err(TryLockError::Error(std::io::ErrorKind::Unsupported.into()))
 }

@@ -3,9 +3,8 @@
 use std::fs::File;
 use std::io;
 
-use crate::file;
-use crate::file::allocate;
-use crate::file::zeros::{is_hole, is_zero};
+use crate::sys;
+use crate::sys::zeros::{is_hole, is_zero};
 
 /// How a file ends that was made longer for rows to come; the length of the file follows.
 const MARK: &[u8; 45] = b"\nspace that ndarray-memmap has preallocated.\n";
@@ -35,7 +34,7 @@ pub(crate) fn mark(file: &File, reach: u64) -> io::Result<bool> {
             return Ok(false);
         }
     }
-    allocate::write_all_at(file, &mark_of(reach), reach.saturating_sub(MARK_LEN))?;
+    sys::write_all_at(file, &mark_of(reach), reach.saturating_sub(MARK_LEN))?;
     Ok(true)
 }
 
@@ -50,7 +49,7 @@ pub(crate) fn clear_mark(file: &File, reach: u64, end: u64) -> io::Result<()> {
     let len = reach.min(end).saturating_sub(start);
     let zeros = [0; MARK.len() + size_of::<u64>()];
     let len = usize::try_from(len).map_err(io::Error::other)?;
-    allocate::write_all_at(file, zeros.get(..len).unwrap_or_default(), start)
+    sys::write_all_at(file, zeros.get(..len).unwrap_or_default(), start)
 }
 
 /// Tells whether what a file has beyond its array was left by an array that grew.
@@ -64,7 +63,7 @@ pub(crate) fn is_left_over(file: &File, end: u64, found: u64) -> io::Result<bool
         let expected = mark_of(found);
         let mut last = vec![0; expected.len()];
         let at = found.saturating_sub(MARK_LEN);
-        if file::read_at_most(file, &mut last, at)? == last.len() && last == expected {
+        if sys::read_at_most(file, &mut last, at)? == last.len() && last == expected {
             return Ok(true);
         }
     }
@@ -85,29 +84,29 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         for (bytes, at) in [(&[0_u8; 80][..], 100), (&[0; 80], 9000), (&[7], 100)] {
             file.set_len(0).unwrap();
-            allocate::write_all_at(&file, &[1; 100], 0).unwrap();
-            allocate::write_all_at(&file, bytes, at).unwrap();
+            sys::write_all_at(&file, &[1; 100], 0).unwrap();
+            sys::write_all_at(&file, bytes, at).unwrap();
             let found = file.metadata().unwrap().len();
             assert!(!is_left_over(&file, 100, found).unwrap(), "{at}");
         }
         file.set_len(0).unwrap();
-        allocate::write_all_at(&file, &[1; 100], 0).unwrap();
-        allocate::write_all_at(&file, &[0; MARK.len() + 8], 100).unwrap();
+        sys::write_all_at(&file, &[1; 100], 0).unwrap();
+        sys::write_all_at(&file, &[0; MARK.len() + 8], 100).unwrap();
         assert!(is_left_over(&file, 100, 153).unwrap(), "a mark that was lost");
         for reach in [(1 << 20) + 5, marked_length(1 << 20)] {
             file.set_len(100).unwrap();
-            allocate::write_all_at(&file, &[7; 5000], 100).unwrap();
+            sys::write_all_at(&file, &[7; 5000], 100).unwrap();
             mark(&file, reach).unwrap();
             assert!(is_left_over(&file, 100, reach).unwrap());
             // Whatever follows is the user's.
-            allocate::write_all_at(&file, b"x", reach).unwrap();
+            sys::write_all_at(&file, b"x", reach).unwrap();
             assert!(!is_left_over(&file, 100, reach + 1).unwrap());
         }
         // A file of such a length that was written to its end.
         let len = marked_length(0);
         file.set_len(100).unwrap();
         let zeros = vec![0; usize::try_from(len).unwrap() - 100];
-        allocate::write_all_at(&file, &zeros, 100).unwrap();
+        sys::write_all_at(&file, &zeros, 100).unwrap();
         assert!(!is_left_over(&file, 100, len).unwrap());
     }
 }

@@ -3,14 +3,12 @@
 pub(crate) mod allocate;
 pub(crate) mod atomic_file;
 pub(crate) mod claim;
-pub(crate) mod holes;
 pub(crate) mod lock_upgrade;
 pub(crate) mod mark;
 pub(crate) mod preallocation;
 pub(crate) mod whole_write;
-pub(crate) mod zeros;
 
-use std::fs::{self, File, FileType, Metadata, OpenOptions, TryLockError};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -18,6 +16,7 @@ use std::time::SystemTime;
 
 use crate::error::{Error, Result};
 use crate::mode::Mode;
+use crate::sys;
 
 /// A file that was opened for a mode.
 #[derive(Debug)]
@@ -49,7 +48,7 @@ impl Opened {
             return;
         };
         // Windows removes no file that is open; elsewhere a lock lasts until it is removed.
-        let file = Some(file).filter(|_| !cfg!(windows));
+        let file = Some(file).filter(|_| sys::REPLACES_OPEN_FILES);
         let _ = fs::remove_file(path);
         drop(file);
     }
@@ -131,7 +130,7 @@ pub(crate) fn open(path: &Path, mode: Mode) -> Result<Opened> {
 fn open_as(path: &Path, mode: Mode, wait: bool) -> io::Result<Opened> {
     let mut options = OpenOptions::new();
     options.read(true).write(mode.writes_file());
-    set_flags(&mut options, wait);
+    sys::set_open_flags(&mut options, wait);
     let existing = |file| Opened { file, len: None, created: None };
     if !mode.creates() {
         return options.open(path).map(existing);
@@ -156,7 +155,7 @@ fn open_as(path: &Path, mode: Mode, wait: bool) -> io::Result<Opened> {
 pub(crate) fn refuse_special(path: &Path) -> Result<()> {
     match fs::metadata(path) {
         Ok(metadata) if !metadata.is_file() => {
-            let found = name_of(metadata.file_type());
+            let found = sys::file_type_name(metadata.file_type());
             Err(Error::NotAFile { path: path.to_owned(), found })
         }
         _ => Ok(()),
@@ -174,51 +173,40 @@ pub(crate) fn regular(file: &File, path: &Path) -> Result<Metadata> {
     if metadata.is_file() {
         return Ok(metadata);
     }
-    let found = name_of(metadata.file_type());
+    let found = sys::file_type_name(metadata.file_type());
     Err(Error::NotAFile { path: path.to_owned(), found })
 }
 
-/// What makes a file that one and no other.
+/// Device and inode of a file; no other file has both at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Identity {
-    device: u64,
-    number: u64,
-}
+pub(crate) struct FileId(u64, u64);
 
-impl Identity {
-    #[cfg(unix)]
+impl FileId {
+    /// Returns `None` where the standard library does not provide it (Windows).
     pub(crate) fn of(metadata: &Metadata) -> Option<Self> {
-        use std::os::unix::fs::MetadataExt;
-
-        Some(Self { device: metadata.dev(), number: metadata.ino() })
-    }
-
-    /// Returns nothing: the standard library does not tell yet.
-    #[cfg(not(unix))]
-    pub(crate) fn of(_: &Metadata) -> Option<Self> {
-        None
+        sys::file_id(metadata).map(|(device, inode)| Self(device, inode))
     }
 }
 
 /// Length and times of a file, and which file it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
-    identity: Option<Identity>,
+pub(crate) struct FileSnapshot {
+    id: Option<FileId>,
     len: u64,
     modified: Option<SystemTime>,
     /// When the kernel last changed the file or its attributes; no program can set this time.
     changed: Option<(i64, i64)>,
 }
 
-impl Stamp {
+impl FileSnapshot {
     pub(crate) fn of(metadata: &Metadata) -> Self {
-        let identity = Identity::of(metadata);
-        let (modified, changed) = (metadata.modified().ok(), changed(metadata));
-        Self { identity, len: metadata.len(), modified, changed }
+        let id = FileId::of(metadata);
+        let (modified, changed) = (metadata.modified().ok(), sys::change_time(metadata));
+        Self { id, len: metadata.len(), modified, changed }
     }
 
-    pub(crate) fn identity(self) -> Option<Identity> {
-        self.identity
+    pub(crate) fn id(self) -> Option<FileId> {
+        self.id
     }
 
     /// Returns whether contents and file are the same as far as this tells.
@@ -230,28 +218,45 @@ impl Stamp {
     }
 }
 
-#[cfg(unix)]
-fn changed(metadata: &Metadata) -> Option<(i64, i64)> {
-    use std::os::unix::fs::MetadataExt;
+/// A byte that a file extends to, as its length or a write has shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct FileEnd(u64);
 
-    Some((metadata.ctime(), metadata.ctime_nsec()))
-}
+impl FileEnd {
+    /// Takes the length of a file.
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        Self(metadata.len())
+    }
 
-#[cfg(not(unix))]
-fn changed(_: &Metadata) -> Option<(i64, i64)> {
-    None
+    /// Writes all bytes at an offset of a file, which then extends to the end of them.
+    pub(crate) fn write(file: &File, bytes: &[u8], at: u64) -> io::Result<Self> {
+        sys::write_all_at(file, bytes, at)?;
+        let len = u64::try_from(bytes.len()).map_err(io::Error::other)?;
+        Ok(Self(at.saturating_add(len)))
+    }
+
+    pub(crate) fn byte(self) -> u64 {
+        self.0
+    }
+
+    /// Fails if the file ends before a byte.
+    pub(crate) fn check(self, needed: u64) -> Result<()> {
+        match self.0 < needed {
+            true => Err(Error::FileTooShort { needed, found: self.0 }),
+            false => Ok(()),
+        }
+    }
 }
 
 /// Opens the file that a path named before for reading, if it names it still.
-#[cfg(target_os = "linux")]
-pub(crate) fn open_again(path: &Path, identity: Option<Identity>) -> Option<File> {
+pub(crate) fn open_again(path: &Path, id: Option<FileId>) -> Option<File> {
     let metadata = fs::metadata(path).ok()?;
-    if identity.is_none() || Identity::of(&metadata) != identity {
+    if id.is_none() || FileId::of(&metadata) != id {
         return None;
     }
     let Opened { file, .. } = open_as(path, Mode::ReadOnly, false).ok()?;
-    let found = Identity::of(&file.metadata().ok()?);
-    (found == identity).then_some(file)
+    let found = FileId::of(&file.metadata().ok()?);
+    (found == id).then_some(file)
 }
 
 /// Locks a whole file, shared or exclusive as the mode asks, or fails at once.
@@ -274,25 +279,6 @@ pub(crate) fn bytes_of(range: &Range<usize>, offset: u64) -> Range<u64> {
     at(range.start)..at(range.end)
 }
 
-/// Reads from `offset` on until the buffer is full or the file ends; returns the count.
-pub(crate) fn read_at_most(
-    file: &File,
-    buffer: &mut [u8],
-    offset: u64,
-) -> io::Result<usize> {
-    let mut count: usize = 0;
-    while let Some(rest) = buffer.get_mut(count..).filter(|rest| !rest.is_empty()) {
-        let at = offset.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
-        match read_at(file, rest, at) {
-            Ok(0) => break,
-            Ok(read) => count = count.saturating_add(read),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(count)
-}
-
 /// How much is read at a time: enough to keep a disk busy, and to share among threads.
 const PIECE: usize = 8 << 20;
 
@@ -304,7 +290,7 @@ pub(crate) fn read_pieces(
 ) -> io::Result<usize> {
     let read = |(number, piece): (usize, &mut [u8])| {
         let start = u64::try_from(number.saturating_mul(PIECE)).unwrap_or(u64::MAX);
-        let count = read_at_most(file, piece, offset.saturating_add(start))?;
+        let count = sys::read_at_most(file, piece, offset.saturating_add(start))?;
         // Whatever follows an end of the file is not counted.
         Ok((count, count == piece.len()))
     };
@@ -342,30 +328,6 @@ fn has_threads() -> bool {
     *STARTED.get_or_init(|| start().err().is_none_or(|e| e.source().is_none()))
 }
 
-#[cfg(unix)]
-fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
-}
-
-#[cfg(windows)]
-fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
-}
-
-/// Makes opening a FIFO or a terminal return at once, so that it can be refused.
-#[cfg(unix)]
-fn set_flags(options: &mut OpenOptions, wait: bool) {
-    use rustix::fs::OFlags;
-    use std::os::unix::fs::OpenOptionsExt;
-
-    let nonblock = if wait { OFlags::empty() } else { OFlags::NONBLOCK };
-    options.custom_flags(nonblock.union(OFlags::NOCTTY).bits().cast_signed());
-}
-
-/// Opening does not wait for a peer elsewhere.
-#[cfg(not(unix))]
-fn set_flags(_: &mut OpenOptions, _: bool) {}
-
 /// Returns whether a path leads to an open file, perhaps by links.
 pub(crate) fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
     let named = match fs::metadata(path) {
@@ -373,37 +335,14 @@ pub(crate) fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
         named => named?,
     };
     // Where files have no identity, one that is open keeps its name.
-    Ok(Identity::of(&named) == Identity::of(&file.metadata()?))
+    Ok(FileId::of(&named) == FileId::of(&file.metadata()?))
 }
 
-/// Tells whether a path names an open file.
-#[cfg(unix)]
+/// Returns whether a path itself, not a link, names an open file.
 fn names(path: &Path, file: &File) -> bool {
     match (fs::symlink_metadata(path), file.metadata()) {
-        (Ok(named), Ok(open)) => Identity::of(&named) == Identity::of(&open),
-        _ => false,
+        // A file without an identity keeps its name while it is open.
+        (Ok(named), Ok(open)) => FileId::of(&named) == FileId::of(&open),
+        _ => !sys::REPLACES_OPEN_FILES,
     }
-}
-
-/// A file that is open keeps its name elsewhere.
-#[cfg(not(unix))]
-fn names(_: &Path, _: &File) -> bool {
-    true
-}
-
-#[cfg(unix)]
-fn name_of(file_type: FileType) -> &'static str {
-    use std::os::unix::fs::FileTypeExt;
-
-    match file_type {
-        t if t.is_dir() => "a directory",
-        t if t.is_fifo() => "a FIFO",
-        t if t.is_socket() => "a socket",
-        _ => "a device",
-    }
-}
-
-#[cfg(not(unix))]
-fn name_of(file_type: FileType) -> &'static str {
-    if file_type.is_dir() { "a directory" } else { "a device" }
 }

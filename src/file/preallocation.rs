@@ -1,83 +1,97 @@
-//! The end of a file whose array grows: preallocated length and space, and the mark of both.
+//! The bytes of a file beyond its growing array: their length, their blocks, and the mark.
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::error::{Error, Result};
-use crate::file::allocate;
-use crate::file::mark::{LAST_HOLE, MARK_LEN, clear_mark, mark, marked_length};
-use crate::mapping::Pages;
-use crate::mapping::ranges;
-use crate::sys::atomic_u64::Reach;
+use super::mark::{LAST_HOLE, MARK_LEN, clear_mark, mark, marked_length};
+use super::{FileEnd, allocate};
+use crate::sys::atomic_u64::SharedU64;
 use crate::sys::file_system::FileSystem;
-use crate::sys::memory;
-use crate::sys::memory::FOLIO;
 use crate::sys::process::generation;
+use crate::sys::{self, FOLIO, space};
 
-/// How much space is reserved ahead at least.
-const LEAST_RESERVED: u64 = 1 << 20;
-/// And at most.
-const MOST_RESERVED: u64 = 1 << 28;
-/// How much longer a file is made at least, where that takes no space.
-const LEAST_REACH: u64 = if cfg!(test) { 1 << 22 } else { 1 << 30 };
-/// How much longer a file is made at least where zeros may be written for that.
+/// The least number of bytes to allocate ahead.
+const LEAST_ALLOCATED: u64 = 1 << 20;
+/// The most bytes to allocate ahead.
+const MOST_ALLOCATED: u64 = 1 << 28;
+/// The least extension of a file, where a hole takes no space.
+const LEAST_HOLE: u64 = if cfg!(test) { 1 << 22 } else { 1 << 30 };
+/// The least extension of a file where the file system may write zeros for it.
 const LEAST_ZEROS: u64 = 1 << 20;
-/// And at most.
+/// The most such zeros.
 const MOST_ZEROS: u64 = 1 << 28;
-/// Whether a file may be longer than its array while the array is mapped.
+/// The size of the pages whose blocks [`Preallocation::allocate`] allocates.
 ///
-/// Windows does not truncate a file that is mapped.
-const REACHES_AHEAD: bool = cfg!(unix);
-/// The pages whose space [`Pages::reserve_ahead`] reserves.
-///
-/// The page cache makes larger folios of larger pages than space is reserved for. `large_pages` is
-/// set to test on small pages what is done on large ones.
+/// The page cache makes larger folios of larger pages than blocks are allocated for. Tests set
+/// `large_pages` to run the code for large pages on small ones.
 const SMALL_PAGE: usize = if cfg!(large_pages) { 0 } else { 4096 };
 
-/// What a file has beyond the array that grows in it.
+/// The bytes of a file beyond the array that grows in it.
 #[derive(Debug, Default)]
-pub(crate) struct Tail {
+pub(crate) struct Preallocation {
     /// Where the array ends.
     end: u64,
-    /// Where the file ends instead, on disk too; 0 if it ends with the array.
-    reach: Reach,
-    /// Whether the file ends with the mark; else its length says whose it is.
+    /// The length of the file, also on disk; 0 if the file ends with the array.
+    file_len: SharedU64,
+    /// Whether the file ends with the mark; otherwise its length is the mark.
     has_mark: bool,
-    /// Up to where space on the disk is reserved.
-    reserved: u64,
-    /// The process that made it so; a child that was forked leaves it alone.
+    /// The blocks up to this byte are allocated.
+    allocated: u64,
+    /// The process that extended the file. A forked child does not truncate it.
     owner: u64,
-    /// Whether the header before the array has changed since the whole file was synced.
+    /// Whether the header before the array has changed since the last sync of the whole file.
     header_changed: AtomicBool,
     /// Where that header ends.
     header_end: u64,
-    /// What the file system guarantees, once it has been asked.
+    /// The guarantees of the file system, after the first call.
     system: Option<&'static FileSystem>,
 }
 
-impl Tail {
-    /// Returns where the file ends, if it does not end with the array.
-    pub(crate) fn reach(&self) -> Option<u64> {
-        Some(self.reach.load()).filter(|reach| *reach > 0)
+impl Preallocation {
+    /// Returns the lengths to try, in order, for a file whose array is to end at byte `end`.
+    pub(crate) fn lengths(system: &FileSystem, end: u64) -> impl Iterator<Item = u64> {
+        let hole = marked_length(end.saturating_add(end.max(LEAST_HOLE)));
+        let zeros = (end / 2).clamp(LEAST_ZEROS, MOST_ZEROS);
+        let lengths = [hole, end.saturating_add(zeros), Self::shortest(end)];
+        lengths.into_iter().skip(usize::from(!system.has_holes()))
     }
 
-    /// Returns up to where rows may go.
-    fn limit(&self) -> Option<u64> {
+    /// Returns the least length of a file with a mark whose array is to end at byte `end`.
+    pub(crate) fn shortest(end: u64) -> u64 {
+        end.saturating_add(MARK_LEN)
+    }
+
+    /// Returns the length of the file if it does not end with the array.
+    pub(crate) fn file_len(&self) -> Option<u64> {
+        Some(self.file_len.load()).filter(|len| *len > 0)
+    }
+
+    /// Returns the end of the file, as far as it was extended here.
+    pub(crate) fn file_end(&self) -> FileEnd {
+        FileEnd(self.file_len.load())
+    }
+
+    /// Returns the end of the bytes that rows may fill.
+    pub(crate) fn limit(&self) -> Option<u64> {
         let kept = if self.has_mark { MARK_LEN } else { LAST_HOLE };
-        self.reach().map(|reach| reach.saturating_sub(kept))
+        self.file_len().map(|len| len.saturating_sub(kept))
     }
 
-    /// Tells whether rows up to `end` have their space, and are within the file.
-    pub(crate) fn is_provided(&self, end: u64) -> bool {
-        self.reach().is_some() && end <= self.reserved
+    /// Returns whether the blocks up to byte `end` are allocated, within the file.
+    pub(crate) fn holds(&self, end: u64) -> bool {
+        self.file_len().is_some() && end <= self.allocated
     }
 
-    /// Notes that the array ends elsewhere now, and that this process sees to the file.
+    /// Notes where the array ends, and that this process truncates the file later.
     pub(crate) fn set_end(&mut self, end: u64) {
         self.end = end;
         self.owner = generation();
+    }
+
+    /// Sets the process that truncates the file later.
+    pub(crate) fn set_owner(&mut self, owner: u64) {
+        self.owner = owner;
     }
 
     /// Notes that the header, which ends at a byte, has changed.
@@ -86,247 +100,115 @@ impl Tail {
         *self.header_changed.get_mut() = true;
     }
 
-    /// Tells whether even a sync of a part of the array has to be one of the whole file.
+    /// Returns whether a sync of a part of the array must sync the whole file.
     ///
-    /// Rows that are on disk are worth nothing without the header that counts them.
+    /// Rows on disk are lost without the header that counts them.
     pub(crate) fn needs_whole_sync(&self) -> bool {
-        self.reach().is_some() || self.header_changed.load(Ordering::Relaxed)
+        self.file_len().is_some() || self.header_changed.load(Ordering::Relaxed)
     }
 
-    /// Notes that the whole file is on disk; only `&mut` handles can have changed it since.
+    /// Notes that the whole file is on disk. Only `&mut` handles can have changed it since.
     pub(crate) fn note_synced(&self) {
         self.header_changed.store(false, Ordering::Relaxed);
     }
 
+    /// Extends a file from byte `from`, where its array ends, to `len` bytes with a mark.
+    ///
+    /// The outer error leaves the file as it was. After the inner error the file is longer, and the
+    /// caller truncates it.
+    pub(crate) fn extend(
+        &mut self,
+        file: &File,
+        from: u64,
+        len: u64,
+    ) -> io::Result<io::Result<()>> {
+        let (old, had_mark) = (self.file_len(), self.has_mark);
+        let marked = space::check_seals(file, true, true)
+            .and_then(|()| allocate::check_limit(len))
+            .and_then(|()| mark(file, len));
+        if marked.is_err() {
+            // A part of the mark may have been written.
+            let _ = allocate::truncate_back(file, old.unwrap_or(from), len);
+        }
+        let has_mark = marked?;
+        // Rows that are counted before they are on disk must read as zeros, not as the mark.
+        let kept = len.saturating_sub(MARK_LEN);
+        let old_mark = old.filter(|_| had_mark);
+        let cleared = old_mark.map_or(Ok(()), |old| clear_mark(file, old, kept));
+        if old.is_none() {
+            self.end = from;
+            self.allocated = from;
+        }
+        self.file_len.set(len);
+        self.has_mark = has_mark;
+        self.owner = generation();
+        Ok(cleared)
+    }
+
     /// Makes the file end with the array again.
     ///
-    /// The header reaches the disk before that: a power cut must not leave a file that ends with
-    /// rows that its header does not count, without the mark that says whose they are. The caller
-    /// notes if `flush` fails: the kernel may not report that again.
-    pub(crate) fn trim(
+    /// The header reaches the disk first. Otherwise a power cut could leave a file that ends with
+    /// rows that its header does not count, without the mark that tells whose rows these are. The
+    /// caller notes whether `flush` fails: the kernel may not report the failure again.
+    pub(crate) fn truncate(
         &self,
         file: &File,
         flush: impl FnOnce(&mut dyn FnMut() -> io::Result<()>) -> io::Result<()>,
     ) -> io::Result<()> {
-        let Some(reach) = self.reach().filter(|_| self.owner == generation()) else {
+        let Some(len) = self.file_len().filter(|_| self.owner == generation()) else {
             return Ok(());
         };
-        // What another process has put there is not truncated.
-        if file.metadata()?.len() == reach {
+        // Bytes that another process has added are not truncated.
+        if file.metadata()?.len() == len {
             if self.header_changed.load(Ordering::Relaxed) {
-                flush(&mut || match ranges::write_start(file, self.header_end)? {
+                flush(&mut || match sys::write_start(file, self.header_end)? {
                     true => Ok(()),
                     false => file.sync_data(),
                 })?;
             }
             file.set_len(self.end)?;
         }
-        self.reach.take();
+        self.file_len.take();
         Ok(())
     }
-}
 
-impl Pages {
-    /// Makes the file longer, also on disk, so that the array can grow from `from` to `end`.
-    ///
-    /// What counts the rows may then say so at any time: whether or not it comes to disk
-    /// before the rows do, they lie within the file. The length takes no space but for the
-    /// mark at its end.
-    ///
-    /// An error leaves the file as long as its array.
-    pub(crate) fn reach_ahead(&mut self, from: u64, end: u64, path: &Path) -> Result<()> {
-        if self.tail.limit().is_some_and(|limit| end <= limit) {
-            return Ok(());
-        }
-        let Some(file) = self.file().filter(|_| REACHES_AHEAD) else {
-            return Err(Error::io("extend", path)(io::ErrorKind::Unsupported.into()));
-        };
-        let has_holes = FileSystem::of(file).has_holes();
-        let holes = marked_length(end.saturating_add(end.max(LEAST_REACH)));
-        let zeros = (end / 2).clamp(LEAST_ZEROS, MOST_ZEROS);
-        let reaches = [holes, end.saturating_add(zeros), end.saturating_add(MARK_LEN)];
-        let mut refused = Ok(());
-        for reach in reaches.get(usize::from(!has_holes)..).unwrap_or_default() {
-            refused = self.lengthen(from, *reach, path);
-            match &refused {
-                // There may be room for less.
-                Err(Error::NoSpace { .. }) => {}
-                Err(Error::Io { source, .. })
-                    if source.kind() == io::ErrorKind::FileTooLarge => {}
-                _ => break,
-            }
-        }
-        refused
-    }
-
-    /// Returns whether the file could be made longer; an error if it could not be synced, which
-    /// is final.
-    pub(crate) fn could_reach(
+    /// Allocates blocks up to byte `end` and half as much more.
+    pub(crate) fn allocate(
         &mut self,
-        reach: impl FnOnce(&mut Self) -> Result<()>,
-    ) -> Result<bool> {
-        match reach(self) {
-            Err(error) if self.has_failed() => Err(error),
-            reached => Ok(reached.is_ok()),
-        }
-    }
-
-    /// Makes the file longer by no more than the mark, so that the array can end at `end`.
-    pub(crate) fn reach_exactly(
-        &mut self,
-        from: u64,
+        file: &File,
+        system: &FileSystem,
         end: u64,
-        path: &Path,
-    ) -> Result<()> {
-        match self.tail.limit() {
-            Some(limit) if end <= limit => Ok(()),
-            _ if REACHES_AHEAD => self.lengthen(from, end.saturating_add(MARK_LEN), path),
-            _ => Err(Error::io("extend", path)(io::ErrorKind::Unsupported.into())),
-        }
-    }
-
-    /// Makes the file end with the array, whichever process has made it longer.
-    pub(crate) fn trim(&mut self) -> io::Result<()> {
-        self.tail.owner = generation();
-        self.file()
-            .map_or(Ok(()), |file| self.tail.trim(file, |write| self.note_loss(write)))
-    }
-
-    /// Gives the file a length and its mark, both also on disk.
-    fn lengthen(&mut self, from: u64, reach: u64, path: &Path) -> Result<()> {
-        let Some(file) = self.file() else { return Ok(()) };
-        let (old, had_mark) = (self.tail.reach(), self.tail.has_mark);
-        let marked = allocate::check_seals(file, true, true)
-            .and_then(|()| allocate::check_limit(reach))
-            .and_then(|()| mark(file, reach));
-        if marked.is_err() {
-            // A part of the mark may have been written.
-            let _ = allocate::cut_back(file, old.unwrap_or(from), reach);
-        }
-        let has_mark = marked.map_err(allocate::refusal("extend", reach, path))?;
-        // Rows that are counted before they are on disk are zeros until then, and no mark.
-        let kept = reach.saturating_sub(MARK_LEN);
-        let old = old.filter(|_| had_mark);
-        let cleared = old.map_or(Ok(()), |old| clear_mark(file, old, kept));
-        if self.tail.reach().is_none() {
-            self.tail.end = from;
-            self.tail.reserved = from;
-        }
-        self.tail.reach.set(reach);
-        self.tail.has_mark = has_mark;
-        self.tail.owner = generation();
-        let synced = cleared
-            .map_err(allocate::refusal("extend", reach, path))
-            .and_then(|()| self.sync_data(path));
-        if synced.is_err() {
-            // The error is the one to report.
-            let _ = self.trim();
-        }
-        synced
-    }
-
-    /// Reserves space up to `end` and half as much more as there is, for rows to be stored.
-    ///
-    /// In steps, so that a store finds its space whatever else fills the disk. The file is long
-    /// enough.
-    pub(crate) fn reserve_ahead(&mut self, end: u64) -> io::Result<()> {
-        if self.tail.is_provided(end) {
-            return Ok(());
-        }
-        let system = self.file_system();
+    ) -> io::Result<()> {
         let unsupported = || Err(io::ErrorKind::Unsupported.into());
-        if memory::page_size() != SMALL_PAGE || !system.stores_in_place {
+        let Some(limit) = self.limit() else { return unsupported() };
+        if sys::page_size() != SMALL_PAGE || !system.stores_in_place {
             return unsupported();
         }
-        let Some((file, limit)) = self.file().zip(self.tail.limit()) else {
-            return unsupported();
-        };
-        let ahead = (end / 2).clamp(LEAST_RESERVED, MOST_RESERVED);
-        let far = end.saturating_add(ahead);
-        // The page cache has pieces of up to so much, each of which wants its space as one.
+        let ahead = (end / 2).clamp(LEAST_ALLOCATED, MOST_ALLOCATED);
+        // The page cache may write a folio only as a whole.
         let folio = u64::try_from(FOLIO).map_err(io::Error::other)?;
-        let far = far.checked_next_multiple_of(folio).unwrap_or(far);
-        // Beyond its length the file would become longer, and rows end before the mark.
+        let far = end.saturating_add(ahead);
+        let far = sys::round_up(far, folio).unwrap_or(far);
+        // Beyond the limit the file would become longer, and rows would reach the mark.
         let far = far.min(limit);
-        // A store into a page needs the space of all its blocks, of which some may be holes.
+        // A store into a page needs all blocks of the page, of which some may be holes.
         let page = u64::try_from(SMALL_PAGE).map_err(io::Error::other)?;
-        let start = self.tail.reserved;
-        let start = start.saturating_sub(start.checked_rem(page).unwrap_or(0));
-        match allocate::reserve(file, start, far) {
+        match space::allocate(file, sys::round_down(self.allocated, page), far) {
             Ok(true) => {}
             Ok(false) => return unsupported(),
             Err(e) => {
-                // Of the space, if only a part could be had, none is kept.
-                allocate::punch(file, self.tail.reserved.max(end)..limit);
+                // A part of the blocks is not kept.
+                space::punch_hole(file, self.allocated.max(end)..limit);
                 return Err(e);
             }
         }
-        self.tail.reserved = far;
+        self.allocated = far;
         Ok(())
     }
 
-    /// Tells whether bus errors in the mapping are repaired.
-    pub(crate) fn is_guarded(&self) -> bool {
-        #[cfg(feature = "sigbus-guard")]
-        return self.guarded_file().is_some();
-        #[cfg(not(feature = "sigbus-guard"))]
-        false
-    }
-
-    /// Returns what the file system of the file guarantees.
-    pub(crate) fn file_system(&mut self) -> &'static FileSystem {
-        if let Some(system) = self.tail.system {
-            return system;
-        }
-        let system = self.file().map_or(&FileSystem::UNKNOWN, FileSystem::of);
-        self.tail.system = Some(system);
-        system
-    }
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use super::*;
-    use crate::file;
-    use crate::file::Stamp;
-    use crate::file::mark::is_left_over;
-    use crate::mode::Advice;
-
-    #[test]
-    fn the_file_is_as_long_as_was_made_known_until_it_is_cut() {
-        let file = tempfile::tempfile().unwrap();
-        let stamp = Stamp::of(&file.metadata().unwrap());
-        let kept = file.try_clone().unwrap();
-        let mut pages = Pages::new(None, Some(kept), Advice::Normal, stamp);
-        let len = || file.metadata().unwrap().len();
-        let mut reaches = Vec::new();
-        let mut from = 0;
-        for end in (1..40_u64).map(|half| half << 19) {
-            pages.reach_ahead(from, end, Path::new("")).unwrap();
-            let stores = pages.reserve_ahead(end).is_ok();
-            assert_eq!(pages.tail.is_provided(end), stores);
-            assert_eq!(pages.tail.reach(), Some(len()), "up to {end}");
-            assert!(is_left_over(&file, end, len()).unwrap());
-            pages.tail.set_end(end);
-            reaches.push(len());
-            from = end;
-        }
-        reaches.dedup();
-        assert!(reaches.len() > 2, "{reaches:?}");
-        // Marks that were passed are zeros again.
-        for reach in reaches.iter().rev().skip(1) {
-            let mut old = vec![1; usize::try_from(MARK_LEN).unwrap()];
-            file::read_at_most(&file, &mut old, reach.saturating_sub(MARK_LEN)).unwrap();
-            assert!(old.iter().all(|byte| *byte == 0), "{reach}");
-        }
-        pages.trim().unwrap();
-        assert_eq!((len(), pages.tail.reach()), (from, None));
-        pages.reach_exactly(from, from + 1, Path::new("")).unwrap();
-        assert_eq!(len(), from + 1 + MARK_LEN);
-        pages.tail.set_end(from + 1);
-        pages.reach_exactly(from + 1, from + 9, Path::new("")).unwrap();
-        assert!(is_left_over(&file, from + 9, len()).unwrap(), "marks overlap");
-        drop(pages);
-        assert_eq!(len(), from + 1, "also when dropped");
+    /// Returns the guarantees of the file system; calls the kernel once.
+    pub(crate) fn file_system(&mut self, file: Option<&File>) -> &'static FileSystem {
+        let find = || file.map_or(&FileSystem::UNKNOWN, FileSystem::of);
+        self.system.get_or_insert_with(find)
     }
 }

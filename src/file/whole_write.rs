@@ -5,8 +5,7 @@ use std::io;
 use std::iter;
 use std::ops::Range;
 
-use crate::file;
-use crate::file::allocate;
+use crate::sys;
 
 /// How much is written at a time.
 const PIECE: usize = 1 << 20;
@@ -16,10 +15,6 @@ const PIECE: usize = 1 << 20;
 pub(crate) struct FailedWrite {
     pub(crate) error: io::Error,
     /// What the file had before, if that could not be written back.
-    #[cfg_attr(
-        not(target_os = "linux"),
-        expect(dead_code, reason = "rows are written to the file on Linux only")
-    )]
     pub(crate) lost: Option<Vec<u8>>,
 }
 
@@ -50,15 +45,15 @@ pub(crate) fn write_or_restore(
 ) -> Result<(), FailedWrite> {
     let read = || {
         let mut found = vec![0; bytes.len()];
-        match file::read_at_most(file, &mut found, at)? {
+        match sys::read_at_most(file, &mut found, at)? {
             read if read < found.len() => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(found),
         }
     };
     let before: Vec<u8> = read().map_err(|error| FailedWrite { error, lost: None })?;
-    let Err(error) = allocate::write_all_at(file, bytes, at) else { return Ok(()) };
+    let Err(error) = sys::write_all_at(file, bytes, at) else { return Ok(()) };
     // Where this one stops too, nothing was written before.
-    let _ = allocate::write_all_at(file, &before, at);
+    let _ = sys::write_all_at(file, &before, at);
     let is_restored = read().is_ok_and(|found| found == before);
     Err(FailedWrite { error, lost: Some(before).filter(|_| !is_restored) })
 }

@@ -1,7 +1,7 @@
-//! The signal handler: finds the mapping of a fault and puts zeros in its place.
+//! The signal handler: finds the mapping of a fault and replaces the lost pages by zeros.
 //!
-//! All that it does is safe in a signal handler: it reads and writes atomic numbers, and calls
-//! the kernel. It keeps `errno`, waits for nothing and allocates nothing.
+//! Knows no array. All operations are async-signal-safe: the handler reads and writes atomic
+//! numbers, and calls the kernel. The handler preserves `errno`, and neither waits nor allocates.
 #![expect(unsafe_code, reason = "signal handlers and raw system calls")]
 
 use std::ffi::{c_int, c_void};
@@ -19,55 +19,55 @@ use memmap2::MmapRaw;
 
 use super::slots::{Loss, Mapped, Slot, Slots};
 use super::{Fault, FaultKind};
-use crate::sys::memory;
+use crate::sys;
 use crate::sys::process::{ForkLock, generation};
 
-/// How many slots are made at first; then as many more as there are.
+/// The number of slots allocated first; each later allocation doubles the number.
 const FIRST_SLOTS: usize = 64;
 
-/// What `si_code` says of a fault of a mapping: `BUS_ADRERR`, `BUS_OBJERR`, `BUS_MCEERR_AR`.
+/// The values of `si_code` for a fault of a mapping: `BUS_ADRERR`, `BUS_OBJERR`, `BUS_MCEERR_AR`.
 const FAULTS: Range<c_int> = 2..5;
-/// With what codes an access is tried again when the handler returns.
+/// The values of `si_code` for which the access is repeated when the handler returns.
 const COMES_AGAIN: Range<c_int> = 1..5;
-/// The memory itself has failed.
+/// `BUS_MCEERR_AR`: the memory itself has failed.
 const MEMORY_FAILED: c_int = 4;
 
 static SLOTS: Slots = Slots::new();
 
-/// The slots that have no mapping, for whoever registers one; no handler looks here.
+/// The slots without a mapping, for the next registration; no handler reads this list.
 static FREE: ForkLock<FreeSlots> =
     ForkLock::new(FreeSlots { slots: Vec::new(), count: 0 });
 
-/// What was done about the signal before the guard.
+/// The action for the signal before the guard was installed.
 static PREVIOUS: OnceLock<sigaction> = OnceLock::new();
-/// Whether that has given the signal back to the system since.
+/// Whether the previous handler has restored the default action since.
 static GIVEN_BACK: AtomicBool = AtomicBool::new(false);
 /// Whether the handler is installed.
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
-/// The size of a page, which is known before there is a handler.
+/// The size of a page, stored before the handler is installed.
 static PAGE: AtomicUsize = AtomicUsize::new(4096);
 
 /// A handler that was set with `SA_SIGINFO`.
 type WithInfo = extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
-/// A handler that was set without.
+/// A handler that was set without `SA_SIGINFO`.
 type Plain = extern "C" fn(c_int);
 
 #[derive(Default)]
 struct FreeSlots {
     slots: Vec<&'static Slot>,
-    /// How many there are in all.
+    /// The number of all slots, used or free.
     count: usize,
 }
 
-/// A mapping in its slot. It must be dropped before the mapping.
+/// A mapping in its slot. The registration must be dropped before the mapping.
 #[derive(Debug)]
 pub(crate) struct Registration {
     slot: &'static Slot,
 }
 
 impl Registration {
-    /// Guards a mapping whose first byte is `offset` of a file, which stays open.
+    /// Guards a mapping whose first byte is at `offset` of `file`, which must stay open.
     pub(crate) fn new(
         map: &MmapRaw,
         offset: u64,
@@ -103,10 +103,10 @@ impl Drop for Registration {
     }
 }
 
-/// Describes a mapping as handlers see it: by whole pages.
+/// Describes a mapping for handlers, from the start of its first page.
 fn mapped(map: &MmapRaw, offset: u64, file: RawFd, writable: bool) -> Option<Mapped> {
     let first = map.as_mut_ptr().addr();
-    let start = memory::page_of(first);
+    let start = sys::round_down(first, sys::page_size());
     let end = first.checked_add(map.len())?;
     let offset = usize::try_from(offset).ok()?.checked_sub(first.checked_sub(start)?)?;
     Some(Mapped { start, end, offset, file: usize::try_from(file).ok()?, writable })
@@ -117,16 +117,16 @@ pub(crate) fn is_active() -> bool {
 }
 
 pub(crate) fn install() -> io::Result<()> {
-    /// One installs while others wait.
+    /// One thread installs the guard while other threads wait.
     static INSTALLING: ForkLock<()> = ForkLock::new(());
 
     let _turn = INSTALLING.lock();
     if is_active() {
         return Ok(());
     }
-    PAGE.store(memory::page_size(), Ordering::Relaxed);
+    PAGE.store(sys::page_size(), Ordering::Relaxed);
     let previous = action().ok_or_else(io::Error::last_os_error)?;
-    // Before the first signal can come: the handler looks for it.
+    // Before the first signal can arrive: the handler reads `PREVIOUS`.
     let _ = PREVIOUS.set(previous);
     if !set_handler() {
         return Err(io::Error::last_os_error());
@@ -135,18 +135,18 @@ pub(crate) fn install() -> io::Result<()> {
     Ok(())
 }
 
-/// Returns what is done about the signal now.
+/// Returns the current action for the signal.
 fn action() -> Option<sigaction> {
     // SAFETY: all zeros are a value of this struct of numbers and pointers.
     let mut action: sigaction = unsafe { mem::zeroed() };
-    // SAFETY: `action` is where the kernel may write; nothing is changed.
+    // SAFETY: the kernel may write to `action`. A null pointer as the new action changes nothing.
     let failed =
         unsafe { libc::sigaction(libc::SIGBUS, ptr::null(), &raw mut action) } != 0;
     Some(action).filter(|_| !failed)
 }
 
 fn set_handler() -> bool {
-    /// A program that does this in the handler has an error that is not to wait.
+    /// Signals of programming errors in the handler itself, which must not be blocked.
     const AT_ONCE: [c_int; 4] =
         [libc::SIGSEGV, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP];
 
@@ -154,32 +154,32 @@ fn set_handler() -> bool {
     let mut action: sigaction = unsafe { mem::zeroed() };
     let handler: WithInfo = on_signal;
     action.sa_sigaction = (handler as *const ()).expose_provenance();
-    // On a stack of its own where the thread has one, as the standard library's has to be.
+    // On the alternate stack if the thread has one, as the standard library's handler requires.
     action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-    // Other signals wait: their handlers may look at a guarded array too.
-    // SAFETY: the set is this function's own.
+    // Other signals are blocked: their handlers may access a guarded array too.
+    // SAFETY: the set is a local variable of this function.
     unsafe { libc::sigfillset(&raw mut action.sa_mask) };
     for signal in AT_ONCE {
         // SAFETY: as above.
         unsafe { libc::sigdelset(&raw mut action.sa_mask, signal) };
     }
-    // SAFETY: `on_signal` is a handler of this kind, and does only what a handler may.
+    // SAFETY: `on_signal` has the signature for `SA_SIGINFO`, and is async-signal-safe.
     let failed =
         unsafe { libc::sigaction(libc::SIGBUS, &raw const action, ptr::null_mut()) };
     failed == 0
 }
 
-/// Repairs a fault of a guarded array, and tells whether it was one.
+/// Repairs a fault of a guarded array, and returns whether the signal was such a fault.
 ///
-/// For a signal handler of the application's own, set after [`install`](super::install): if
-/// the answer is `true`, it returns, and the access is tried again. Safe in a signal handler,
-/// which should have all other signals wait (`sa_mask`), or theirs may not look at guarded
-/// arrays.
+/// An application calls this function from its own signal handler, set after
+/// [`install`](super::install). If the result is `true`, the handler must return; the processor
+/// then repeats the access. The function is async-signal-safe. The handler should block all other
+/// signals (`sa_mask`). Otherwise the handlers of these signals must not access guarded arrays.
 ///
 /// # Safety
 ///
-/// `info` is what the kernel has given to a handler of `SIGBUS` that was set with `SA_SIGINFO`,
-/// and the handler is still running; nothing is asked of `context`.
+/// `info` must be the pointer that the kernel passed to a `SIGBUS` handler set with `SA_SIGINFO`.
+/// This handler must still be running. There is no condition on `context`.
 ///
 /// # Examples
 ///
@@ -189,7 +189,7 @@ fn set_handler() -> bool {
 /// use ndarray_memmap::{guard, libc};
 ///
 /// extern "C" fn on_bus_error(_: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
-///     // SAFETY: the kernel calls this, with what it has to say of the signal.
+///     // SAFETY: the kernel calls this handler and passes `info`.
 ///     if unsafe { guard::handle(info, context) } {
 ///         return;
 ///     }
@@ -199,23 +199,23 @@ fn set_handler() -> bool {
 /// ```
 pub unsafe fn handle(info: *mut siginfo_t, context: *mut c_void) -> bool {
     let _ = context;
-    // SAFETY: the caller has it from the kernel.
+    // SAFETY: the caller guarantees that the kernel passed `info` to a handler that still runs.
     let info = unsafe { &*info };
     let code = info.si_code;
     if !FAULTS.contains(&code) {
         return false;
     }
-    // SAFETY: with these codes the kernel tells the address.
+    // SAFETY: with these codes the kernel sets the address.
     let address = unsafe { info.si_addr() }.addr();
     let Some((slot, mapped)) = SLOTS.find(address) else { return false };
-    // `install` has asked for the number before; here it is read from memory.
+    // `install` has called `generation` before: here `generation` only reads memory.
     if !slot.losses.try_lock(usize::try_from(generation()).unwrap_or(usize::MAX)) {
-        // Another thread is at it: try the access again.
+        // Another thread repairs this mapping: repeat the access.
         return true;
     }
-    // SAFETY: nothing is asked.
+    // SAFETY: the function has no conditions.
     let location = unsafe { libc::__errno_location() };
-    // SAFETY: the number is this thread's own.
+    // SAFETY: `errno` belongs to this thread only.
     let errno = unsafe { *location };
     let repaired = repair(slot, &mapped, address, code == MEMORY_FAILED);
     // SAFETY: as above.
@@ -225,43 +225,43 @@ pub unsafe fn handle(info: *mut siginfo_t, context: *mut c_void) -> bool {
 }
 
 extern "C" fn on_signal(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
-    // SAFETY: the kernel calls this, with what it has to say of the signal.
+    // SAFETY: the kernel calls this handler and passes `info`.
     if !unsafe { handle(info, context) } {
         hand_on(signal, info, context);
     }
 }
 
-/// Does what would have been done without the guard.
+/// Performs the action that was set before the guard.
 fn hand_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     let Some(previous) = PREVIOUS.get() else { return };
-    // SAFETY: `info` is from the kernel.
+    // SAFETY: the kernel passed `info` to the running handler.
     let comes_again = COMES_AGAIN.contains(&unsafe { (*info).si_code });
     let action = match GIVEN_BACK.load(Ordering::Relaxed) {
         true => libc::SIG_DFL,
         false => previous.sa_sigaction,
     };
     match action {
-        // What somebody has sent can be ignored, a fault cannot.
+        // A signal that a process sent can be ignored, a fault cannot.
         libc::SIG_IGN if !comes_again => {}
         libc::SIG_DFL | libc::SIG_IGN => {
-            // SAFETY: all zeros are the default action.
+            // SAFETY: all zeros are a value of this struct: the default action.
             let default: sigaction = unsafe { mem::zeroed() };
-            // SAFETY: the default action is one.
+            // SAFETY: the default action is a valid action.
             unsafe { libc::sigaction(signal, &raw const default, ptr::null_mut()) };
             if !comes_again {
-                // SAFETY: to raise a signal touches no memory.
+                // SAFETY: `raise` accesses no memory of this program.
                 unsafe { libc::raise(signal) };
             }
         }
         handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
-            // SAFETY: whoever set this handler said that it takes these arguments.
+            // SAFETY: the code that set this handler declared these arguments by `SA_SIGINFO`.
             let handler =
                 unsafe { mem::transmute::<*const (), WithInfo>(function(handler)) };
             handler(signal, info, context);
             stay(comes_again);
         }
         handler => {
-            // SAFETY: whoever set this handler said that it takes the number alone.
+            // SAFETY: the code that set this handler declared the number as its only argument.
             let handler =
                 unsafe { mem::transmute::<*const (), Plain>(function(handler)) };
             handler(signal);
@@ -270,8 +270,10 @@ fn hand_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     }
 }
 
-/// Keeps the guard where a handler has given the signal back to the system, as that of the
-/// standard library does, and the process goes on, since somebody had only sent it.
+/// Sets the guard's handler again if the previous handler has restored the default action.
+///
+/// The handler of the standard library restores the default action. The process continues if the
+/// signal was only sent.
 fn stay(comes_again: bool) {
     let is_given_back = action().is_some_and(|now| now.sa_sigaction == libc::SIG_DFL);
     if is_given_back && !comes_again {
@@ -280,17 +282,17 @@ fn stay(comes_again: bool) {
     }
 }
 
-/// Returns the function that the kernel has the number of.
+/// Returns the function at the address that the kernel stores.
 fn function(handler: libc::sighandler_t) -> *const () {
     ptr::with_exposed_provenance(handler)
 }
 
-/// Puts zeros in the place of the page of an address, or more if more is lost.
+/// Replaces the page of an address by zeros, and more pages if they are lost too.
 fn repair(slot: &Slot, mapped: &Mapped, address: usize, memory_failed: bool) -> bool {
     let size = PAGE.load(Ordering::Relaxed);
     let page = address.wrapping_sub(address.checked_rem(size).unwrap_or(0));
     if slot.losses.has(page) && !memory_failed {
-        // Another thread was first.
+        // Another thread has replaced the page.
         return true;
     }
     let in_file =
@@ -307,10 +309,10 @@ fn repair(slot: &Slot, mapped: &Mapped, address: usize, memory_failed: bool) -> 
     } else {
         (rest.clone(), true)
     };
-    // Before there are zeros, which another thread may see without a fault of its own.
+    // Before the zeros are mapped: another thread may read them without a fault.
     slot.losses.note(in_file(address), past_end);
-    // One page in the middle makes three mappings of one, of which there may be no more; and
-    // for all that follows there may be no memory, where the system counts what is not used.
+    // Replacing a page in the middle splits one mapping into three, which can exceed the limit of
+    // mappings. Replacing the rest can fail for lack of memory if the system counts unused pages.
     let (one, whole) = (page..page.wrapping_add(size), mapped.start..mapped.end);
     for (range, is_tail) in [(lost, is_tail), (one, false), (rest, true), (whole, true)] {
         if map_zeros(&range, mapped.writable) {
@@ -326,23 +328,23 @@ fn length(file: usize) -> Option<usize> {
     // SAFETY: all zeros are a value of this struct of numbers.
     let mut found: libc::stat = unsafe { mem::zeroed() };
     let file = c_int::try_from(file).ok()?;
-    // SAFETY: `found` is where the kernel may write.
+    // SAFETY: the kernel may write to `found`.
     let failed = unsafe { libc::fstat(file, &raw mut found) } != 0;
     usize::try_from(found.st_size).ok().filter(|_| !failed)
 }
 
-/// Maps pages of zeros in the place of a part of a guarded mapping.
+/// Maps pages of zeros over a part of a guarded mapping.
 fn map_zeros(range: &Range<usize>, writable: bool) -> bool {
     let protection = libc::PROT_READ | if writable { libc::PROT_WRITE } else { 0 };
     let flags =
         libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED | libc::MAP_NORESERVE;
     let start = ptr::without_provenance_mut(range.start);
-    // POSIX does not list `mmap` among the functions for signal handlers. In glibc and musl it
-    // is the system call alone, in the form of each processor (s390x passes its arguments in
-    // memory). musl's waits first for threads that are unlocking a lock shared with other
-    // processes: for a few instructions in which this thread, which has faulted, is not.
-    // SAFETY: the range is of whole pages of a mapping that is in its slot, and so not unmapped
-    // before; its contents are lost.
+    // POSIX does not list `mmap` as async-signal-safe. In glibc and musl, `mmap` is only the system
+    // call, in the form of each processor. (s390x passes the arguments in memory.) musl's `mmap`
+    // first waits for threads that are unlocking a lock shared with other processes. The wait
+    // lasts a few instructions, and the faulting thread is not executing these instructions.
+    // SAFETY: the range consists of whole pages of a mapping. The mapping is in its slot and
+    // therefore still mapped. The contents of the range are lost.
     let mapped = unsafe { libc::mmap(start, range.len(), protection, flags, -1, 0) };
     mapped.addr() == range.start
 }

@@ -1,55 +1,61 @@
-//! Bus errors as errors: what becomes of a program whose mapped file goes away (Linux).
+//! Reports bus errors in mapped files as errors, and keeps the process alive (Linux).
 //!
-//! An access to a mapped page that the file no longer has (it was made shorter), that has no
-//! space (a hole, on a full disk) or cannot be read (the disk fails) raises `SIGBUS`, which
-//! ends the process. An application that would rather go on can [`install`] this guard, once,
-//! at its start, and open arrays with [`MapOptions::guarded`](crate::MapOptions::guarded). At
-//! such a fault the guard puts pages of zeros in the place of what is lost, notes that, and
-//! lets the thread go on:
+//! The kernel raises `SIGBUS` if a thread accesses a mapped page that
 //!
-//! - [`MmapArray::fault`](crate::MmapArray::fault) tells whether that has happened; once it
-//!   has, it stays so;
+//! - the file no longer has, because the file was truncated,
+//! - has no space, because the page is a hole on a full disk, or
+//! - cannot be read, because the disk fails.
+//!
+//! `SIGBUS` ends the process. An application that must continue can [`install`] this guard once,
+//! at its start, and open arrays with [`MapOptions::guarded`](crate::MapOptions::guarded). On a
+//! fault the guard replaces the lost pages by zeros, records the fault, and lets the thread
+//! continue:
+//!
+//! - [`MmapArray::fault`](crate::MmapArray::fault) returns the recorded fault; the record is
+//!   permanent.
 //! - [`MmapArray::guarded`](crate::MmapArray::guarded) runs a closure on the array and returns
-//!   its result only if nothing was lost;
-//! - `sync`, `append`, `resize`, `commit`, `rollback` and `refresh` are
-//!   [`Error::Faulted`] from then on, and nothing is written.
+//!   its result only if nothing was lost.
+//! - After a fault, `sync`, `append`, `resize`, `commit`, `rollback` and `refresh` return
+//!   [`Error::Faulted`] and write nothing.
 //!
-//! Only an application should install the guard, never a library: a process has one handler of
-//! a signal. The guard hands all that is not its own to the handler that was there before, as
-//! that of Rust's standard library. A program that sets its own handler afterwards calls
-//! [`handle`] from it.
+//! Only an application should install the guard, never a library: a process has one handler for
+//! each signal. The guard passes all other bus errors to the previous handler, such as the
+//! handler of Rust's standard library. A program that later sets its own handler must call
+//! [`handle`] from the new handler.
 //!
-//! It costs nothing while nothing is lost, but for less than 100 ns when an array is opened;
-//! a guarded array keeps its file open.
+//! Without a fault the guard costs less than 100 ns when an array is opened, and no other time.
+//! A guarded array keeps its file open.
 //!
-//! # What is replaced
+//! # Replaced pages
 //!
-//! | the fault is | replaced is |
+//! | fault | replaced pages |
 //! |---|---|
-//! | past the end of the file | all from there to the end of the mapping |
-//! | elsewhere: no space, or the disk fails | the page; at the 17th, all from there on |
+//! | past the end of the file | all pages from the end of the file to the end of the mapping |
+//! | elsewhere: no space, or the disk fails | the page; at the 17th, all pages from there on |
 //!
-//! What is stored there is lost with the array, and takes memory until then. In mode `c`
-//! private changes in what is replaced are lost too. Whole pages are replaced: an element that
-//! lies in two of them can become half zeros. Where half an element could be an invalid value (a
-//! packed struct with a `char`), opening with [`guarded`](crate::MapOptions::guarded) is an error.
+//! Values stored in replaced pages take memory, and are lost when the array is dropped. In mode
+//! `c`, private changes in replaced pages are lost too. The guard replaces whole pages: an
+//! element that lies in two pages can become half zeros. Half an element of some types could be
+//! an invalid value (a packed struct with a `char`). For these types, opening with
+//! [`guarded`](crate::MapOptions::guarded) is an error.
 //!
-//! # What the guard does not change
+//! # Limits of the guard
 //!
-//! [The contract](crate#the-contract-of-a-mapping). Elements that turn into zeros while they
-//! are borrowed are changes like any others: for Rust they must not happen, and what a program
-//! computes from them means nothing. The guard sees to it that the result can be thrown away,
-//! rather than the process.
+//! The guard does not relax [the contract](crate#the-contract-of-a-mapping). An element that
+//! becomes zero while it is borrowed is a change like any other: Rust forbids the change, and
+//! results computed from the element are meaningless. The guard lets the program discard the
+//! result and continue.
 //!
-//! It sees bus errors alone. What gives none is not noticed: a file that is cut within a page,
-//! or cut and grown again before anybody looks (for these, [`guarded`] compares the length
-//! afterwards, and [`file_changed`] the time), and what the kernel itself reads from or writes
-//! to the array in a system call, which is an error of that call. Nor is an access that the
-//! compiler leaves out, since nobody wants its value.
+//! The guard detects only bus errors. The guard does not detect:
 //!
-//! Signals other than `SIGBUS` wait while the handler runs. A `SIGBUS` that somebody sends goes
-//! to the handler that was there before; that of the standard library gives the signal back to
-//! the system then, so that a second one ends the process, as without the guard.
+//! - A file that is truncated within a page, or truncated and extended again before the next
+//!   access. [`guarded`] compares the length afterwards, and [`file_changed`] the time.
+//! - Reads and writes of the array by the kernel in a system call. This call returns an error.
+//! - An access that the compiler removes because its value is unused.
+//!
+//! Signals other than `SIGBUS` are blocked while the handler runs. A `SIGBUS` that a process sends
+//! goes to the previous handler. The handler of the standard library then restores the default
+//! action. A second `SIGBUS` therefore ends the process, as without the guard.
 //!
 //! [`guarded`]: crate::MmapArray::guarded
 //! [`file_changed`]: crate::MmapArray::file_changed
@@ -65,7 +71,7 @@
 //! # #[cfg(target_os = "linux")] {
 //! guard::install()?;
 //! let options = MapOptions::new(Mode::ReadOnly).guarded(true);
-//! // SAFETY: the file is ours; that it is cut below is what the guard is for.
+//! // SAFETY: only this example accesses the file, and truncates the file to show the guard.
 //! let a = unsafe { options.open::<f64>(&path)? };
 //! assert_eq!(a.guarded(|a| a.sum())?, 0.0);
 //! std::fs::File::options().write(true).open(&path)?.set_len(8)?;
@@ -90,40 +96,40 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// What was lost of a guarded array.
+/// The first fault of a guarded array, and the number of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fault {
-    /// The byte of the file at which the first access failed.
+    /// The byte offset in the file at which the first access failed.
     pub offset: u64,
-    /// Why it failed.
+    /// The reason for the failure.
     pub kind: FaultKind,
-    /// How often something was replaced by zeros.
+    /// The number of times that the guard replaced pages by zeros.
     pub count: usize,
 }
 
-/// Why an access to a mapped page failed.
+/// The reason why an access to a mapped page failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// The file ends before it.
+    /// The file ends before the page.
     PastEnd,
-    /// The disk has no space for it, or cannot read it.
+    /// The disk has no space for the page, or cannot read the page.
     Io,
 }
 
-/// Installs the guard for the whole process; does nothing if it is installed.
+/// Installs the guard for the whole process; does nothing if the guard is already installed.
 ///
-/// The guard stays until the process ends.
+/// The guard stays installed until the process ends.
 ///
 /// # Errors
 ///
-/// [`Error::Io`] if the system refuses, and elsewhere than on Linux with pointers of 64 bits.
+/// [`Error::Io`] if the system call fails, and on all platforms except Linux with 64-bit pointers.
 pub fn install() -> Result<()> {
     handler::install().map_err(Error::io("install the guard for", Path::new("")))
 }
 
-/// Tells whether the guard was installed; not whether another handler has replaced it since.
+/// Returns whether the guard was installed, even if another handler has replaced it since.
 pub fn is_active() -> bool {
     handler::is_active()
 }

@@ -1,44 +1,45 @@
-//! The guarded mappings, found by address without a lock.
+//! Finds the guarded mapping of an address without a lock; makes no system call.
 //!
-//! A signal handler may interrupt any instruction of this program, also those that change what
-//! is here, so nothing that it does may wait or allocate. Slots are in chunks, which are added
-//! at the end and never removed. Each slot is a sequence lock: whoever changes it, one at a
-//! time, makes its number odd before and even after; whoever reads it takes what was there only
-//! if the number was even and has not changed meanwhile. The mapping that a fault lies in is
-//! borrowed by the thread that faults, and so stays in its slot; a slot that is just changing
-//! is another's.
+//! A signal handler may interrupt any instruction of this program, including a change of these
+//! slots. The handler must therefore neither wait nor allocate. Slots are in chunks, which are
+//! added at the end and never removed.
 //!
-//! Uses nothing of this crate, so that `tests/loom/main.rs` can try all interleavings of it.
+//! Each slot is a sequence lock. One writer at a time changes a slot. The writer makes the
+//! sequence number odd before the change, and even after the change. A reader uses the values
+//! only if the number was even and has not changed during the read. The faulting thread borrows
+//! the mapping, so that this mapping stays in its slot. A slot that is being changed belongs to
+//! another mapping.
+//!
+//! Uses nothing of this crate, so that `tests/loom/main.rs` can test all interleavings.
 #![expect(unsafe_code, reason = "chunks are found by their addresses")]
 
 use std::ops::Range;
 use std::ptr;
-
 #[cfg(not(loom))]
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 
 #[cfg(loom)]
 use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 
-/// How many pages are replaced one by one before the rest of a mapping is given up.
+/// The number of pages replaced one by one, before the guard replaces the rest of a mapping.
 pub(crate) const SINGLE: usize = if cfg!(loom) { 2 } else { 16 };
 
 /// A mapping of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mapped {
-    /// Its first address, that of a page.
+    /// The first address, which is the address of a page.
     pub(crate) start: usize,
-    /// The address after its last.
+    /// The address after the last byte.
     pub(crate) end: usize,
-    /// The byte of the file at the first address.
+    /// The byte offset in the file of the first address.
     pub(crate) offset: usize,
     /// The descriptor of the file, open as long as the mapping is in its slot.
     pub(crate) file: usize,
-    /// Whether it can be written.
+    /// Whether the mapping is writable.
     pub(crate) writable: bool,
 }
 
-/// A place for one mapping, and what became of it.
+/// A slot for one mapping, and the losses of that mapping.
 #[derive(Debug)]
 pub(crate) struct Slot {
     sequence: AtomicUsize,
@@ -50,23 +51,23 @@ pub(crate) struct Slot {
     pub(crate) losses: Losses,
 }
 
-/// What was lost of a mapping. Changed by handlers, of which one at a time has `busy`.
+/// The losses of a mapping. Handlers record losses; one handler at a time holds `busy`.
 #[derive(Debug)]
 pub(crate) struct Losses {
-    /// The process of the handler at work; 0 if there is none.
+    /// The process of the running handler; 0 if no handler runs.
     busy: AtomicUsize,
     count: AtomicUsize,
-    /// The byte of the file at which the first fault was.
+    /// The byte offset in the file of the first fault.
     first: AtomicUsize,
-    /// Whether that was past the end of the file.
+    /// Whether the first fault was past the end of the file.
     past_end: AtomicBool,
     /// The pages that were replaced one by one.
     pages: [AtomicUsize; SINGLE],
-    /// From where on all are replaced.
+    /// The address from which all pages are replaced.
     tail: AtomicUsize,
 }
 
-/// The first fault of a mapping, and how many there were.
+/// The first fault of a mapping, and the number of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Loss {
     pub(crate) first: usize,
@@ -95,13 +96,13 @@ impl Slot {
         }
     }
 
-    /// Puts a mapping into the slot, which is the caller's and empty.
+    /// Puts a mapping into the slot. The slot must be empty, and the caller its only writer.
     pub(crate) fn fill(&self, mapped: &Mapped) {
         self.losses.reset();
         self.change(mapped);
     }
 
-    /// Takes the mapping out.
+    /// Removes the mapping from the slot.
     pub(crate) fn clear(&self) {
         self.change(&Mapped { start: 0, end: 0, offset: 0, file: 0, writable: false });
     }
@@ -109,7 +110,7 @@ impl Slot {
     fn change(&self, mapped: &Mapped) {
         let sequence = self.sequence.load(Ordering::Relaxed);
         self.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
-        // No store of what follows comes before that of the odd number.
+        // The stores below are not reordered before the store of the odd number.
         fence(Ordering::Release);
         self.start.store(mapped.start, Ordering::Relaxed);
         self.end.store(mapped.end, Ordering::Relaxed);
@@ -119,7 +120,7 @@ impl Slot {
         self.sequence.store(sequence.wrapping_add(2), Ordering::Release);
     }
 
-    /// Returns the mapping, unless it is just changing.
+    /// Returns the mapping, or `None` if the slot is being changed.
     fn read(&self) -> Option<Mapped> {
         let before = self.sequence.load(Ordering::Acquire);
         let mapped = Mapped {
@@ -129,7 +130,7 @@ impl Slot {
             file: self.file.load(Ordering::Relaxed),
             writable: self.writable.load(Ordering::Relaxed),
         };
-        // No load of what is above comes after that of the second number.
+        // The loads above are not reordered after the load of the second number.
         fence(Ordering::Acquire);
         let after = self.sequence.load(Ordering::Relaxed);
         (before == after && before.is_multiple_of(2)).then_some(mapped)
@@ -145,9 +146,10 @@ impl Losses {
         }
     }
 
-    /// Returns what has happened before whatever this thread has seen.
+    /// Returns the losses, including every loss whose zeros this thread has read.
     pub(crate) fn loss(&self) -> Option<Loss> {
-        // No load of an element that may be a zero in place of it comes after that of the count.
+        // Earlier loads of elements, which may be such zeros, are not reordered after the load of
+        // the count.
         fence(Ordering::SeqCst);
         let count = self.count.load(Ordering::Acquire);
         (count > 0).then(|| Loss {
@@ -157,9 +159,10 @@ impl Losses {
         })
     }
 
-    /// Takes the right to change these, which one handler of a process at a time has.
+    /// Takes the lock for changes, which one handler of a process at a time holds.
     ///
-    /// A process that was forked while another thread had it has nobody who gives it back.
+    /// In a child that was forked while another thread held the lock, no thread releases it. A lock
+    /// of another process therefore counts as free.
     pub(crate) fn try_lock(&self, process: usize) -> bool {
         let found = self.busy.load(Ordering::Relaxed);
         let is_free = found != process;
@@ -171,18 +174,18 @@ impl Losses {
         self.busy.store(0, Ordering::Release);
     }
 
-    /// Tells whether a page is replaced already.
+    /// Returns whether a page is already replaced.
     pub(crate) fn has(&self, page: usize) -> bool {
         page >= self.tail.load(Ordering::Relaxed)
             || self.pages.iter().any(|lost| lost.load(Ordering::Relaxed) == page)
     }
 
-    /// Tells whether one more page can be noted.
+    /// Returns whether one more single page can be recorded.
     pub(crate) fn has_room(&self) -> bool {
         self.pages.iter().any(|lost| lost.load(Ordering::Relaxed) == usize::MAX)
     }
 
-    /// Notes that a range is replaced, one page or all to the end of the mapping.
+    /// Records a replaced range: one page, or all pages to the end of the mapping.
     pub(crate) fn replaced(&self, range: &Range<usize>, is_tail: bool) {
         if is_tail {
             self.tail.fetch_min(range.start, Ordering::Relaxed);
@@ -194,7 +197,7 @@ impl Losses {
         }
     }
 
-    /// Notes that something is lost, before anybody can see zeros in its place.
+    /// Records a fault, before any thread can read zeros in place of the lost bytes.
     pub(crate) fn note(&self, first: usize, past_end: bool) {
         let count = self.count.load(Ordering::Relaxed);
         if count == 0 {
@@ -205,7 +208,7 @@ impl Losses {
     }
 }
 
-/// Slots that were made together.
+/// Slots that were allocated together.
 #[derive(Debug)]
 struct Chunk {
     slots: Box<[Slot]>,
@@ -229,7 +232,7 @@ impl Slots {
         Self { first: AtomicPtr::new(ptr::null_mut()) }
     }
 
-    /// Adds so many empty slots at the end, and returns them. One thread at a time.
+    /// Adds `count` empty slots at the end, and returns them. One thread at a time may call this.
     pub(crate) fn add(&'static self, count: usize) -> &'static [Slot] {
         let slots = (0..count).map(|_| Slot::new()).collect();
         let chunk = Box::new(Chunk { slots, next: AtomicPtr::new(ptr::null_mut()) });
@@ -243,7 +246,7 @@ impl Slots {
         follow(link).map_or(&[], |chunk| &chunk.slots)
     }
 
-    /// Finds the mapping that an address lies in. Waits for nothing.
+    /// Finds the mapping that contains an address, without waiting.
     pub(crate) fn find(&'static self, address: usize) -> Option<(&'static Slot, Mapped)> {
         let mut link = &self.first;
         while let Some(chunk) = follow(link) {
@@ -260,10 +263,10 @@ impl Slots {
     }
 }
 
-/// Returns the chunk that a link leads to.
+/// Returns the chunk that a link points to.
 fn follow(link: &'static AtomicPtr<Chunk>) -> Option<&'static Chunk> {
     let chunk = link.load(Ordering::Acquire);
-    // SAFETY: the link is null or leads to a chunk that was leaked when it was complete, and of
-    // which there are shared references only.
+    // SAFETY: the link is null, or points to a chunk that was complete when it was leaked. All
+    // references to this chunk are shared.
     unsafe { chunk.as_ref() }
 }

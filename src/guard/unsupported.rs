@@ -1,4 +1,4 @@
-//! The guard where there is none: nothing is installed, and so nothing registered.
+//! The guard on platforms without one: `install` returns `Unsupported`; registers nothing.
 
 use std::fs::File;
 use std::io;
@@ -7,7 +7,7 @@ use memmap2::MmapRaw;
 
 use super::Fault;
 
-/// A mapping that is guarded; there is none here.
+/// A guarded mapping; this platform has none.
 #[derive(Debug)]
 pub(crate) enum Registration {}
 

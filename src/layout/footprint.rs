@@ -1,35 +1,35 @@
-//! Which pages a view touches: arithmetic of addresses and strides; knows no mapping.
+//! The pages that a view touches: arithmetic with addresses and strides; knows no mapping.
 
 use std::ops::Range;
 
 use ndarray::{ArrayRef, Axis, Dimension};
 
-/// The most ranges that a view is described by; see [`Region`](crate::Region).
+/// The maximum number of ranges that describe a view; see [`Region`](crate::Region).
 pub(crate) const MOST_RANGES: usize = 4096;
 
-/// Where the elements of a view lie in memory.
+/// The positions of a view's elements in memory.
 #[derive(Clone, Debug)]
-pub(crate) struct Span {
+pub(crate) struct Footprint {
     /// The address of the first element.
     start: usize,
     item_size: usize,
     axes: Vec<Steps>,
 }
 
-/// One axis: how many elements, and bytes from one to the next.
+/// One axis: the number of elements, and the bytes from one element to the next.
 #[derive(Clone, Copy, Debug)]
 struct Steps {
     count: usize,
     stride: isize,
 }
 
-impl Span {
-    /// Describes a view; looks at no element.
+impl Footprint {
+    /// Describes a view without reading its elements.
     pub(crate) fn of<A, D: Dimension>(view: &ArrayRef<A, D>) -> Self {
         let bytes = size_of::<A>().cast_signed();
         let axes = view.shape().iter().zip(view.strides());
         let axes = axes.map(|(&count, &stride)| {
-            // Of an axis without a step the stride may be any.
+            // The stride of an axis with at most one element can be any number.
             let stride = if count > 1 { stride.wrapping_mul(bytes) } else { 0 };
             Steps { count, stride }
         });
@@ -40,7 +40,7 @@ impl Span {
         }
     }
 
-    /// Describes the part of the view between two indices of an axis.
+    /// Returns the footprint of the part of the view with the given indices of an axis.
     pub(crate) fn part(&self, axis: Axis, rows: Range<usize>) -> Self {
         let mut part = self.clone();
         if let Some(steps) = part.axes.get_mut(axis.index()) {
@@ -51,15 +51,15 @@ impl Span {
         part
     }
 
-    /// Returns the bytes of all elements.
+    /// Returns the size of all elements in bytes.
     pub(crate) fn len(&self) -> usize {
         self.axes.iter().fold(self.item_size, |len, axis| len.saturating_mul(axis.count))
     }
 
-    /// Returns the ranges of whole pages that the elements touch, in order and apart.
+    /// Returns the ranges of whole pages that the elements touch, in order and disjoint.
     ///
-    /// They are counted from the first byte of `bytes`, and end with it. They are exact, up
-    /// to [`MOST_RANGES`]; beyond that the innermost gaps are included.
+    /// Positions count from the first byte of `bytes`, and the ranges lie within `bytes`. The
+    /// ranges are exact up to [`MOST_RANGES`]; above this number they include the innermost gaps.
     pub(crate) fn pages(&self, bytes: Range<usize>, page: usize) -> Vec<Range<usize>> {
         let mut axes: Vec<(usize, usize)> = Vec::with_capacity(self.axes.len());
         let mut start = self.start;
@@ -73,7 +73,7 @@ impl Span {
         axes.retain(|&(_, steps)| steps > 0);
         axes.sort_unstable();
 
-        // What lies together, or so close that no page fits between, is one run of bytes.
+        // Contiguous elements, and elements with less than a page between them, form one run.
         let mut run = self.item_size;
         let mut runs = axes.iter().fold(1_usize, |runs, (_, steps)| {
             runs.saturating_mul(steps.saturating_add(1))
@@ -110,7 +110,8 @@ impl Span {
     }
 }
 
-/// Rounds a range of addresses to pages and counts it from the first of `bytes`.
+/// Rounds a range of addresses out to pages, limits the range to `bytes`, and counts from the
+/// first address of `bytes`.
 fn around(range: Range<usize>, page: usize, bytes: &Range<usize>) -> Range<usize> {
     let below = range.start.checked_rem(page).unwrap_or(0);
     let start = range.start.saturating_sub(below).clamp(bytes.start, bytes.end);
@@ -128,7 +129,7 @@ mod tests {
 
     use super::*;
 
-    /// Finds the pages by asking each element, and compares.
+    /// Computes the pages from the address of each element, and compares.
     fn assert_exact<D: Dimension, E: Dimension>(
         whole: &ArrayView<'_, u16, E>,
         part: &ArrayView<'_, u16, D>,
@@ -141,7 +142,7 @@ mod tests {
             start / page..=(start + 1) / page
         });
         let touched: BTreeSet<usize> = touched.collect();
-        let ranges = Span::of(part).pages(bytes.clone(), page);
+        let ranges = Footprint::of(part).pages(bytes.clone(), page);
         let mut found = BTreeSet::new();
         let mut last = None;
         for range in ranges {
@@ -162,7 +163,7 @@ mod tests {
         }
     }
 
-    /// `SliceArg` is no `Clone`, but slices of ranges are.
+    /// `SliceArg` does not imply `Clone`, but slices of ranges implement `Clone`.
     trait CloneArg {
         fn clone_arg(&self) -> &Self;
     }
@@ -198,9 +199,9 @@ mod tests {
         let bytes = base..base + 180;
         let parts = [(Axis(0), s![2..5, ..]), (Axis(1), s![.., 2..5])];
         for (axis, part) in parts {
-            let expected = Span::of(&whole.slice(part)).pages(bytes.clone(), 4);
+            let expected = Footprint::of(&whole.slice(part)).pages(bytes.clone(), 4);
             assert_eq!(
-                Span::of(&whole).part(axis, 2..5).pages(bytes.clone(), 4),
+                Footprint::of(&whole).part(axis, 2..5).pages(bytes.clone(), 4),
                 expected
             );
         }
@@ -213,7 +214,7 @@ mod tests {
         let base = whole.as_ptr().addr();
         let bytes = base..base + 16 * rows;
         let part = whole.slice(s![.., .., 0]);
-        let ranges = Span::of(&part).pages(bytes, 2);
+        let ranges = Footprint::of(&part).pages(bytes, 2);
         assert_eq!(ranges, [0..8 * rows - 6, 8 * rows..16 * rows - 6]);
     }
 }

@@ -1,4 +1,4 @@
-//! Where the elements of an array lie in a file: arithmetic, no file and no bytes.
+//! The positions of an array's elements in a file: pure arithmetic; knows no file and no bytes.
 
 pub(crate) mod footprint;
 pub(crate) mod view;
@@ -10,22 +10,23 @@ use ndarray::{
 
 use crate::error::{Error, Result};
 
-/// As many elements of no size as a slice can have: what a shape is checked against.
+/// The largest slice of zero-sized elements; ndarray checks shapes and strides against it.
 const UNITS: [(); isize::MAX as usize] = [(); isize::MAX as usize];
 
-/// The place of an array in a file: a range of bytes, and a shape and strides within it.
+/// The position of an array in a file: a range of bytes, and a shape and strides within the range.
 ///
-/// Made by [`MapOptions::resolve`](crate::MapOptions::resolve), which checks it:
+/// [`MapOptions::resolve`](crate::MapOptions::resolve) creates a layout and checks that:
 ///
 /// 1. The product of the non-zero axis lengths, times the element size, is at most
-///    `isize::MAX`, also beside an axis of length zero.
-/// 2. So is the distance in bytes from the lowest element to the end of the highest.
+///    `isize::MAX`, even if another axis has length zero.
+/// 2. The distance in bytes from the lowest element to the end of the highest is at most
+///    `isize::MAX`.
 /// 3. `offset + len` is at most `i64::MAX`, the largest length of a file.
-/// 4. `offset` is a multiple of the element's alignment, unless there is no element.
-/// 5. The strides of an array without elements are zero, and none is `isize::MIN`.
+/// 4. `offset` is a multiple of the element's alignment, unless the array has no element.
+/// 5. The strides of an array without elements are zero, and no stride is `isize::MIN`.
 ///
-/// With [`view`](Self::view) and [`view_mut`](Self::view_mut) it serves whoever maps a
-/// file by other means.
+/// [`view`](Self::view) and [`view_mut`](Self::view_mut) are for programs that map a file by
+/// other means.
 ///
 /// # Examples
 ///
@@ -48,7 +49,7 @@ pub struct Layout<D = Ix1> {
 }
 
 impl<D: Dimension> Layout<D> {
-    /// Checks a shape of elements of `size` bytes at `offset`.
+    /// Creates the checked layout of an array with elements of `size` bytes at `offset`.
     pub(crate) fn new(
         offset: u64,
         shape: StrideShape<D>,
@@ -98,24 +99,24 @@ impl<D: Dimension> Layout<D> {
         Ok(layout)
     }
 
-    /// Returns the byte of the file at which the array begins.
+    /// Returns the byte offset in the file at which the array begins.
     ///
-    /// With negative strides that is its lowest element, not the first.
+    /// With negative strides, this is the offset of the lowest element, not of the first element.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Returns the byte of the file after the array's last.
+    /// Returns the byte offset in the file after the last byte of the array.
     pub fn end(&self) -> u64 {
         self.checked_end().unwrap_or(u64::MAX)
     }
 
-    /// Returns the number of bytes from the array's first to its last, gaps included.
+    /// Returns the size of the array in bytes, from its first byte to its last, including gaps.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Tells whether the array has no elements, and so takes no bytes.
+    /// Returns whether the array has no elements, and therefore no bytes.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -140,17 +141,17 @@ impl<D: Dimension> Layout<D> {
         signed(&self.strides)
     }
 
-    /// Tells whether two indices name the same element, so that it must not be written.
+    /// Returns whether two indices refer to the same element; such an array must not be written.
     pub(crate) fn overlaps(&self) -> bool {
         self.overlaps
     }
 
-    /// Returns the length of the slowest axis.
+    /// Returns the length of the outermost axis (axis 0 in C order, the last in Fortran order).
     pub(crate) fn rows(&self, fortran: bool) -> usize {
         self.shape().get(slowest(self.dim.ndim(), fortran)).copied().unwrap_or(0)
     }
 
-    /// Tells whether the array is in C or Fortran order, without gaps.
+    /// Returns whether the array is contiguous in the given order, C or Fortran.
     pub(crate) fn is_in_order(&self, fortran: bool) -> bool {
         let mut expected = Some(1_isize);
         let mut is_next = |(length, stride): (&usize, &isize)| {
@@ -164,9 +165,9 @@ impl<D: Dimension> Layout<D> {
             || if fortran { axes.all(is_next) } else { axes.rev().all(&mut is_next) }
     }
 
-    /// Tells whether the array is in Fortran order, if that makes `axis` the slowest.
+    /// Returns `true` for Fortran order and `false` for C order, whichever makes `axis` outermost.
     ///
-    /// An array may be in both orders unless it is `known` to be in one.
+    /// An array may be in both orders, unless `known` names its order.
     pub(crate) fn order_along(&self, axis: Axis, known: Option<bool>) -> Result<bool> {
         let (axis, ndim) = (axis.index(), self.dim.ndim());
         let slowest = |fortran: &bool| slowest(ndim, *fortran);
@@ -178,9 +179,10 @@ impl<D: Dimension> Layout<D> {
         found.ok_or(Error::NotSlowestAxis { axis, slowest: slowest(&first) })
     }
 
-    /// Returns the layout in C or Fortran order with `count` rows of its slowest axis.
+    /// Returns the layout in C or Fortran order with length `count` of the outermost axis.
     ///
-    /// The elements are aligned to `align` bytes. If there are some, they are in this order.
+    /// `align` is the alignment of the elements in bytes. An array with elements must already be in
+    /// this order.
     pub(crate) fn with_rows(
         &self,
         fortran: bool,
@@ -200,7 +202,7 @@ impl<D: Dimension> Layout<D> {
                 align,
             );
         }
-        // The strides stay, and so do the conditions but for those of the length.
+        // The strides are unchanged. Only the conditions on the length must be checked again.
         let row = self.len.checked_div(self.rows(fortran)).ok_or(Error::TooLarge)?;
         let longer = Self { len: bytes(count, row)?, dim, ..self.clone() };
         match longer.checked_end().map(i64::try_from) {
@@ -211,7 +213,7 @@ impl<D: Dimension> Layout<D> {
 
     /// Returns the shape with all strides made positive.
     pub(crate) fn upward_shape(&self) -> StrideShape<D> {
-        // Strides of zero pass as custom ones only beside axes of at most one element.
+        // ndarray accepts zeros as custom strides only if other axes have at most one element.
         if self.is_empty() {
             return self.dim.clone().into();
         }
@@ -227,7 +229,7 @@ impl<D: Dimension> Layout<D> {
     }
 }
 
-/// Makes sure that an array has an axis.
+/// Returns an error if an array has no such axis.
 pub(crate) fn check_axis(axis: Axis, ndim: usize) -> Result<()> {
     if axis.index() < ndim {
         return Ok(());
@@ -235,14 +237,14 @@ pub(crate) fn check_axis(axis: Axis, ndim: usize) -> Result<()> {
     Err(Error::AxisOutOfBounds { axis: axis.index(), ndim })
 }
 
-/// Returns the bytes of one row: of all axes but the first.
+/// Returns the size in bytes of one row, which has all axes except the first.
 pub(crate) fn row_len(shape: &[usize], item_size: usize) -> Result<usize> {
     let mut lengths = shape.iter().skip(1);
     let size = lengths.try_fold(item_size, |size, length| size.checked_mul(*length));
     size.ok_or(Error::TooLarge)
 }
 
-/// Returns the axis that lies farthest apart.
+/// Returns the outermost axis: axis 0 in C order, the last in Fortran order.
 pub(crate) fn slowest(ndim: usize, fortran: bool) -> usize {
     if fortran { ndim.saturating_sub(1) } else { 0 }
 }

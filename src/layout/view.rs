@@ -1,5 +1,5 @@
-//! Bytes as ndarray views: alignment, validity, pointers; knows nothing of files.
-#![expect(unsafe_code, reason = "views of checked bytes are made from a pointer")]
+//! Creates ndarray views of bytes: alignment, validity, pointers; knows nothing of files.
+#![expect(unsafe_code, reason = "views of checked bytes are created from a pointer")]
 
 use std::ops::Range;
 use std::ptr;
@@ -7,22 +7,21 @@ use std::ptr;
 use bytemuck::try_cast_slice;
 use ndarray::{ArrayView, ArrayViewMut, Axis, Dimension};
 
-use crate::element::Element;
-use crate::element::{first_invalid, needs_check};
+use crate::element::{Element, first_invalid, needs_check};
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 
 impl<D: Dimension> Layout<D> {
-    /// Views the array in the bytes of its file.
+    /// Returns a read-only view of the array in the bytes of its file.
     ///
-    /// `bytes` are those of the file from its first on, as `memmap2::Mmap::map` gives them;
-    /// the array is taken from [`offset`](Self::offset) to [`end`](Self::end).
+    /// `bytes` must begin with the first byte of the file, like a map by `memmap2::Mmap::map`. The
+    /// array is at [`offset`](Self::offset) to [`end`](Self::end).
     ///
     /// # Errors
     ///
-    /// - [`Error::ElementSize`] if `A` is not of the size the layout was resolved for.
+    /// - [`Error::ElementSize`] if the layout was resolved for elements of another size than `A`.
     /// - [`Error::FileTooShort`] if `bytes` end before the array.
-    /// - [`Error::Misaligned`] if the elements lie at addresses that `A` does not allow.
+    /// - [`Error::Misaligned`] if the addresses of the elements are not aligned for `A`.
     /// - [`Error::InvalidElement`] if an element is not a value of `A`.
     ///
     /// # Examples
@@ -49,12 +48,12 @@ impl<D: Dimension> Layout<D> {
         Ok(unsafe { view_at(self, bytes.as_ptr()) })
     }
 
-    /// Views the array in the bytes of its file, for reading and writing.
+    /// Returns a view of the array in the bytes of its file, for reading and writing.
     ///
     /// # Errors
     ///
-    /// Those of [`view`](Self::view), and [`Error::OverlappingStrides`] if two indices name
-    /// the same element.
+    /// The errors of [`view`](Self::view), and [`Error::OverlappingStrides`] if two indices refer
+    /// to the same element.
     pub fn view_mut<'a, A: Element>(
         &self,
         bytes: &'a mut [u8],
@@ -66,7 +65,7 @@ impl<D: Dimension> Layout<D> {
         let bytes = self.range().and_then(|range| bytes.get_mut(range));
         let bytes = bytes.ok_or_else(|| self.too_short(found))?;
         check::<A, D>(self, bytes)?;
-        // SAFETY: `bytes` are the `len` bytes of the layout, borrowed for `'a` by nobody else,
+        // SAFETY: `bytes` are the `len` bytes of the layout, exclusively borrowed for `'a`;
         // `check` has passed, and no two indices overlap.
         Ok(unsafe { view_mut_at(self, bytes.as_mut_ptr()) })
     }
@@ -82,7 +81,7 @@ impl<D: Dimension> Layout<D> {
     }
 }
 
-/// Checks that the bytes of a layout, and nothing but those, hold elements of type `A`.
+/// Checks that `bytes`, which are exactly the bytes of a layout, are elements of type `A`.
 pub(crate) fn check<A: Element, D: Dimension>(
     layout: &Layout<D>,
     bytes: &[u8],
@@ -107,7 +106,7 @@ pub(crate) fn check<A: Element, D: Dimension>(
     } else {
         let view = ArrayView::from_shape(layout.upward_shape(), elements);
         let mut view = view.map_err(|_| Error::TooLarge)?;
-        // Along these axes there is one element, however often.
+        // With stride 0, all indices along the axis refer to one element.
         for (axis, _) in layout.strides().iter().enumerate().filter(|(_, s)| **s == 0) {
             view.collapse_axis(Axis(axis), 0);
         }
@@ -120,9 +119,9 @@ pub(crate) fn check<A: Element, D: Dimension>(
     invalid.map_or(Ok(()), |index| Err(Error::InvalidElement { index }))
 }
 
-/// Checks the elements of a layout that have bytes in `range`, or more of them.
+/// Checks at least the elements of a layout that have bytes in `range`.
 ///
-/// `bytes` are all bytes of the layout, whose other elements [`check`] has passed before.
+/// `bytes` are all bytes of the layout. The other elements must have passed [`check`] before.
 pub(crate) fn check_part<A: Element, D: Dimension>(
     layout: &Layout<D>,
     bytes: &[u8],
@@ -147,21 +146,21 @@ pub(crate) fn check_part<A: Element, D: Dimension>(
     invalid.map_or(Ok(()), |index| Err(Error::InvalidElement { index }))
 }
 
-/// Makes a view of the array whose lowest byte is at `low`.
+/// Returns a view of the array whose lowest byte is at `low`.
 ///
 /// # Safety
 ///
 /// 1. [`check`] has passed for `A`, this layout and the `len` bytes from `low` on. If the
-///    layout is empty, nothing is asked of `low`.
-/// 2. For `'a` these bytes can be read, and nobody changes them.
+///    layout is empty, there is no condition on `low`.
+/// 2. For `'a` these bytes must be readable and unchanged.
 pub(crate) unsafe fn view_at<'a, A: Element, D: Dimension>(
     layout: &Layout<D>,
     low: *const u8,
 ) -> ArrayView<'a, A, D> {
     let low = if layout.is_empty() { ptr::dangling() } else { low.cast::<A>() };
-    // SAFETY: the elements lie within the `len` bytes (`Layout`'s conditions 1 and 2), are
-    // aligned and valid (condition 1), live and unchanged (2); the strides are not negative,
-    // and zero if there is no element (`Layout`'s condition 5).
+    // SAFETY: the elements are within the `len` bytes (`Layout`'s conditions 1 and 2), aligned
+    // and valid (condition 1), live and unchanged (2). The strides are not negative, and are
+    // zero if there is no element (`Layout`'s condition 5).
     let mut view = unsafe { ArrayView::from_shape_ptr(layout.upward_shape(), low) };
     for axis in downward_axes(layout) {
         view.invert_axis(axis);
@@ -169,21 +168,21 @@ pub(crate) unsafe fn view_at<'a, A: Element, D: Dimension>(
     view
 }
 
-/// Makes a view for reading and writing of the array whose lowest byte is at `low`.
+/// Returns a view for reading and writing of the array whose lowest byte is at `low`.
 ///
 /// # Safety
 ///
-/// Those of [`view_at`], and:
+/// The conditions of [`view_at`], and:
 ///
-/// 3. For `'a` the bytes can be written, and nobody else reads them.
-/// 4. The layout does not overlap itself.
+/// 3. For `'a` the bytes must be writable, and read only through this view.
+/// 4. The layout must not overlap itself.
 pub(crate) unsafe fn view_mut_at<'a, A: Element, D: Dimension>(
     layout: &Layout<D>,
     low: *mut u8,
 ) -> ArrayViewMut<'a, A, D> {
     let low = if layout.is_empty() { ptr::dangling_mut() } else { low.cast::<A>() };
-    // SAFETY: as in `view_at`; the view is the only one (3), and no two of its indices name
-    // the same element (4).
+    // SAFETY: as in `view_at`; the view is the only access (3), and no two of its indices refer
+    // to the same element (4).
     let mut view = unsafe { ArrayViewMut::from_shape_ptr(layout.upward_shape(), low) };
     for axis in downward_axes(layout) {
         view.invert_axis(axis);

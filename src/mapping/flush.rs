@@ -1,99 +1,94 @@
-//! How changes in a mapping reach the disk, and what is known if they do not.
+//! Writing changes to disk, and noting failures.
 
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::path::Path;
 
 use memmap2::MmapRaw;
 
-use super::Pages;
+use super::Backing;
 use crate::error::{Error, Result};
+use crate::sys;
 use crate::sys::write_state::{Failure, WriteState};
 
-impl Pages {
-    /// Has failures of writes noted, in this process and those that it forks.
+impl Backing {
+    /// Has failures of writes noted, in this process and in the processes that it forks.
     pub(crate) fn note_failures(&mut self, writes: Option<WriteState>) {
         self.state.writes = writes;
     }
 
-    /// Brings changes in some ranges, and the length of the file, to disk.
+    /// Writes changes in some ranges, and the length of the file, to disk.
     ///
-    /// The kernel reports a failed write once and drops the data, so that a second try may
-    /// succeed over a loss. Therefore a failure is final. So is it to find the file shorter than
-    /// the array, whose first byte is `offset` of it: what was stored beyond is lost.
-    pub(crate) fn sync(
-        &self,
-        ranges: &[Range<usize>],
-        offset: u64,
-        path: &Path,
-    ) -> Result<()> {
+    /// The kernel reports a failed write once and drops the data, so a second attempt may succeed
+    /// over a loss. A failure is therefore final. A file that is shorter than the array counts as a
+    /// failure: bytes that were stored beyond its end are lost.
+    pub(crate) fn sync(&self, ranges: &[Range<usize>]) -> Result<()> {
         let flush =
             |map: &MmapRaw| ranges.iter().try_for_each(|range| flush_range(map, range));
         let len = ranges.iter().map(Range::len).fold(0, usize::saturating_add);
-        let is_part = len < self.len && !self.tail.needs_whole_sync();
-        // Of a part, Linux has written what it takes to find it when `msync` returns.
-        let file = self.file.as_ref().filter(|_| !is_part || !cfg!(target_os = "linux"));
-        self.attempt("sync", path, || {
-            let written = self.mapping().map_or(Ok(()), flush).and_then(|()| {
+        let is_part = len < self.mapping.len() && !self.preallocation.needs_whole_sync();
+        // On Linux, `msync` of a part has written the metadata that is needed to find it.
+        let file = self.file.as_ref().filter(|_| !is_part || !sys::SYNCS_RANGES);
+        self.attempt("sync", || {
+            let written = self.mapping.map().map_or(Ok(()), flush).and_then(|()| {
                 let Some(file) = file else { return Ok(()) };
-                self.tail.trim(file, |write| write())?;
-                file.sync_all().inspect(|()| self.tail.note_synced())
+                self.preallocation.truncate(file, |write| write())?;
+                file.sync_all().inspect(|()| self.preallocation.note_synced())
             });
-            written.map_err(Error::io("sync", path))?;
-            self.check_len(offset, path)
+            written.map_err(self.io("sync"))?;
+            self.check_len()
         })
     }
 
-    /// Makes sure that the file still reaches to the end of the array.
-    fn check_len(&self, offset: u64, path: &Path) -> Result<()> {
+    /// Fails if the file ends before the array.
+    fn check_len(&self) -> Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
-        let found = file.metadata().map_err(Error::io("inspect", path))?.len();
-        let needed = offset.saturating_add(u64::try_from(self.len).unwrap_or(u64::MAX));
-        #[cfg(feature = "sigbus-guard")]
-        if found < needed && self.guard.is_some() {
-            return Err(Error::Faulted { offset: found });
+        let found = file.metadata().map_err(self.io("inspect"))?.len();
+        let len = u64::try_from(self.mapping.len()).unwrap_or(u64::MAX);
+        let needed = self.offset.saturating_add(len);
+        match found < needed {
+            true if self.mapping.is_guarded() => Err(Error::Faulted { offset: found }),
+            true => Err(Error::FileTooShort { needed, found }),
+            false => Ok(()),
         }
-        if found < needed { Err(Error::FileTooShort { needed, found }) } else { Ok(()) }
     }
 
-    /// Returns whether a write has failed, so that no other is made.
+    /// Returns whether a write has failed, so that the array makes no other write.
     pub(crate) fn has_failed(&self) -> bool {
-        self.write("sync", Path::new(""), || Ok(())).is_err()
+        self.write("sync", || Ok(())).is_err()
     }
 
-    /// Brings the contents of the file, and its length, to disk as they are.
-    pub(crate) fn sync_data(&self, path: &Path) -> Result<()> {
-        self.write("sync", path, || self.file.as_ref().map_or(Ok(()), File::sync_data))
+    /// Writes the contents of the file, and its length, to disk.
+    pub(crate) fn sync_data(&self) -> Result<()> {
+        self.write("sync", || self.file.as_ref().map_or(Ok(()), File::sync_data))
     }
 
-    /// Writes to disk, unless an earlier write has failed; notes if this one does.
+    /// Writes to disk unless an earlier write has failed; notes whether this write fails.
     pub(crate) fn write(
         &self,
         action: &'static str,
-        path: &Path,
         write: impl FnOnce() -> io::Result<()>,
     ) -> Result<()> {
-        self.attempt(action, path, || write().map_err(Error::io(action, path)))
+        self.attempt(action, || write().map_err(self.io(action)))
     }
 
     /// Does what [`write`](Self::write) does, for a write with errors of its own.
     fn attempt(
         &self,
         action: &'static str,
-        path: &Path,
         write: impl FnOnce() -> Result<()>,
     ) -> Result<()> {
         self.intact()?;
         let Some(writes) = &self.state.writes else { return write() };
         writes.attempt(write).map_err(|failure| match failure {
             Failure::Now(error) => error,
-            Failure::Noted(error) => Error::io(action, path)(error),
+            Failure::Noted(error) => self.io(action)(error),
             Failure::Earlier => Error::Poisoned,
         })
     }
 
-    /// Makes a call that may say once that changes are lost, and keeps that for the next sync.
+    /// Makes a call that may report once that changes are lost, and keeps the report for the next
+    /// sync.
     pub(crate) fn note_loss(
         &self,
         call: impl FnOnce() -> io::Result<()>,
@@ -101,7 +96,7 @@ impl Pages {
         use io::ErrorKind::{Interrupted, InvalidInput, PermissionDenied, Unsupported};
 
         call().inspect_err(|e| {
-            // That the call is refused, as by seccomp, is no loss.
+            // A call that the kernel or a sandbox refuses loses nothing.
             let refusals = [Interrupted, InvalidInput, PermissionDenied, Unsupported];
             if let Some(writes) =
                 self.state.writes.as_ref().filter(|_| !refusals.contains(&e.kind()))
@@ -111,8 +106,7 @@ impl Pages {
         })
     }
 
-    /// Makes a call while nothing is synced, also by a child that shares the open file.
-    #[cfg(target_os = "linux")]
+    /// Makes a call while no process that shares the open file syncs it.
     pub(crate) fn between_syncs<T>(&self, call: impl FnOnce() -> T) -> T {
         match &self.state.writes {
             Some(writes) => writes.between(call),
@@ -121,7 +115,7 @@ impl Pages {
     }
 }
 
-/// Writes changed pages to disk, again if a signal interrupts that, which loses nothing.
+/// Writes changed pages to disk, again if a signal interrupts the call, which loses nothing.
 fn flush_range(map: &MmapRaw, range: &Range<usize>) -> io::Result<()> {
     loop {
         match map.flush_range(range.start, range.len()) {

@@ -1,30 +1,20 @@
 //! Private copies of mapped pages: found, compared, stored and dropped.
 //!
 //! All ranges count bytes from the first of the array.
-#![expect(unsafe_code, reason = "bytes of a mapping are read, stored and dropped")]
 
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 
+use super::Mapping;
 use crate::file;
-use crate::mapping::Pages;
-use crate::sys::memory;
-#[cfg(target_os = "linux")]
-use crate::sys::pagemap;
+use crate::sys;
 
-impl Pages {
+impl Mapping {
     /// Returns the ranges of bytes whose pages are private copies.
-    #[cfg(target_os = "linux")]
     pub(crate) fn private(&self, range: &Range<usize>) -> io::Result<Vec<Range<usize>>> {
-        let changed = pagemap::changed(self.addresses(range)?)?;
+        let changed = sys::private_pages(self.addresses(range)?)?;
         Ok(changed.iter().map(|part| self.range_of(part)).collect())
-    }
-
-    /// Knows nothing.
-    #[cfg(not(target_os = "linux"))]
-    pub(crate) fn private(&self, _: &Range<usize>) -> io::Result<Vec<Range<usize>>> {
-        Err(io::ErrorKind::Unsupported.into())
     }
 
     /// Returns the ranges of bytes, whole pieces of a page, that differ from those of a file.
@@ -35,11 +25,11 @@ impl Pages {
         offset: u64,
     ) -> io::Result<Vec<Range<usize>>> {
         let mut different = Vec::new();
-        let mut buffer = vec![0; memory::page_size()];
-        for part in memory::windows(range, memory::page_size()) {
+        let mut buffer = vec![0; sys::page_size()];
+        for part in sys::pieces(range, sys::page_size()) {
             let theirs = buffer.get_mut(..part.len()).unwrap_or_default();
             let at = file::bytes_of(&part, offset).start;
-            if file::read_at_most(from, theirs, at)? < part.len() {
+            if sys::read_at_most(from, theirs, at)? < part.len() {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             if self.bytes(&part)? == theirs {
@@ -57,7 +47,6 @@ impl Pages {
     /// write of the page would revert what another process has written there.
     ///
     /// Drops private copies to see what they were copied from, and puts those back that differ.
-    #[cfg(target_os = "linux")]
     pub(crate) fn changed(
         &mut self,
         range: &Range<usize>,
@@ -69,13 +58,13 @@ impl Pages {
         let (mut changed, mut is_same) = (Vec::new(), true);
         let addresses = self.addresses(range)?;
         let (mut mine, mut theirs) = (Vec::new(), Vec::new());
-        for piece in memory::windows(&addresses, PIECE) {
+        for piece in sys::pieces(&addresses, PIECE) {
             let piece = self.range_of(&piece);
             mine.clear();
             mine.extend_from_slice(self.bytes(&piece)?);
             theirs.resize(mine.len(), 0);
             let at = file::bytes_of(&piece, offset).start;
-            if file::read_at_most(from, &mut theirs, at)? < theirs.len() {
+            if sys::read_at_most(from, &mut theirs, at)? < theirs.len() {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             self.discard(&piece)?;
@@ -85,7 +74,7 @@ impl Pages {
                 return Err(e);
             }
             let here = self.addresses(&piece)?;
-            for page in memory::windows(&here, memory::page_size()) {
+            for page in sys::pieces(&here, sys::page_size()) {
                 let page = self.range_of(&page);
                 let here = page.start.saturating_sub(piece.start)
                     ..page.end.saturating_sub(piece.start);
@@ -102,40 +91,10 @@ impl Pages {
         Ok((changed, is_same))
     }
 
-    /// Cannot: other systems do not show what a page was copied from.
-    #[cfg(not(target_os = "linux"))]
-    pub(crate) fn changed(
-        &mut self,
-        _: &Range<usize>,
-        _: &File,
-        _: u64,
-    ) -> io::Result<(Vec<Range<usize>>, bool)> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    /// Returns mapped bytes, of which no view lives.
-    pub(crate) fn bytes(&mut self, range: &Range<usize>) -> io::Result<&[u8]> {
-        let Some(map) = self.bounded(range)? else { return Ok(&[]) };
-        let start = map.as_mut_ptr().wrapping_add(range.start);
-        // SAFETY: the range lies within the mapping and in the file; the borrow keeps the rest
-        // of the process from changing it, and the caller of `open` all other processes.
-        Ok(unsafe { std::slice::from_raw_parts(start, range.len()) })
-    }
-
-    /// Returns bytes of a mapping that can be written, of which no view lives.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn bytes_mut(&mut self, range: &Range<usize>) -> io::Result<&mut [u8]> {
-        let Some(map) = self.bounded(range)? else { return Ok(&mut []) };
-        let start = map.as_mut_ptr().wrapping_add(range.start);
-        // SAFETY: as in `bytes`; both callers have a mapping for writing.
-        Ok(unsafe { std::slice::from_raw_parts_mut(start, range.len()) })
-    }
-
     /// Stores a slice into bytes of a mapping for writing, of which no view lives.
-    #[cfg(target_os = "linux")]
     pub(crate) fn put(&mut self, range: &Range<usize>, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes;
-        for page in memory::windows(range, memory::page_size()) {
+        for page in sys::pieces(range, sys::page_size()) {
             let (bytes, after) = rest.split_at_checked(page.len()).unwrap_or((rest, &[]));
             let here = self.bytes_mut(&page)?;
             // A store makes a private copy.
@@ -145,34 +104,6 @@ impl Pages {
             rest = after;
         }
         Ok(())
-    }
-
-    /// Cannot: no caller has anything to store on other systems.
-    #[cfg(not(target_os = "linux"))]
-    pub(crate) fn put(&mut self, _: &Range<usize>, _: &[u8]) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    /// Drops private copies of pages, of which no view lives: the mapping shows the file again.
-    ///
-    /// Elements that the file has there are to be checked before a view is made.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn discard(&mut self, range: &Range<usize>) -> io::Result<()> {
-        let Some(map) = self.bounded(range)? else {
-            return match self.mapping() {
-                Some(_) => Ok(()),
-                None => Err(io::ErrorKind::Unsupported.into()),
-            };
-        };
-        let advice = memmap2::UncheckedAdvice::DontNeed;
-        // SAFETY: the range lies within the mapping, which no reference points into.
-        unsafe { map.unchecked_advise_range(advice, range.start, range.len()) }
-    }
-
-    /// Cannot: on other systems it is not sure that pages are read again.
-    #[cfg(not(target_os = "linux"))]
-    pub(crate) fn discard(&mut self, _: &Range<usize>) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
     }
 }
 

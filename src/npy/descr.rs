@@ -1,4 +1,4 @@
-//! Reading element types from `descr`; knows nothing of the rest of the header.
+//! Reads element types from `descr`; knows nothing of the rest of the header.
 
 use std::collections::BTreeSet;
 
@@ -7,11 +7,11 @@ use super::parser::{Literal, Reader, repr};
 use crate::error::npy::NpyError;
 use crate::error::{Error, Result};
 
-/// How deep records may nest.
+/// The maximum nesting depth of records.
 const DEPTH: usize = 16;
 
 impl DType {
-    /// Reads the value of `descr`, which has been seen to be well formed.
+    /// Reads the value of `descr`, which is known to be a well-formed literal.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self> {
         let at = reader.at();
         let dtype = read_nested(reader, 0).map_err(|e| match e {
@@ -111,7 +111,7 @@ fn read_nested(reader: &mut Reader<'_>, depth: usize) -> Result<DType> {
     Ok(DType::Record(fields))
 }
 
-/// Adds a field; padding becomes one block, as NumPy prints it.
+/// Adds a field; merges adjacent padding into one block, as NumPy prints it.
 fn push(fields: &mut Vec<Field>, field: Field) {
     let Some(size) = padding(&field) else {
         fields.push(field);
@@ -119,7 +119,7 @@ fn push(fields: &mut Vec<Field>, field: Field) {
     };
     let before = fields.pop_if(|field| padding(field).is_some());
     let before = before.and_then(|field| padding(&field)).unwrap_or(0);
-    // A sum that overflows is far beyond what elements may have.
+    // An overflowing sum is far above the size limit of elements.
     let size = size.saturating_add(before);
     if size > 0 {
         let dtype = DType::scalar(Kind::Void, Order::None, size);
@@ -131,7 +131,7 @@ fn push(fields: &mut Vec<Field>, field: Field) {
 fn padding(field: &Field) -> Option<usize> {
     let is_void = match &field.dtype {
         DType::Scalar(scalar) => scalar.kind == Kind::Void,
-        // Of whatever: NumPy has no unnamed arrays.
+        // With any item type: NumPy has no unnamed arrays.
         DType::Array { .. } => true,
         DType::Record(_) => false,
     };
@@ -188,7 +188,7 @@ fn read_name(reader: &mut Reader<'_>) -> Result<String> {
     }
 }
 
-/// Parses a text such as `<f8`, found at a position.
+/// Parses a text such as `<f8`, whose position is `at`.
 fn parse_scalar(text: &str, at: usize) -> Result<DType> {
     let unknown = || fault(at, "NumPy writes no such type");
     if text.trim_start_matches(['<', '>', '|', '=']) == "O" || text == "object" {
@@ -233,7 +233,7 @@ fn parse_scalar(text: &str, at: usize) -> Result<DType> {
     Ok(DType::Scalar(Scalar { unit, ..scalar }))
 }
 
-/// Parses nothing, or a unit in brackets.
+/// Parses an empty text, or a unit in brackets.
 fn parse_unit(text: &str) -> Option<Option<Unit>> {
     if text.is_empty() {
         return Some(None);

@@ -1,10 +1,10 @@
-//! NumPy's element types: what `descr` says, sizes, alignments; knows no Rust types.
+//! NumPy's element types: `descr` text, sizes and alignments; knows no Rust types.
 
 use std::fmt;
 
 use super::parser::repr;
 
-/// The type of an array's elements, as NumPy describes it.
+/// The element type of an array, as NumPy describes the type.
 ///
 /// `Display` prints NumPy's own `descr` text.
 ///
@@ -22,11 +22,11 @@ use super::parser::repr;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DType {
-    /// One number, string, time or block of bytes.
+    /// A single number, string, time or block of bytes.
     Scalar(Scalar),
-    /// A small array within each element; only within records.
+    /// A small array within each element; allowed only within records.
     Array {
-        /// The type of its elements.
+        /// The type of the small array's elements.
         item: Box<DType>,
         /// The length of each axis.
         shape: Vec<usize>,
@@ -35,20 +35,20 @@ pub enum DType {
     Record(Vec<Field>),
 }
 
-/// A type without parts.
+/// An element type without parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Scalar {
-    /// What it is.
+    /// The kind of value.
     pub kind: Kind,
-    /// The order of its bytes; [`Order::None`] if that makes no difference.
+    /// The byte order; [`Order::None`] if the byte order makes no difference.
     pub order: Order,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size: usize,
     /// The unit of `Datetime` and `Timedelta`.
     pub unit: Option<Unit>,
 }
 
-/// The kinds of scalars, by NumPy's letters.
+/// The kind of a scalar, with NumPy's letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
@@ -68,29 +68,29 @@ pub enum Kind {
     Timedelta,
     /// `S`
     Bytes,
-    /// `U`: four bytes a character.
+    /// `U`: four bytes for each character.
     Unicode,
     /// `V`
     Void,
 }
 
-/// The order of a scalar's bytes.
+/// The byte order of a scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Order {
     /// `<`: the least significant byte first.
     Little,
     /// `>`: the most significant byte first.
     Big,
-    /// `|`: there is only one byte, or no number.
+    /// `|`: the scalar has only one byte, or is not a number.
     None,
 }
 
-/// The unit of a time: a multiple of a named one.
+/// The unit of a time: a multiple of a named unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Unit {
-    /// How many of the named unit.
+    /// The multiple of the named unit.
     pub count: u32,
-    /// NumPy's name, as in `ns`.
+    /// NumPy's name of the unit, such as `ns`.
     pub name: &'static str,
 }
 
@@ -99,9 +99,9 @@ pub struct Unit {
 pub struct Field {
     /// The name; empty for padding.
     pub name: String,
-    /// A second name.
+    /// A second name (NumPy's title).
     pub title: Option<String>,
-    /// The type.
+    /// The type of the field.
     pub dtype: DType,
 }
 
@@ -122,13 +122,13 @@ pub(super) const UNITS: [&str; 13] =
     ["Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "fs", "as"];
 
 impl Order {
-    /// The order of this machine.
+    /// The byte order of this machine.
     pub const NATIVE: Self =
         if cfg!(target_endian = "big") { Self::Big } else { Self::Little };
 }
 
 impl DType {
-    /// Makes the type of a scalar; `order` is left out where it makes no difference.
+    /// Creates the type of a scalar, with [`Order::None`] if the byte order makes no difference.
     pub fn scalar(kind: Kind, order: Order, size: usize) -> Self {
         let one_byte = size <= 1 || matches!(kind, Kind::Bytes | Kind::Void);
         let order = if one_byte && kind != Kind::Unicode { Order::None } else { order };
@@ -137,11 +137,11 @@ impl DType {
 
     /// Returns the size of an element in bytes.
     pub fn size(&self) -> usize {
-        // `parse` and `checked_size` have seen that it does not overflow.
+        // `parse` and `checked_size` have checked that the size does not overflow.
         self.checked_size().unwrap_or(usize::MAX)
     }
 
-    /// Returns the alignment that NumPy gives to the type in a struct.
+    /// Returns the alignment that NumPy gives to this type in a struct.
     pub fn align(&self) -> usize {
         match self {
             Self::Scalar(scalar) => match scalar.kind {
@@ -168,7 +168,7 @@ impl DType {
         .filter(|size| i32::try_from(*size).is_ok())
     }
 
-    /// Writes the type as a Python literal, as it stands in headers and lists of fields.
+    /// Returns the type as a Python literal, as headers and lists of fields contain it.
     pub(crate) fn literal(&self) -> String {
         match self {
             Self::Scalar(scalar) => format!("'{scalar}'"),
@@ -231,7 +231,7 @@ impl fmt::Display for Scalar {
     }
 }
 
-/// Writes a shape as Python's tuple.
+/// Returns a shape as a Python tuple.
 pub(crate) fn tuple(shape: &[usize]) -> String {
     match shape {
         [length] => format!("({length},)"),

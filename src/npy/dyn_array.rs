@@ -1,28 +1,23 @@
-//! Arrays whose element type is known when the file is opened; adds nothing to formats.
-#![expect(unsafe_code, reason = "mapping a file is unsafe, whoever does it")]
+//! Arrays whose element type becomes known when the file is opened; adds no element types.
 
-use std::path::Path;
-
-use ndarray::IxDyn;
-
-use super::open::Found;
-use super::{DType, Header, NpyElement, Options};
+use super::open::OpenedFile;
+use super::{DType, Header, NpyElement};
 use crate::array::MmapArrayD;
 use crate::element::byte_order::{Be, Le};
 use crate::error::npy::NpyError;
 use crate::error::{Error, Result};
-use crate::mode::Mode;
 
 macro_rules! dynamic {
     ($($(#[$meta:meta])* $Variant:ident: $A:ty,)*) => {
-        /// The array of a `.npy` file, whatever its elements are.
+        /// The array of a `.npy` file, with the element type that its header declares.
         ///
-        /// Numbers are of their own type where the machine can have them so, of [`Be`] or
-        /// [`Le`] where the byte order is the other or the place in the file is odd.
-        /// [`match_real!`](crate::npy::match_real) runs an expression on whichever it is.
+        /// The elements have their primitive type if byte order and alignment fit the machine.
+        /// Otherwise they have the type [`Be`] or [`Le`].
+        /// [`match_real!`](crate::npy::match_real) runs an expression on any variant of real
+        /// numbers.
         #[derive(Debug)]
         #[non_exhaustive]
-        #[expect(missing_docs, reason = "the names say it")]
+        #[expect(missing_docs, reason = "the names describe the variants")]
         pub enum DynArray {
             $($(#[$meta])* $Variant(MmapArrayD<$A>),)*
         }
@@ -35,26 +30,14 @@ macro_rules! dynamic {
                 }
             }
 
-            /// Maps the array as the first of the types that its header and place allow.
-            ///
-            /// # Safety
-            ///
-            /// That of [`open`](crate::npy::open).
-            // Compiled for all types only where it is used.
+            /// Maps the array as the first variant whose type matches the header and the alignment.
+            // Inline: only crates that call this function compile it for all types.
             #[inline]
-            unsafe fn map(options: &Options, path: &Path) -> Result<Self> {
-                let Found { file, len, header, shown } = options.read_header(path)?;
-                let source = options.source(header.clone());
-                $($(#[$meta])* {
-                    if allows::<$A>(&header) {
-                        let options = options.options_for::<$A, IxDyn>(&shown)?;
-                        // SAFETY: the caller vouches for the file.
-                        let mut array = unsafe { options.map_sized(&file, len, path)? };
-                        array.set_source(source);
-                        return Ok(Self::$Variant(array));
-                    }
+            pub(super) fn map(file: &OpenedFile<'_>) -> Result<Self> {
+                $($(#[$meta])* if allows::<$A>(file.header()) {
+                    return file.map().map(Self::$Variant);
                 })*
-                Err(unsupported(header.dtype))
+                Err(unsupported(file.header().dtype.clone()))
             }
         }
     };
@@ -108,24 +91,7 @@ dynamic! {
     LeC128: num_complex::Complex<Le<f64>>,
 }
 
-impl DynArray {
-    /// Maps the array of a `.npy` file of any number type.
-    ///
-    /// # Safety
-    ///
-    /// That of [`open`](crate::npy::open).
-    ///
-    /// # Errors
-    ///
-    /// Those of [`open`](crate::npy::open); [`NpyError::ElementType`] for records, strings
-    /// and times, and for the numbers of features that are not enabled.
-    pub unsafe fn open(path: impl AsRef<Path>, mode: Mode) -> Result<Self> {
-        // SAFETY: the caller vouches for the file.
-        unsafe { Self::map(&Options::new(mode), path.as_ref()) }
-    }
-}
-
-/// Tells whether the elements are of type `A` and lie where it may lie.
+/// Returns whether the elements are of type `A` and aligned for `A`.
 fn allows<A: NpyElement>(header: &Header) -> bool {
     let align = u64::try_from(align_of::<A>()).unwrap_or(u64::MAX);
     let is_empty = header.shape.contains(&0);
@@ -140,21 +106,21 @@ fn unsupported(found: DType) -> Error {
 
 /// Runs an expression on the array of a `DynArray` if its elements are real numbers.
 ///
-/// In the expression the name stands for a reference to the array, whichever its
-/// element type is; all of these are `PartialOrd` and `num_traits::ToPrimitive`.
-/// Other arrays take the `else` branch.
+/// In the expression, the name is a reference to the array with its element type. Every such
+/// element type implements `PartialOrd` and `num_traits::ToPrimitive`. For other arrays the macro
+/// runs the `else` branch.
 ///
 /// # Examples
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
 /// # let path = dir.path().join("x.npy");
-/// # // SAFETY: the file is ours.
+/// # // SAFETY: only this example accesses the file.
 /// # drop(unsafe { ndarray_memmap::npy::create::<i16, _>(&path, (2, 2))? });
 /// use ndarray_memmap::{Mode, npy};
 /// use num_traits::ToPrimitive;
 ///
-/// // SAFETY: nothing else touches the file.
+/// // SAFETY: nothing else accesses the file.
 /// let array = unsafe { npy::DynArray::open(&path, Mode::ReadOnly)? };
 /// let sum = npy::match_real!(&array, a => {
 ///     a.iter().filter_map(ToPrimitive::to_f64).sum::<f64>()
@@ -170,7 +136,7 @@ macro_rules! __npy_match_real {
     };
 }
 
-/// Adds the variants of the enabled features, which the caller's crate cannot know.
+/// Adds the variants of the enabled features, which the crate of the caller cannot query.
 #[cfg(not(feature = "half"))]
 #[macro_export]
 #[doc(hidden)]
@@ -180,7 +146,7 @@ macro_rules! __npy_match_numbers {
     };
 }
 
-/// Adds the variants of the enabled features, which the caller's crate cannot know.
+/// Adds the variants of the enabled features, which the crate of the caller cannot query.
 #[cfg(feature = "half")]
 #[macro_export]
 #[doc(hidden)]

@@ -1,21 +1,23 @@
-//! Which Rust type is which NumPy type; knows nothing of files.
+//! The NumPy type of each Rust element type; knows nothing of files.
 
 use super::dtype::{DType, Field, Kind, Order, Scalar};
 use crate::element::Element;
 use crate::element::byte_order::{Be, Le, Number};
 use crate::error::npy::NpyError;
 
-/// An element that NumPy has a type for.
+/// An element type with a corresponding NumPy type.
 ///
-/// Implemented for the primitive numbers up to 64 bits, `bool`, [`Be`] and [`Le`] of the
-/// numbers, `half::f16` and `num_complex::Complex` with their features, byte strings
-/// `[u8; N]`, arrays of numbers as fields of records, and structs by
-/// [`record!`](crate::npy::record).
+/// Implemented for:
+///
+/// - primitive numbers up to 64 bits, `bool`, and [`Be`] and [`Le`] of these numbers,
+/// - `half::f16` and `num_complex::Complex`, each with its feature,
+/// - byte strings `[u8; N]`, and arrays of numbers as fields of records,
+/// - structs, by [`record!`](crate::npy::record).
 pub trait NpyElement: Element {
-    /// Returns the type that a file of such elements has.
+    /// Returns the NumPy type of a file with these elements.
     fn dtype() -> DType;
 
-    /// Checks that elements of type `found` are values of this type.
+    /// Checks that this type can represent the elements of type `found` in a file.
     ///
     /// # Errors
     ///
@@ -58,7 +60,7 @@ macro_rules! orders {
     )*};
 }
 
-#[expect(non_upper_case_globals, reason = "named as the types are")]
+#[expect(non_upper_case_globals, reason = "the constants have the names of the types")]
 impl Order {
     const Be: Self = Self::Big;
     const Le: Self = Self::Little;
@@ -86,7 +88,7 @@ impl<const N: usize> NpyElement for [u8; N] {
         DType::scalar(Kind::Bytes, Order::None, N)
     }
 
-    /// Takes byte strings and raw bytes, `|S` and `|V`, and in records arrays of `|u1`.
+    /// Accepts byte strings and raw bytes, `|S` and `|V`, and in records arrays of `|u1`.
     fn check(found: &DType) -> Result<(), NpyError> {
         match found {
             DType::Scalar(Scalar { kind: Kind::Bytes | Kind::Void, size, .. })
@@ -122,7 +124,7 @@ arrays!(i8, i16, i32, i64, u16, u32, u64, f32, f64);
 arrays!(Be<i16>, Be<i32>, Be<i64>, Be<u16>, Be<u32>, Be<u64>, Be<f32>, Be<f64>);
 arrays!(Le<i16>, Le<i32>, Le<i64>, Le<u16>, Le<u32>, Le<u64>, Le<f32>, Le<f64>);
 
-/// A field of a struct, as `record!` sees it.
+/// A field of a struct, as `record!` describes it.
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct RustField {
@@ -132,7 +134,7 @@ pub struct RustField {
     pub check: fn(&DType) -> Result<(), NpyError>,
 }
 
-/// Describes a struct of `size` bytes; bytes between its fields become padding.
+/// Describes a struct of `size` bytes; bytes outside its fields become padding.
 #[doc(hidden)]
 pub fn record_dtype(size: usize, fields: &[RustField]) -> DType {
     let mut record = Vec::with_capacity(fields.len());
@@ -225,10 +227,10 @@ fn scalar_of(dtype: DType) -> Scalar {
 
 /// Makes a struct an element of `.npy` files: `record!(Particle { id: u32, x: f64 })`.
 ///
-/// The struct is `#[repr(C)]` and derives `bytemuck`'s `Pod` and `Zeroable`; its fields are
-/// named with their types in the order of the struct. Names, types and offsets must be
-/// those of the file; fields that are left out are padding. A field can have another name
-/// in the file: `record!(Particle { id as "particle id": u32, x: f64 })`.
+/// The struct must be `#[repr(C)]` and derive `bytemuck`'s `Pod` and `Zeroable`. The macro lists
+/// fields with their types in the order of the struct. Names, types and offsets must match the
+/// file. A field that is not listed is padding. A field can have another name in the file:
+/// `record!(Particle { id as "particle id": u32, x: f64 })`.
 ///
 /// # Examples
 ///

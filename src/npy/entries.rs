@@ -1,10 +1,10 @@
-//! The entries of a header's dictionary: where they are; knows nothing of what they say.
+//! The positions of the entries in a header's dictionary; knows nothing of the values' meaning.
 
 use super::parser::{Literal, Reader};
 use crate::error::npy::NpyError;
 use crate::error::{Error, Result};
 
-/// Where the values of the header begin, all of which are well formed.
+/// Readers at the starts of the header's values; every value is a well-formed literal.
 pub(super) struct Entries<'t> {
     pub(super) descr: Reader<'t>,
     pub(super) fortran_order: Reader<'t>,
@@ -12,7 +12,7 @@ pub(super) struct Entries<'t> {
 }
 
 impl<'t> Entries<'t> {
-    /// Finds the entries in a text that has to be a dictionary of nothing else.
+    /// Finds the entries in a text, which must be a dictionary of exactly these keys.
     pub(super) fn read(mut reader: Reader<'t>) -> Result<Self> {
         let whole = reader.clone();
         let mut brackets: usize = 0;
@@ -38,20 +38,20 @@ impl<'t> Entries<'t> {
     }
 }
 
-/// What has been found of the entries.
+/// The entries that have been found.
 #[derive(Default)]
 struct Found<'t> {
     descr: Option<Reader<'t>>,
     fortran_order: Option<Reader<'t>>,
     shape: Option<Reader<'t>>,
-    /// Whether there is a key that has no business here.
+    /// Whether the dictionary has an unknown key.
     unknown: bool,
-    /// Where a key is for the second time.
+    /// The position of a repeated key.
     twice: Option<usize>,
 }
 
 impl<'t> Found<'t> {
-    /// Reads up to the closing brace; `None` if it is a set.
+    /// Reads up to the closing brace; returns `None` if the braces enclose a set.
     fn read(reader: &mut Reader<'t>) -> Result<Option<Self>> {
         let mut found = Self::default();
         let mut has_values = None;
@@ -104,7 +104,7 @@ impl<'t> Found<'t> {
     }
 }
 
-/// Tells whether a header without a dictionary is a literal at all.
+/// Returns the error for a header that is not a dictionary: another literal, or no literal at all.
 fn no_dictionary(mut reader: Reader<'_>) -> Error {
     loop {
         if let Err(e) = reader.literal() {

@@ -1,4 +1,4 @@
-//! Files whose header has no room: the same array behind one that has.
+//! Rewrites a file whose header has no space for a longer array; maps nothing.
 
 use std::cmp::Ordering;
 use std::fs::File;
@@ -7,34 +7,36 @@ use std::path::Path;
 
 use super::header::{self, Header};
 use super::row_count::HeaderCount;
-use crate::array::row_count::Count;
+use crate::array::row_count::RowHeader;
 use crate::error::{Error, Result};
 use crate::file;
-use crate::file::allocate;
 use crate::mode::Mode;
 use crate::open::options::MapOptions;
+use crate::sys;
 
-/// How much is copied at a time.
+/// The number of bytes that are copied at a time.
 const PIECE: usize = 8 << 20;
-/// Gives the header of a `.npy` file room for any length of its array.
+/// Reserves space in the header of a `.npy` file for any length of its array.
 ///
-/// The headers of old versions of NumPy (before 1.23), and of other writers, may have none,
-/// which is [`NpyError::NoRoom`](crate::NpyError::NoRoom) when the array is to grow. Then the
-/// file is written anew beside the old one, which it replaces in one step: see
-/// [`Draft`](crate::Draft), also for what becomes of permissions. Arrays that are open keep
-/// the old file; none may change it meanwhile. The elements begin at a multiple of 64 bytes
-/// then, so that files of odd headers can be mapped too. Of a file that has all that, nothing
-/// is changed.
+/// Headers by NumPy before 1.23, and by other writers, may lack this space. Growing such an array
+/// returns [`NpyError::NoRoom`](crate::NpyError::NoRoom). This function writes a new file next to
+/// the old file, which the new file replaces in one step. See [`Draft`](crate::Draft), also for
+/// the permissions. Open arrays keep the old file, and must not change it during this call.
+///
+/// In the new file the elements begin at a multiple of 64 bytes. A file whose elements were not
+/// aligned can therefore be mapped afterwards. A file that has both the space and the alignment
+/// stays unchanged.
 ///
 /// # Errors
 ///
-/// - [`Error::Npy`] if it is not a `.npy` file, or its header has more than 10,000 bytes; use
-///   [`Options::make_growable`](crate::npy::Options::make_growable) for such a header.
-/// - [`Error::FileTooShort`] if it ends before its array does.
-/// - [`Error::TrailingBytes`] if it goes on beyond its array.
-/// - [`Error::Locked`] if another handle has locked it, be it for reading.
-/// - [`Error::Replaced`] if the path names another file now, or header or length have changed.
-/// - [`Error::NoSpace`] and [`Error::Io`] if the file cannot be read, or not written anew.
+/// - [`Error::Npy`] if the file is not a `.npy` file, or its header has more than 10,000 bytes.
+///   Use [`Options::make_growable`](crate::npy::Options::make_growable) for a longer header.
+/// - [`Error::FileTooShort`] if the file ends before its array.
+/// - [`Error::TrailingBytes`] if the file continues after its array.
+/// - [`Error::Locked`] if another handle has locked the file, even with a shared lock.
+/// - [`Error::Replaced`] if the path now names another file, or header or length have changed.
+/// - [`Error::NoSpace`] and [`Error::Io`] if the file cannot be read, or the new file cannot be
+///   written.
 ///
 /// # Examples
 ///
@@ -56,11 +58,11 @@ pub fn make_growable(path: impl AsRef<Path>) -> Result<()> {
     make_growable_capped(path.as_ref(), header::DEFAULT_CAP)
 }
 
-/// Reads headers of at most `cap` bytes.
+/// Implements [`make_growable`] for headers of at most `cap` bytes.
 pub(super) fn make_growable_capped(path: &Path, cap: u64) -> Result<()> {
     let file = file::open_to_replace(path)?;
     let old = header::read(&file, path, cap)?;
-    // Only now: a file that grows has its rows before they are counted.
+    // After the header: a growing file contains its new rows before the header counts them.
     let found = file::regular_len(&file, path)?;
     let (len, end) = (old.len()?, old.end()?);
     match found.cmp(&end) {
@@ -80,7 +82,7 @@ pub(super) fn make_growable_capped(path: &Path, cap: u64) -> Result<()> {
     let whole = new.data_offset.checked_add(len).ok_or(Error::TooLarge)?;
     let whole = usize::try_from(whole).map_err(|_| Error::TooLarge)?;
     let copy = |to: &File| {
-        allocate::write_all_at(to, &bytes, 0)?;
+        sys::write_all_at(to, &bytes, 0)?;
         copy(&file, old.data_offset, to, new.data_offset, len)
     };
     let options = MapOptions::new(Mode::Create).shape(whole);
@@ -92,19 +94,19 @@ pub(super) fn make_growable_capped(path: &Path, cap: u64) -> Result<()> {
     draft.publish_over(Some(&file))
 }
 
-/// Copies bytes from a place of one file to a place of another.
+/// Copies `len` bytes from offset `start` of one file to offset `at` of another.
 fn copy(from: &File, start: u64, to: &File, at: u64, len: u64) -> io::Result<()> {
     let mut piece = vec![0; PIECE];
     let mut done = 0_u64;
     while done < len {
         let rest = usize::try_from(len.saturating_sub(done)).unwrap_or(PIECE);
         let wanted = piece.get_mut(..rest.min(PIECE)).unwrap_or_default();
-        let count = file::read_at_most(from, wanted, start.saturating_add(done))?;
+        let count = sys::read_at_most(from, wanted, start.saturating_add(done))?;
         if count == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let read = piece.get(..count).unwrap_or_default();
-        allocate::write_all_at(to, read, at.saturating_add(done))?;
+        sys::write_all_at(to, read, at.saturating_add(done))?;
         done = done.saturating_add(u64::try_from(count).map_err(io::Error::other)?);
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The header of a `.npy` file: reading, parsing and writing; maps nothing.
+//! The header of a `.npy` file: reads, parses and writes it; maps nothing.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -14,12 +14,13 @@ use crate::error::npy::NpyError;
 use crate::error::{Error, Result};
 use crate::file;
 use crate::layout::slowest;
+use crate::sys;
 
 pub(crate) const MAGIC: &[u8; 6] = b"\x93NUMPY";
-/// How long a header may be unless the caller says otherwise; NumPy's limit.
+/// The largest header that is read by default; NumPy's limit.
 pub(crate) const DEFAULT_CAP: u64 = 10_000;
 
-/// What a `.npy` file says of its array.
+/// The header of a `.npy` file, which describes its array.
 ///
 /// # Examples
 ///
@@ -43,12 +44,12 @@ pub struct Header {
 }
 
 impl Header {
-    /// Describes an array that is to be written.
+    /// Creates the header of an array to write, in the oldest version that fits.
     ///
     /// # Errors
     ///
-    /// [`NpyError::Unwritable`] if NumPy has no array of such elements,
-    /// [`Error::ZeroSizedElement`] if elements have no bytes.
+    /// - [`NpyError::Unwritable`] if NumPy does not support arrays of these elements.
+    /// - [`Error::ZeroSizedElement`] if an element has no bytes.
     pub fn new(dtype: DType, shape: &[usize], fortran_order: bool) -> Result<Self> {
         if let DType::Array { .. } = dtype {
             let why = "the elements are arrays, which it has only in records";
@@ -62,7 +63,7 @@ impl Header {
             let why = "its elements have less than 2 GiB";
             return Err(Error::Npy(NpyError::Unwritable { why }));
         }
-        // Not everything that can be put together is a type of NumPy's.
+        // A caller can build a `DType` that NumPy does not support.
         let dtype = match dtype.to_string().parse::<DType>() {
             Ok(read) if read.size() == dtype.size() => read,
             Err(e @ Error::ZeroSizedElement) => return Err(e),
@@ -80,11 +81,12 @@ impl Header {
         header.with_version(version)
     }
 
-    /// Asks for a version of the format instead of the oldest that will do.
+    /// Sets the version of the format, instead of the oldest that fits.
     ///
     /// # Errors
     ///
-    /// [`NpyError::Encoding`] and [`NpyError::HeaderTooLong`] if the header does not fit it.
+    /// [`NpyError::Encoding`] and [`NpyError::HeaderTooLong`] if the header does not fit the
+    /// version.
     pub fn with_version(mut self, version: Version) -> Result<Self> {
         let len = self.to_bytes_of(version)?.len();
         self.version = version;
@@ -92,7 +94,7 @@ impl Header {
         Ok(self)
     }
 
-    /// Returns the length of the axis that grows, if there is an axis.
+    /// Returns the length of the outermost axis, which can grow, if the array has an axis.
     pub(crate) fn count(&self) -> Option<usize> {
         self.shape.get(slowest(self.shape.len(), self.fortran_order)).copied()
     }
@@ -104,7 +106,7 @@ impl Header {
         }
     }
 
-    /// Returns the number of bytes of the array.
+    /// Returns the size of the array in bytes.
     pub(crate) fn len(&self) -> Result<u64> {
         let len = self
             .shape
@@ -113,12 +115,12 @@ impl Header {
         u64::try_from(len.ok_or(Error::TooLarge)?).map_err(|_| Error::TooLarge)
     }
 
-    /// Returns the byte of the file at which the array ends.
+    /// Returns the byte offset in the file at which the array ends.
     pub(crate) fn end(&self) -> Result<u64> {
         self.data_offset.checked_add(self.len()?).ok_or(Error::TooLarge)
     }
 
-    /// Lowers the number of rows to those that a file of `found` bytes has as a whole.
+    /// Lowers the number of rows to the complete rows of a file of `found` bytes.
     pub(crate) fn keep_whole_rows(&mut self, found: u64) {
         let mut row = self.clone();
         row.set_count(1);
@@ -131,23 +133,24 @@ impl Header {
         }
     }
 
-    /// Reads the header of a file at its beginning, whatever the file's position.
+    /// Reads the header at the beginning of a file, independent of the file's position.
     ///
     /// # Errors
     ///
-    /// Those of [`parse`](Self::parse), and [`Error::Io`].
+    /// The errors of [`parse`](Self::parse), and [`Error::Io`].
     pub fn read(file: &File) -> Result<Self> {
         read(file, Path::new(""), DEFAULT_CAP)
     }
 
     /// Parses a header from the first bytes of a file.
     ///
-    /// Takes time in proportion to the header's length, which is at most 10,000 bytes.
+    /// The header may have at most 10,000 bytes. The time is proportional to the header's length.
     ///
     /// # Errors
     ///
-    /// [`Error::Npy`] if there is no valid header, [`Error::TooLarge`] if the sizes in it
-    /// overflow, [`Error::ZeroSizedElement`] if elements have no bytes.
+    /// - [`Error::Npy`] if the header is not valid.
+    /// - [`Error::TooLarge`] if the sizes in the header overflow.
+    /// - [`Error::ZeroSizedElement`] if an element has no bytes.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         Self::parse_capped(bytes, DEFAULT_CAP)
     }
@@ -156,7 +159,7 @@ impl Header {
     ///
     /// # Errors
     ///
-    /// Those of [`parse`](Self::parse).
+    /// The errors of [`parse`](Self::parse).
     pub fn parse_capped(bytes: &[u8], cap: u64) -> Result<Self> {
         let found = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let (version, len) = prefix(bytes)?;
@@ -169,11 +172,11 @@ impl Header {
         Ok(header)
     }
 
-    /// Writes the header as NumPy would, byte for byte.
+    /// Writes the same bytes as NumPy would for this header.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the writer refuses.
+    /// [`Error::Io`] if the writer fails.
     pub fn write(&self, mut to: impl Write) -> Result<()> {
         let bytes = self.to_bytes_of(self.version)?;
         to.write_all(&bytes).map_err(Error::io("write the header of", Path::new("")))
@@ -194,26 +197,26 @@ impl Header {
         &self.shape
     }
 
-    /// Tells whether the first axis varies fastest.
+    /// Returns whether the array is in Fortran order, in which the first axis varies fastest.
     pub fn fortran_order(&self) -> bool {
         self.fortran_order
     }
 
-    /// Returns the byte of the file at which the elements begin.
+    /// Returns the byte offset in the file at which the elements begin.
     pub fn data_offset(&self) -> u64 {
         self.data_offset
     }
 }
 
-/// Reads the header of a file known as `path`, which somebody may be writing meanwhile.
+/// Reads the header of the file at `path`, while another process may be writing the header.
 pub(crate) fn read(file: &File, path: &Path, cap: u64) -> Result<Header> {
-    /// A header is not written more often than that while it is read.
+    /// Limits how often a header may be written while it is read.
     const ATTEMPTS: usize = 10;
 
     let mut bytes = read_once(file, path, cap)?;
     for _ in 0..ATTEMPTS {
         let mut again = vec![0; bytes.len()];
-        let count = file::read_at_most(file, &mut again, 0);
+        let count = sys::read_at_most(file, &mut again, 0);
         again.truncate(count.map_err(Error::io("read", path))?);
         if again == bytes {
             break;
@@ -223,20 +226,20 @@ pub(crate) fn read(file: &File, path: &Path, cap: u64) -> Result<Header> {
     Header::parse_capped(&bytes, cap)
 }
 
-/// Reads as many bytes as the header has, or fewer than there should be.
+/// Reads the bytes of the header, or fewer if the file is too short.
 fn read_once(file: &File, path: &Path, cap: u64) -> Result<Vec<u8>> {
-    /// Enough for almost every header.
+    /// Larger than almost every header.
     const FIRST: usize = 1024;
 
     let mut bytes = vec![0; FIRST];
-    let read = file::read_at_most(file, &mut bytes, 0);
+    let read = sys::read_at_most(file, &mut bytes, 0);
     bytes.truncate(read.map_err(Error::io("read", path))?);
     if let Ok((version, len)) = prefix(&bytes) {
         let end = data_offset(version, len, u64::MAX, u64::MAX)?;
         let end = usize::try_from(end).unwrap_or(usize::MAX);
         bytes.truncate(end);
         if bytes.len() == FIRST && end > FIRST {
-            // No more is asked for than the file has, whatever its header says.
+            // The length field is untrusted: allocate no more bytes than the file has.
             let found = file::regular_len(file, path)?;
             let needed = data_offset(version, len, found, cap)?;
             let needed = usize::try_from(needed).map_err(|_| Error::TooLarge)?;
@@ -246,7 +249,7 @@ fn read_once(file: &File, path: &Path, cap: u64) -> Result<Vec<u8>> {
             reserved.map_err(no_memory).map_err(Error::io("find memory for", path))?;
             bytes.resize(needed, 0);
             let rest = bytes.get_mut(FIRST..).unwrap_or_default();
-            let read = file::read_at_most(file, rest, 1024);
+            let read = sys::read_at_most(file, rest, 1024);
             let read = read.map_err(Error::io("read", path))?;
             bytes.truncate(FIRST.saturating_add(read));
         }
@@ -254,7 +257,7 @@ fn read_once(file: &File, path: &Path, cap: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads magic string, version and length of the dictionary.
+/// Reads the magic string, the version and the length of the dictionary.
 fn prefix(bytes: &[u8]) -> Result<(Version, u64)> {
     let found = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let truncated =
@@ -282,7 +285,7 @@ fn prefix(bytes: &[u8]) -> Result<(Version, u64)> {
     Ok((version, len))
 }
 
-/// Returns where the header ends if `found` bytes hold it and it is not too long.
+/// Returns the end of the header, if `found` bytes contain the header and it has at most `cap`.
 fn data_offset(version: Version, len: u64, found: u64, cap: u64) -> Result<u64> {
     let start = u64::try_from(version.prefix()).unwrap_or(u64::MAX);
     let needed = start.saturating_add(len);
@@ -307,7 +310,7 @@ fn decode(bytes: &[u8], version: Version) -> Result<Cow<'_, str>> {
     }
 }
 
-/// Reads the whole text, then the values: NumPy's order of errors.
+/// Reads the whole text, then the values, so that errors come in the same order as in NumPy.
 fn parse_dictionary(text: &str, version: Version) -> Result<Header> {
     let reader = Reader::new(text, version < Version::V3);
     let Entries { mut descr, mut fortran_order, mut shape } = Entries::read(reader)?;

@@ -1,4 +1,6 @@
-//! How a header is laid out in bytes: as NumPy does, or so that its count changes in one step.
+//! Lays out a header in bytes: as NumPy does, or so that one write can change its row count.
+//!
+//! Knows no file.
 
 use super::dtype::tuple;
 use super::header::{Header, MAGIC};
@@ -6,19 +8,19 @@ use super::row_count::{SECTOR, changes_one_sector};
 use super::version::Version;
 use crate::error::npy::NpyError;
 use crate::error::{Error, Result};
-use crate::mapping::atomic::WORD;
+use crate::sys::mapped_atomic::WORD;
 
-/// Data written here begin at a multiple of this.
+/// The alignment of the data in files that NumPy writes.
 const ALIGN: usize = 64;
-/// What a header gets that is to have more room.
+/// The bytes added to a header that needs more space.
 const PAD: u64 = 64;
-/// Digits to which the growing axis can grow before the header has to.
+/// The digits that NumPy reserves for the length of the growing axis.
 const GROWTH_DIGITS: usize = 21;
-/// Digits of the longest length.
+/// The digits of the largest length.
 const DIGITS: usize = 20;
 
 impl Header {
-    /// Lays the header out as NumPy does: room for the growing axis, then padding.
+    /// Lays the header out as NumPy does: space for the length of the growing axis, then padding.
     pub(crate) fn to_bytes_of(&self, version: Version) -> Result<Vec<u8>> {
         let [before, number, after] = self.dictionary();
         let room = match number.len() {
@@ -32,11 +34,11 @@ impl Header {
         frame(&text, version, end)
     }
 
-    /// Moves the data on to a multiple of `align` bytes and lays the header out before it, in at
-    /// most `cap` bytes if it has to grow for that.
+    /// Moves the data to a multiple of `align` bytes and lays the header out before the data.
     ///
-    /// As NumPy does where that can be; elsewhere with room for any length of the growing axis in
-    /// one sector of the disk.
+    /// A header that must become longer has at most `cap` bytes. The layout is NumPy's if one
+    /// sector of the disk can then hold any length of the growing axis. Otherwise this function
+    /// chooses a layout in which one sector can.
     pub(crate) fn align_data(&mut self, align: u64, cap: u64) -> Result<Vec<u8>> {
         let aligned = |at: u64| at.checked_next_multiple_of(align.max(1));
         let first = aligned(self.data_offset).ok_or(Error::TooLarge)?;
@@ -52,7 +54,7 @@ impl Header {
         if as_numpy.is_none() && len > cap {
             return Err(Error::Npy(NpyError::HeaderTooLarge { len, cap }));
         }
-        // With some more bytes there is room.
+        // With `PAD` more bytes, the header has the space.
         let second = first.checked_add(PAD).and_then(aligned);
         for end in [Some(first), second].into_iter().flatten() {
             let longer = Self { data_offset: end, ..self.clone() };
@@ -67,12 +69,12 @@ impl Header {
                 _ => {}
             }
         }
-        // It grows as far as it goes.
+        // Neither layout qualifies: the array grows only as far as this header allows.
         self.data_offset = first;
         as_numpy.map_or_else(|| Ok(self.to_bytes_in_place()?.0), Ok)
     }
 
-    /// Tells whether any length of the growing axis can be written over `bytes` in one step.
+    /// Returns whether any length of the growing axis can replace the one in `bytes` in one write.
     pub(crate) fn grows_in_one_sector(&self, bytes: &[u8]) -> bool {
         let mut longest = self.clone();
         longest.set_count(usize::MAX);
@@ -84,9 +86,9 @@ impl Header {
 
     /// Lays the header out in as many bytes as it has in its file.
     ///
-    /// The length of the growing axis ends at a word, if there is room for that, so that it
-    /// changes in one step; returns the end of that word too. All digits that it can have lie in
-    /// one sector, if there is room for that.
+    /// If space permits, the length of the growing axis ends at the end of a word. One store can
+    /// then change the length. The function returns the end of this word too. If space permits,
+    /// one sector holds all digits of any length.
     pub(crate) fn to_bytes_in_place(&self) -> Result<(Vec<u8>, Option<usize>)> {
         let end = usize::try_from(self.data_offset).map_err(|_| Error::TooLarge)?;
         let [before, number, after] = self.dictionary();
@@ -106,7 +108,8 @@ impl Header {
         Ok((frame(&text, self.version, end)?, word))
     }
 
-    /// Returns the dictionary: what is before the length of the growing axis, that, the rest.
+    /// Returns the dictionary in three parts: before the length of the growing axis, that length,
+    /// and the rest.
     fn dictionary(&self) -> [String; 3] {
         let order = if self.fortran_order { "True" } else { "False" };
         let descr = self.dtype.literal();
@@ -120,12 +123,12 @@ impl Header {
     }
 }
 
-/// Returns the end of the first word that `digits` bytes from `start` on fit before.
+/// Returns the first end of a word that leaves space for `digits` bytes after `start`.
 fn end_of_word(start: usize, digits: usize) -> Option<usize> {
     start.saturating_add(digits).checked_next_multiple_of(WORD)
 }
 
-/// Returns the end of a word that all digits of a length fit before, in one sector, after `start`.
+/// Returns the first end of a word with space for `DIGITS` digits after `start` in one sector.
 fn end_in_sector(start: usize) -> Option<usize> {
     let end = end_of_word(start, DIGITS)?;
     let into = end.saturating_sub(1).checked_rem(SECTOR)?;
@@ -135,7 +138,7 @@ fn end_in_sector(start: usize) -> Option<usize> {
     }
 }
 
-/// Puts the text of a header into `end` bytes of a file: magic, version, length, text, spaces.
+/// Frames the text of a header in `end` bytes: magic string, version, length, text, spaces.
 fn frame(text: &[u8], version: Version, end: usize) -> Result<Vec<u8>> {
     let len = end.saturating_sub(version.prefix());
     let too_long = || Error::Npy(NpyError::HeaderTooLong { len, major: version.major() });

@@ -1,5 +1,4 @@
-//! How `.npy` files are opened and created: headers and mappings put together.
-#![expect(unsafe_code, reason = "mapping a file is unsafe, whoever does it")]
+//! Opens and creates `.npy` files: combines headers and mappings; parses and maps nothing itself.
 
 use std::fs::File;
 use std::io;
@@ -13,18 +12,17 @@ use super::header::{self, Header};
 use super::row_count::HeaderCount;
 use super::version::Version;
 use crate::array::MmapArray;
-use crate::array::row_count::Source;
+use crate::array::row_count::RowCount;
 use crate::error::npy::NpyError;
 use crate::error::{Error, Result};
 use crate::file;
-use crate::file::allocate;
 use crate::layout::Layout;
-use crate::mode::Advice;
-use crate::mode::Mode;
+use crate::mode::{Advice, Mode};
 use crate::open::draft::Draft;
 use crate::open::options::MapOptions;
+use crate::sys;
 
-/// How a `.npy` file is opened or created.
+/// Options for opening or creating a `.npy` file.
 #[derive(Clone, Debug)]
 #[must_use = "options do nothing until a file is opened with them"]
 pub struct Options {
@@ -36,22 +34,22 @@ pub struct Options {
     whole_rows: bool,
 }
 
-/// A file that was opened, and its header.
+/// An opened file, and its header.
 pub(super) struct Found {
     pub(super) file: File,
     pub(super) len: u64,
     pub(super) header: Header,
-    /// The header of the rows that the array has.
+    /// The header for the rows of the mapped array, which may be fewer than in `header`.
     pub(super) shown: Header,
 }
 
 impl Options {
-    /// Starts from a mode and the defaults of all other options.
+    /// Creates options with the given mode and the defaults of all other options.
     pub fn new(mode: Mode) -> Self {
         Self::mapping(MapOptions::new(mode))
     }
 
-    /// Starts from how the file is mapped.
+    /// Creates options from the options of the mapping.
     pub(crate) fn mapping(map: MapOptions) -> Self {
         Self {
             map,
@@ -63,32 +61,32 @@ impl Options {
         }
     }
 
-    /// Sets how many bytes the header of a file to read may have (default 10,000).
+    /// Sets the largest size in bytes of a header to read (default 10,000).
     ///
-    /// A file of thousands of fields that was created here needs it to be opened, as it needs
-    /// `max_header_size` in NumPy.
+    /// This crate can create files with thousands of fields whose headers exceed the default. A
+    /// reader must then raise this limit, in NumPy `max_header_size`.
     pub fn header_cap(self, header_cap: u64) -> Self {
         Self { header_cap, ..self }
     }
 
-    /// Sets the version of the format to create (default the oldest that will do).
+    /// Sets the version of the format for new files (default the oldest that fits the header).
     pub fn version(self, version: Version) -> Self {
         Self { version: Some(version), ..self }
     }
 
-    /// Sets whether to create in Fortran order, as `.f()` does (default no).
+    /// Sets whether to create arrays in Fortran order, as `.f()` does (default no).
     ///
-    /// Only this says so of arrays that are in both orders, such as those of one axis or
-    /// without elements.
+    /// Some arrays are in both orders, such as arrays with one axis or without elements. Only
+    /// this option declares such an array as Fortran order.
     pub fn fortran_order(self, fortran_order: bool) -> Self {
         Self { fortran_order, ..self }
     }
 
-    /// Sets of how many bytes the place of the elements of a new file is a multiple (default 64).
+    /// Sets the alignment in bytes of the offset of the elements in a new file (default 64).
     ///
-    /// 4096 makes the elements begin at a page, as [`page_aligned`] windows want it. The header
-    /// is filled with spaces, up to its [cap](Self::header_cap): beyond 8192 whoever opens the file
-    /// has to lift that cap too, in NumPy by `max_header_size`.
+    /// With 4096, the elements begin at a page, as [`page_aligned`] windows need. The header is
+    /// filled with spaces, up to its [cap](Self::header_cap). Above 8192, every reader must raise
+    /// the cap too, in NumPy by `max_header_size`.
     ///
     /// [`page_aligned`]: crate::partition::Partition::page_aligned
     pub fn data_align(self, data_align: u64) -> Self {
@@ -97,68 +95,46 @@ impl Options {
 
     /// Sets whether to open a file that lacks some of the rows that its header counts (default no).
     ///
-    /// The array has the rows that are in the file as a whole, which may be fewer than the header
-    /// says, never more; so has a follower after [`refresh`](MmapArray::refresh). A file of this
-    /// crate does not get into that state, but a copy that was interrupted does. The header
-    /// stays as it is until the array [grows](MmapArray::append), which writes a right one first.
+    /// The array has only the complete rows of the file: at most as many as the header says. The
+    /// same holds after [`refresh`](MmapArray::refresh). An interrupted copy leaves a file in this
+    /// state; this crate does not. The header stays unchanged until the array
+    /// [grows](MmapArray::append); `append` first writes a correct header.
     pub fn whole_rows(self, whole_rows: bool) -> Self {
         Self { whole_rows, ..self }
     }
 
-    /// Sets whether to create a file without disk space; see [`MapOptions::sparse`].
+    /// Sets whether to create a file without reserving disk space; see [`MapOptions::sparse`].
     pub fn sparse(self, sparse: bool) -> Self {
         Self { map: self.map.sparse(sparse), ..self }
     }
 
-    /// Sets whether all pages are brought into memory; see [`MapOptions::populate`].
+    /// Sets whether to read all pages into memory at once; see [`MapOptions::populate`].
     pub fn populate(self, populate: bool) -> Self {
         Self { map: self.map.populate(populate), ..self }
     }
 
-    /// Sets what the kernel is told of accesses; see [`MapOptions::advice`].
+    /// Sets the advice to pass to the kernel (`madvise`); see [`MapOptions::advice`].
     pub fn advice(self, advice: Advice) -> Self {
         Self { map: self.map.advice(advice), ..self }
     }
 
-    /// Sets whether the file is locked; see [`MapOptions::lock`].
+    /// Sets whether to lock the file; see [`MapOptions::lock`].
     pub fn lock(self, lock: bool) -> Self {
         Self { map: self.map.lock(lock), ..self }
     }
 
-    /// Sets whether bus errors in the mapping are repaired; see [`MapOptions::guarded`].
+    /// Sets whether to repair bus errors in the mapping; see [`MapOptions::guarded`].
     #[cfg(feature = "sigbus-guard")]
     pub fn guarded(self, guarded: bool) -> Self {
         Self { map: self.map.guarded(guarded), ..self }
     }
 
-    /// Maps the array of a `.npy` file.
-    ///
-    /// # Safety
-    ///
-    /// That of [`open`](super::open).
+    /// Reads the array of a `.npy` file into memory, in mode `r`, or in mode `c` to change it.
     ///
     /// # Errors
     ///
-    /// Those of [`open`](super::open).
-    pub unsafe fn open<A: NpyElement, D: Dimension>(
-        &self,
-        path: impl AsRef<Path>,
-    ) -> Result<MmapArray<A, D>> {
-        let path = path.as_ref();
-        let Found { file, len, header, shown } = self.read_header(path)?;
-        let options = self.options_for::<A, D>(&shown)?;
-        // SAFETY: the caller vouches for the file.
-        let mut array = unsafe { options.map_sized(&file, len, path)? };
-        array.set_source(self.source(header));
-        Ok(array)
-    }
-
-    /// Reads the array of a `.npy` file into memory, in mode `r`, or in `c` to change it.
-    ///
-    /// # Errors
-    ///
-    /// - [`Error::UnsupportedMode`] in other modes than `r` and `c`.
-    /// - Those of [`load`](super::load).
+    /// - [`Error::UnsupportedMode`] in modes other than `r` and `c`.
+    /// - The errors of [`load`](super::load).
     pub fn load<A: NpyElement, D: Dimension>(
         &self,
         path: impl AsRef<Path>,
@@ -169,37 +145,14 @@ impl Options {
         self.options_for::<A, D>(&shown)?.load_sized(&file, len, path)
     }
 
-    /// Creates a `.npy` file of zeros, in mode `w+` or `x+`, and maps its array.
+    /// Creates a `.npy` file of zeros that replaces `path` when it is published; see [`Draft`].
     ///
-    /// # Safety
-    ///
-    /// That of [`open`](super::open).
+    /// The mode must be `w+` or `x+`.
     ///
     /// # Errors
     ///
-    /// Those of [`create`](super::create).
-    pub unsafe fn create<A: NpyElement, D: Dimension>(
-        &self,
-        path: impl AsRef<Path>,
-        shape: impl Into<StrideShape<D>>,
-    ) -> Result<MmapArray<A, D>> {
-        let (options, header, bytes) = self.options_to_create::<A, D>(shape.into())?;
-        // SAFETY: the caller vouches for the file.
-        let array = unsafe { options.open_then(path.as_ref(), write_header(&bytes)) };
-        let mut array = array?;
-        let start = array.offset();
-        array.pages_mut().tail.note_header_change(start);
-        array.set_source(self.source(header));
-        Ok(array)
-    }
-
-    /// Makes a `.npy` file of zeros, in mode `w+` or `x+`, that takes the place of `path` when
-    /// published; see [`Draft`].
-    ///
-    /// # Errors
-    ///
-    /// - [`NpyError::Unwritable`] for arrays that NumPy does not have.
-    /// - Those of [`MapOptions::draft`].
+    /// - [`NpyError::Unwritable`] for arrays that NumPy does not support.
+    /// - The errors of [`MapOptions::draft`].
     pub fn draft<A: NpyElement, D: Dimension>(
         &self,
         path: impl AsRef<Path>,
@@ -209,19 +162,19 @@ impl Options {
         options.draft_then(path.as_ref(), write_header(&bytes))
     }
 
-    /// Gives the header of a `.npy` file room; see [`make_growable`](super::make_growable).
+    /// Reserves space in the header of a `.npy` file; see [`make_growable`](super::make_growable).
     ///
-    /// Only [`header_cap`](Self::header_cap) counts of the options.
+    /// This function uses only the option [`header_cap`](Self::header_cap).
     ///
     /// # Errors
     ///
-    /// Those of [`make_growable`](super::make_growable).
+    /// The errors of [`make_growable`](super::make_growable).
     pub fn make_growable(&self, path: impl AsRef<Path>) -> Result<()> {
         make_growable_capped(path.as_ref(), self.header_cap)
     }
 
-    /// Checks elements and axes, and returns where they lie in a new file, and its header.
-    fn options_to_create<A: NpyElement, D: Dimension>(
+    /// Checks elements and axes; returns mapping options, header and header bytes of a new file.
+    pub(super) fn options_to_create<A: NpyElement, D: Dimension>(
         &self,
         shape: StrideShape<D>,
     ) -> Result<(MapOptions<D>, Header, Vec<u8>)> {
@@ -239,11 +192,11 @@ impl Options {
         Ok((self.options_for::<A, D>(&header)?, header, bytes))
     }
 
-    /// Returns what counts the rows of the array of a header, if it has rows.
-    pub(super) fn source(&self, header: Header) -> Source {
+    /// Returns what determines the number of rows of the array that a header describes.
+    pub(super) fn row_count(&self, header: Header) -> RowCount {
         match header.shape.is_empty() {
-            true => Source::Caller,
-            false => Source::Header(Box::new(HeaderCount::new(
+            true => RowCount::Fixed,
+            false => RowCount::Header(Box::new(HeaderCount::new(
                 header,
                 self.header_cap,
                 self.whole_rows,
@@ -251,12 +204,13 @@ impl Options {
         }
     }
 
-    /// Opens and locks a file, reads its header, then measures it.
+    /// Opens and locks a file, reads its header, then the length of the file.
     ///
-    /// In this order, since the rows of a file that grows are there before they are counted. If
-    /// it becomes shorter in between, its header has changed before, and is read again.
+    /// The order matters: a growing file contains its new rows before the header counts them. A
+    /// process that truncates the file changes the header first. If the file is too short, this
+    /// function therefore reads the header again.
     pub(super) fn read_header(&self, path: &Path) -> Result<Found> {
-        /// A file is not made shorter more often than that while it is opened.
+        /// Limits how often a file may be truncated while it is opened.
         const ATTEMPTS: usize = 100;
 
         if self.map.mode.creates() {
@@ -284,7 +238,7 @@ impl Options {
         Ok(Found { file, len, header, shown })
     }
 
-    /// Checks elements and axes, and says where the array lies.
+    /// Checks elements and axes, and returns the options that map the array.
     pub(crate) fn options_for<A: NpyElement, D: Dimension>(
         &self,
         header: &Header,
@@ -302,12 +256,12 @@ impl Options {
     }
 }
 
-/// Makes the closure that writes a header to a new file.
-fn write_header(bytes: &[u8]) -> impl FnOnce(&File) -> io::Result<()> + '_ {
-    move |file| allocate::write_all_at(file, bytes, 0)
+/// Returns the closure that writes a header to a new file.
+pub(super) fn write_header(bytes: &[u8]) -> impl FnOnce(&File) -> io::Result<()> + '_ {
+    move |file| sys::write_all_at(file, bytes, 0)
 }
 
-/// Tells whether a shape is in Fortran order, and not in C order too.
+/// Returns whether a shape is in Fortran order and not in C order too.
 fn is_fortran<A: NpyElement, D: Dimension>(shape: StrideShape<D>) -> Result<bool> {
     let dim = shape.raw_dim().clone();
     let layout = |shape| Layout::new(0, shape, size_of::<A>().max(1), 1);

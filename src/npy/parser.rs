@@ -1,17 +1,17 @@
-//! Python literals, as far as headers need them; knows nothing of what they mean.
+//! Parses the Python literals that headers need; knows nothing of their meaning.
 
 use std::borrow::Cow;
 
 use crate::error::npy::NpyError;
 
-/// How deep brackets may nest; records take two of them each.
+/// The maximum nesting depth of brackets; each record takes two levels.
 const DEPTH: usize = 64;
 
-/// What a literal is; of containers only that they are well formed.
+/// The value of a literal; a container is only checked for syntax.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Literal<'t> {
     Text(Cow<'t, str>),
-    /// A whole number; `None` if it does not fit.
+    /// A whole number; `None` if the number does not fit.
     Integer(Option<i128>),
     Bool(bool),
     /// Bytes, a fraction, `None`, or a container.
@@ -32,7 +32,7 @@ impl<'t> Reader<'t> {
         Self { text, at: 0, longs }
     }
 
-    /// Skips white space and returns the position of what comes next.
+    /// Skips white space and returns the position of the next token.
     pub(crate) fn at(&mut self) -> usize {
         let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0c);
         let blanks = self.rest().iter().take_while(|byte| blank(byte)).count();
@@ -40,20 +40,20 @@ impl<'t> Reader<'t> {
         self.at
     }
 
-    /// Returns the byte that comes next, after white space; 0 at the end.
+    /// Returns the next byte after white space, or 0 at the end.
     pub(crate) fn peek(&mut self) -> u8 {
         self.at();
         self.rest().first().copied().unwrap_or(0)
     }
 
-    /// Takes a punctuation mark if it comes next.
+    /// Consumes a punctuation mark if it comes next; returns whether it did.
     pub(crate) fn take(&mut self, mark: u8) -> bool {
         let found = self.peek() == mark && !self.rest().is_empty();
         self.advance(usize::from(found));
         found
     }
 
-    /// Takes a punctuation mark.
+    /// Consumes a punctuation mark, or returns an error.
     pub(crate) fn expect(
         &mut self,
         mark: u8,
@@ -62,13 +62,13 @@ impl<'t> Reader<'t> {
         if self.take(mark) { Ok(()) } else { Err(self.syntax(expected)) }
     }
 
-    /// Tells whether nothing is left but white space.
+    /// Returns whether only white space is left.
     pub(crate) fn is_at_end(&mut self) -> bool {
         self.at();
         self.rest().is_empty()
     }
 
-    /// Makes the error that something was expected here.
+    /// Returns a syntax error at the current position.
     pub(crate) fn syntax(&mut self, expected: &'static str) -> NpyError {
         NpyError::Syntax { at: self.at(), expected }
     }
@@ -99,7 +99,7 @@ impl<'t> Reader<'t> {
             } else {
                 literal = self.scalar()?;
             }
-            // A value is complete: go on in its container, or close that.
+            // A value is complete: continue in its container, or close the container.
             loop {
                 let Some(&closer) = closers.last() else {
                     return Ok(literal);
@@ -172,7 +172,7 @@ impl<'t> Reader<'t> {
         Ok(Literal::Integer(signed))
     }
 
-    /// Reads what makes a number something else than a whole one.
+    /// Reads a fraction, an exponent and an imaginary unit; returns whether there is any.
     fn fraction(&mut self) -> Result<bool, NpyError> {
         let start = self.at;
         if self.rest().first() == Some(&b'.') {
@@ -215,7 +215,7 @@ impl<'t> Reader<'t> {
         let mut characters = inside.chars();
         loop {
             match characters.next() {
-                // Python keeps the backslash of an escape that it does not have.
+                // Python keeps the backslash of an unknown escape.
                 Some('\\') if !starts_escape(&characters) => text.push('\\'),
                 Some('\\') => match escaped(&mut characters) {
                     Some(character) => text.push(character),
@@ -245,12 +245,12 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// Tells whether what follows a backslash has a meaning in Python.
+/// Returns whether the characters after a backslash form an escape in Python.
 fn starts_escape(characters: &std::str::Chars<'_>) -> bool {
     characters.as_str().starts_with(|c: char| "\n\r\\'\"abfnrtvxNuU01234567".contains(c))
 }
 
-/// Reads what follows a backslash.
+/// Reads the escape after a backslash.
 fn escaped(characters: &mut std::str::Chars<'_>) -> Option<char> {
     let digits = match characters.next()? {
         c @ ('\\' | '\'' | '"') => return Some(c),
@@ -273,7 +273,7 @@ fn escaped(characters: &mut std::str::Chars<'_>) -> Option<char> {
     char::from_u32(code)
 }
 
-/// Writes a string as Python's `repr` does.
+/// Returns a string as Python's `repr` prints it.
 pub(crate) fn repr(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut out = String::from(quote);
@@ -295,12 +295,12 @@ pub(crate) fn repr(text: &str) -> String {
     out
 }
 
-/// Tells whether Python prints a character as it is.
+/// Returns whether Python prints a character without an escape.
 fn is_printable(c: char) -> bool {
     if c.is_ascii() {
         return c == ' ' || c.is_ascii_graphic();
     }
-    // Behind a letter, marks that combine with it are not escaped.
+    // `escape_debug` does not escape a combining mark after a letter.
     let text = String::from_iter(['x', c]);
     !c.is_whitespace() && text.escape_debug().count() == 2
 }

@@ -1,32 +1,32 @@
-//! The count of rows in the header of a `.npy` file that grows.
+//! The row count in the header of a growing `.npy` file: reads and writes it; knows no mapping of
+//! the array.
 
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use super::header::{self, Header};
-use crate::array::row_count::Count;
+use crate::array::row_count::RowHeader;
 use crate::error::npy::NpyError;
 use crate::error::{Error, Result};
-use crate::file;
 use crate::file::whole_write;
-use crate::mapping::atomic;
-use crate::mapping::atomic::{WORD, Word};
+use crate::sys::mapped_atomic::{self, MappedAtomicU64, WORD};
+use crate::sys::{self};
 
-/// Counts that differ by less than this, in all but these digits, differ in one word.
+/// Two counts with the same quotient by this number differ only in the digits of one word.
 const PER_WORD: usize = 100_000_000;
 
-/// How much a disk writes in one step, whatever its own sectors are.
+/// The number of bytes that a disk writes atomically, whatever its own sector size.
 pub(super) const SECTOR: usize = 512;
 
-/// The header of a file, of which only the count changes.
+/// The header of a file, in which only the row count changes.
 #[derive(Debug)]
 pub(crate) struct HeaderCount {
     header: Header,
     cap: u64,
     whole_rows: bool,
-    /// Where the last digits of the count are, once it has been written here.
-    word: Option<Word>,
+    /// The position of the last digits of the count, known after this handle has written a header.
+    word: Option<MappedAtomicU64>,
 }
 
 impl HeaderCount {
@@ -40,7 +40,7 @@ impl HeaderCount {
         header
     }
 
-    /// Returns the bytes of a header that reads as the old one does, but for the count.
+    /// Returns the bytes of a header that differs from the old one only in the count.
     fn bytes_with(&self, count: usize) -> Result<(Vec<u8>, Option<usize>)> {
         let header = self.with(count);
         let (bytes, word) = header.to_bytes_in_place()?;
@@ -50,13 +50,13 @@ impl HeaderCount {
         }
     }
 
-    /// Tells whether another count differs from the last in one word only.
+    /// Returns whether `count` differs from the last count in one word only.
     fn is_near(&self, count: usize) -> bool {
         count / PER_WORD == self.count() / PER_WORD
     }
 }
 
-impl Count for HeaderCount {
+impl RowHeader for HeaderCount {
     fn is_fortran(&self) -> bool {
         self.header.fortran_order
     }
@@ -75,7 +75,7 @@ impl Count for HeaderCount {
         }
         let (new, _) = self.bytes_with(count)?;
         let mut old = vec![0; new.len()];
-        file::read_at_most(file, &mut old, 0).map_err(Error::io("read", path))?;
+        sys::read_at_most(file, &mut old, 0).map_err(Error::io("read", path))?;
         if changes_one_sector(&old, &new) {
             return Ok(());
         }
@@ -105,7 +105,7 @@ impl Count for HeaderCount {
                 let (bytes, word) = self.bytes_with(count).map_err(io::Error::other)?;
                 overwrite(file, &bytes)?;
                 let at = word.and_then(|end| u64::try_from(end.checked_sub(WORD)?).ok());
-                self.word = at.map(Word::at);
+                self.word = at.map(MappedAtomicU64::at);
             }
         }
         self.header.set_count(count);
@@ -121,9 +121,9 @@ impl Count for HeaderCount {
     }
 }
 
-/// Tells whether all bytes that differ lie in one sector, which is written in one step.
+/// Returns whether all differing bytes lie in one sector, which the disk writes atomically.
 ///
-/// After a power cut the file has some sectors of the old header and some of the new one.
+/// After a power failure a file may have some sectors of the old header and some of the new one.
 pub(super) fn changes_one_sector(old: &[u8], new: &[u8]) -> bool {
     let differs = |(old, new): (&u8, &u8)| old != new;
     let first = old.iter().zip(new).position(differs);
@@ -131,31 +131,30 @@ pub(super) fn changes_one_sector(old: &[u8], new: &[u8]) -> bool {
     first.map(|at| at / SECTOR) == last.map(|at| at / SECTOR)
 }
 
-/// Writes those bytes at the beginning of a file that it does not have already.
+/// Writes `bytes` to the beginning of a file, from the first differing byte to the last.
 fn overwrite(file: &File, bytes: &[u8]) -> io::Result<()> {
     let mut old = vec![0; bytes.len()];
-    let _ = file::read_at_most(file, &mut old, 0)?;
+    let _ = sys::read_at_most(file, &mut old, 0)?;
     let differs = |(old, new): (&u8, &u8)| old != new;
     let Some(start) = old.iter().zip(bytes).position(differs) else { return Ok(()) };
     let end = old.iter().zip(bytes).rposition(differs).unwrap_or(start);
     let changed = bytes.get(start..=end).unwrap_or_default();
     let at = u64::try_from(start).map_err(io::Error::other)?;
-    // Half a header reads as no header.
+    // A reader cannot parse a partly written header.
     whole_write::write_or_restore(file, changed, at).map_err(|failed| failed.error)?;
-    atomic::show(file, at, changed)
+    mapped_atomic::show(file, at, changed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::file::allocate;
 
-    /// Writes counts one after the other into the header of a file, and reads each again.
+    /// Writes each count into the header of a file, and reads each one back.
     fn assert_counts(descr: &str, shape: &[usize], fortran: bool, counts: &[usize]) {
         let header = Header::new(descr.parse().unwrap(), shape, fortran).unwrap();
         let bytes = header.to_bytes_of(header.version).unwrap();
         let file = tempfile::tempfile().unwrap();
-        allocate::write_all_at(&file, &bytes, 0).unwrap();
+        sys::write_all_at(&file, &bytes, 0).unwrap();
         let path = Path::new("");
         let follower = HeaderCount::new(header.clone(), header::DEFAULT_CAP, false);
         let mut writer = HeaderCount::new(header, header::DEFAULT_CAP, false);
@@ -205,7 +204,7 @@ mod tests {
         let bytes = [&b"\x93NUMPY\x01\x00\x3e\x00"[..], text].concat();
         let header = Header::parse(&bytes).unwrap();
         let file = tempfile::tempfile().unwrap();
-        allocate::write_all_at(&file, &bytes, 0).unwrap();
+        sys::write_all_at(&file, &bytes, 0).unwrap();
         let mut writer = HeaderCount::new(header, header::DEFAULT_CAP, false);
         for count in [1, 12, 123, 12_345, 1] {
             writer.check(&file, Path::new(""), count).unwrap();
@@ -220,11 +219,11 @@ mod tests {
     /// Reads the first `len` bytes.
     fn start_of(file: &File, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];
-        file::read_at_most(file, &mut bytes, 0).unwrap();
+        sys::read_at_most(file, &mut bytes, 0).unwrap();
         bytes
     }
 
-    /// A new header whose growing length is `at` some place around the end of a sector.
+    /// Returns new headers whose growing length lies near the end of a sector.
     fn headers() -> impl Iterator<Item = Header> {
         let lengths = [(390, 530), (4020, 4110)];
         lengths.into_iter().flat_map(|(from, to)| from..to).step_by(5).flat_map(|len| {
@@ -245,7 +244,7 @@ mod tests {
             assert!(bytes.len().is_multiple_of(64));
             assert_eq!(Header::parse(&bytes).unwrap(), header);
             let file = tempfile::tempfile().unwrap();
-            allocate::write_all_at(&file, &bytes, 0).unwrap();
+            sys::write_all_at(&file, &bytes, 0).unwrap();
             let path = Path::new("");
             let mut writer = HeaderCount::new(header, header::DEFAULT_CAP, false);
             let mut old = bytes;
@@ -266,7 +265,7 @@ mod tests {
         for header in headers() {
             let bytes = header.to_bytes_of(header.version).unwrap();
             let file = tempfile::tempfile().unwrap();
-            allocate::write_all_at(&file, &bytes, 0).unwrap();
+            sys::write_all_at(&file, &bytes, 0).unwrap();
             let mut writer = HeaderCount::new(header, header::DEFAULT_CAP, false);
             match writer.check(&file, Path::new(""), 5) {
                 Ok(()) => {

@@ -1,6 +1,6 @@
-//! The versions of the `.npy` format.
+//! The versions of the `.npy` format; knows no header.
 
-/// A version of the format.
+/// A version of the `.npy` format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
     /// 1.0: a header of at most 65,535 bytes in latin-1.
@@ -22,7 +22,7 @@ impl Version {
         }
     }
 
-    /// Returns the number of bytes before the dictionary: magic, version, length.
+    /// Returns the number of bytes before the dictionary: magic string, version, length.
     pub(crate) fn prefix(self) -> usize {
         if self == Self::V1 { 10 } else { 12 }
     }

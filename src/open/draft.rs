@@ -1,5 +1,4 @@
 //! Drafts: new files that nobody sees until they are published, whole.
-#![expect(unsafe_code, reason = "a file that nobody sees can be mapped safely")]
 
 use std::fmt;
 use std::fs::File;
@@ -14,7 +13,7 @@ use crate::array::region::SyncToDisk;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::file;
-use crate::file::atomic_file::Hidden;
+use crate::file::atomic_file::AtomicFile;
 use crate::mode::Mode;
 use crate::open::options::MapOptions;
 use crate::sweep::SweepMut;
@@ -59,7 +58,7 @@ use crate::sweep::SweepMut;
 pub struct Draft<A: 'static, D> {
     /// Dropped before the file gets a name.
     array: MmapArray<A, D>,
-    hidden: Hidden,
+    file: AtomicFile,
     /// Whether a file that others have locked to read it is not to be replaced either.
     locks: bool,
 }
@@ -92,16 +91,16 @@ impl<D: Dimension> MapOptions<D> {
         options.check_guard()?;
         options.resolve::<A>(0)?;
         file::refuse_special(path)?;
-        let hidden = Hidden::beside(path).map_err(Error::io("draft", path))?;
-        let file = hidden.file().ok_or(io::ErrorKind::NotFound);
-        let file = file.map_err(|e| Error::io("draft", path)(e.into()))?;
-        options.write_zeros::<A>(file, path)?;
-        // SAFETY: nobody else knows the file before `publish`, which unmaps the array first;
-        // its space is reserved where the system can, so that stores find room.
-        let array = unsafe { options.map_sized(file, 0, path) }?;
+        let atomic = AtomicFile::beside(path).map_err(Error::io("draft", path))?;
+        let exclusive = atomic.exclusive().ok_or(io::ErrorKind::NotFound);
+        let exclusive = exclusive.map_err(|e| Error::io("draft", path)(e.into()))?;
+        options.write_zeros::<A>(exclusive.file(), path)?;
+        // `publish` drops the array before other code can reach the file.
+        let array = options.map_exclusive(&exclusive, path)?;
         let end = array.layout().end();
-        finish(file).map_err(crate::file::allocate::refusal("write", end, path))?;
-        Ok(Draft { array, hidden, locks: self.lock })
+        finish(exclusive.file())
+            .map_err(crate::file::allocate::refusal("write", end, path))?;
+        Ok(Draft { array, file: atomic, locks: self.lock })
     }
 }
 
@@ -144,13 +143,13 @@ impl<A: Element, D: Dimension> Draft<A, D> {
     /// Publishes the draft; replaces a file that the caller has locked, if there is one, and no
     /// other.
     pub(crate) fn publish_over(self, over: Option<&File>) -> Result<()> {
-        let Self { array, hidden, locks } = self;
+        let Self { array, file, locks } = self;
         let replaces = array.mode() == Mode::Create;
         let end = array.layout().end();
         array.sync()?;
         let path = array.path().map(Path::to_owned).unwrap_or_default();
         drop(array);
-        hidden.publish(&path, replaces, locks, over, end)
+        file.publish(&path, replaces, locks, over, end)
     }
 }
 

@@ -5,32 +5,29 @@ pub(crate) mod draft;
 pub(crate) mod options;
 mod safe;
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
 use std::slice;
 
-use memmap2::MmapRaw;
+use memmap2::{Mmap, MmapMut, MmapRaw};
 use ndarray::Dimension;
 
 use crate::array::MmapArray;
-use crate::array::row_count::Source;
-use crate::element::Element;
-use crate::element::needs_check;
+use crate::array::row_count::RowCount;
+use crate::element::{Element, needs_check};
 use crate::error::{Error, Result};
-use crate::file;
-use crate::file::Stamp;
-use crate::file::allocate;
-use crate::file::allocate::Room;
+use crate::file::allocate::{self, Allocation};
+use crate::file::atomic_file::Exclusive;
 use crate::file::claim::Claim;
+use crate::file::{self, FileEnd, FileSnapshot};
 use crate::layout::Layout;
 use crate::layout::view::check;
-use crate::mapping;
-use crate::mapping::Pages;
+use crate::mapping::{self, Backing, Mapping};
 use crate::mode::Mode;
-use crate::open::options::MapOptions;
-use crate::open::options::{Extent, SMALLEST_PAGE};
+use crate::open::options::{Extent, MapOptions, SMALLEST_PAGE};
 use crate::sys::write_state::WriteState;
+use crate::sys::{self, map};
 
 impl<D: Dimension> MapOptions<D> {
     /// Opens a file and maps it as an array.
@@ -56,7 +53,7 @@ impl<D: Dimension> MapOptions<D> {
         &self,
         path: impl AsRef<Path>,
     ) -> Result<MmapArray<A, D>> {
-        // SAFETY: the caller vouches for the file.
+        // SAFETY: the caller keeps the contract for the file.
         unsafe { self.open_then(path.as_ref(), |_| Ok(())) }
     }
 
@@ -78,7 +75,7 @@ impl<D: Dimension> MapOptions<D> {
         }
         let opened = file::open_locked(path, self.mode, self.lock)?;
         let len = opened.len.map_or_else(|| file::regular_len(&opened.file, path), Ok);
-        // SAFETY: the caller vouches for the file.
+        // SAFETY: the caller keeps the contract for the file.
         let array = len
             .and_then(|len| unsafe { self.map_sized(&opened.file, len, path) })
             .and_then(|mut array| {
@@ -89,7 +86,7 @@ impl<D: Dimension> MapOptions<D> {
                 finished?;
                 let found = self.mode.creates().then(|| opened.file.metadata());
                 if let Some(Ok(found)) = found {
-                    array.pages_mut().set_stamp(Stamp::of(&found));
+                    array.backing_mut().snapshot = FileSnapshot::of(&found);
                 }
                 Ok(array)
             });
@@ -125,10 +122,12 @@ impl<D: Dimension> MapOptions<D> {
     /// Those of [`open`](Self::open), with empty paths.
     pub unsafe fn map<A: Element>(&self, file: &File) -> Result<MmapArray<A, D>> {
         let mut claim = Claim::new(file, self.mode, self.lock)?;
-        // SAFETY: the caller vouches for the file.
-        match unsafe { self.map_named(claim.file(), Path::new("")) } {
+        let (own, path) = (claim.file(), Path::new(""));
+        let len = file::regular_len(own, path);
+        // SAFETY: the caller keeps the contract for the file.
+        match len.and_then(|len| unsafe { self.map_sized(own, len, path) }) {
             Ok(mut array) => {
-                array.pages_mut().hold(claim.lock.take());
+                array.backing_mut().lock = claim.lock.take();
                 Ok(array)
             }
             Err(error) => {
@@ -138,35 +137,118 @@ impl<D: Dimension> MapOptions<D> {
         }
     }
 
-    /// Maps an open file known as `path`, which is locked if it is to be.
+    /// Maps an open file of `len` bytes, known as `path`; the caller has locked it if it is to be.
+    ///
+    /// Every step that can fail comes before contents are destroyed: a file that `Create` replaces is
+    /// allocated and mapped before it is cleared.
     ///
     /// # Safety
     ///
-    /// That of [`open`](Self::open).
-    pub(crate) unsafe fn map_named<A: Element>(
-        &self,
-        file: &File,
-        path: &Path,
-    ) -> Result<MmapArray<A, D>> {
-        let len = file::regular_len(file, path)?;
-        // SAFETY: the caller vouches for the file.
-        unsafe { self.map_sized(file, len, path) }
-    }
-
-    /// Maps an open file of `len` bytes, which is locked if it is to be.
-    ///
-    /// Whatever can fail is done before contents are destroyed: a file that `Create`
-    /// replaces is locked, given its space and mapped before it is cleared.
-    ///
-    /// # Safety
-    ///
-    /// That of [`open`](Self::open).
+    /// The condition of [`open`](Self::open).
     pub(crate) unsafe fn map_sized<A: Element>(
         &self,
         file: &File,
         len: u64,
         path: &Path,
     ) -> Result<MmapArray<A, D>> {
+        let layout = self.check::<A>(len, path)?;
+        let kept = self.keep(file, path)?;
+        let mut allocation = self.extend(file, len, &layout, path)?;
+        let mut map = self.map_layout(file, &layout, path)?;
+        let metadata = file::regular(file, path)?;
+        FileEnd::of(&metadata).check(layout.end())?;
+        let mut cleared = allocation.take_if(|_| self.mode.creates() && len > 0);
+        if !sys::TRUNCATES_MAPPED_FILES
+            && let Some(allocation) = cleared.take()
+        {
+            drop(map.take());
+            allocation.clear(path)?;
+            map = self.map_layout(file, &layout, path)?;
+        }
+        let mut backing = self.backing(map, kept, &layout, &metadata, path)?;
+        // Nothing after this may fail for a file whose contents are lost.
+        if let Some(allocation) = cleared {
+            allocation.clear(path)?;
+        }
+        self.populate_new(&backing)?;
+        if allocation.is_some() || self.mode.creates() {
+            // Changes that were made here are no changes by another process. A file that cannot be
+            // inspected counts as changed.
+            let changed = file.metadata().map(|found| FileSnapshot::of(&found));
+            backing.snapshot = changed.unwrap_or(backing.snapshot);
+        }
+        // The elements of a new file are zeros, which are valid.
+        if !layout.is_empty() && !self.mode.creates() {
+            let start = backing.mapping.as_mut_ptr();
+            // SAFETY: the mapping has `len` bytes and exists longer than the reference. The file
+            // extends to their end, and the caller keeps other code from changing them.
+            let bytes = unsafe { slice::from_raw_parts(start, layout.len()) };
+            check::<A, D>(&layout, bytes)?;
+            backing.intact()?;
+        }
+        if let Some(allocation) = allocation {
+            allocation.keep();
+        }
+        // SAFETY: the bytes are valid (1), the caller keeps other code from changing the file (2),
+        // `map_layout` and `check` respect the mode (3).
+        let mut array = unsafe { MmapArray::new(backing, layout) };
+        if matches!(self.extent, Extent::Rows(_)) {
+            array.set_row_count(RowCount::FileLength);
+        }
+        Ok(array)
+    }
+
+    /// Maps a new file that no other code can reach.
+    pub(crate) fn map_exclusive<A: Element>(
+        &self,
+        file: &Exclusive<'_>,
+        path: &Path,
+    ) -> Result<MmapArray<A, D>> {
+        // SAFETY: no other code can reach the file, so none can change it. Blocks are allocated
+        // where the file system supports that, so stores find space.
+        unsafe { self.map_sized(file.file(), 0, path) }
+    }
+
+    /// Joins a layout and a mapping whose file does not change, as a `Mmap` guarantees.
+    fn immutable_array<A: Element>(
+        &self,
+        map: Mmap,
+        kept: Option<File>,
+        layout: Layout<D>,
+        metadata: &Metadata,
+        path: &Path,
+    ) -> Result<MmapArray<A, D>> {
+        let map = Some(MmapRaw::from(map));
+        let mut backing = self.backing(map, kept, &layout, metadata, path)?;
+        self.populate_new(&backing)?;
+        let bytes = backing.mapping.bytes(&(0..layout.len()));
+        check::<A, D>(&layout, bytes.map_err(Error::io("read", path))?)?;
+        backing.intact()?;
+        // SAFETY: the bytes are checked (1). `Mmap` guarantees that they do not change and that the
+        // file does not become shorter (2). The mode is not mutable (3).
+        Ok(unsafe { MmapArray::new(backing, layout) })
+    }
+
+    /// Joins a layout and its bytes in memory, from byte `start` on.
+    fn loaded_array<A: Element>(
+        &self,
+        memory: MmapMut,
+        start: usize,
+        layout: Layout<D>,
+        snapshot: FileSnapshot,
+        path: &Path,
+    ) -> Result<MmapArray<A, D>> {
+        check::<A, D>(&layout, memory.get(start..).unwrap_or_default())?;
+        let mapping = Mapping::of_memory(memory, start);
+        let offset = layout.offset();
+        let backing = Backing::new(mapping, None, self.mode, offset, path, snapshot);
+        // SAFETY: the bytes are checked (1). The memory belongs to the handle (2) and can be written;
+        // `resolve_at` refuses layouts that overlap in a mutable mode (3).
+        Ok(unsafe { MmapArray::new(backing, layout) })
+    }
+
+    /// Resolves the layout and checks what needs no file.
+    fn check<A: Element>(&self, len: u64, path: &Path) -> Result<Layout<D>> {
         self.check_guard()?;
         if self.mode == Mode::CreateNew && len > 0 {
             let exists = io::ErrorKind::AlreadyExists.into();
@@ -174,84 +256,45 @@ impl<D: Dimension> MapOptions<D> {
         }
         let layout = self.resolve::<A>(len)?;
         self.check_halves::<A>(&layout, path)?;
-        let kept = self.keep(file, path)?;
-        if self.extends() && !layout.is_empty() {
-            mapping::check_shared(file).map_err(Error::io("map", path))?;
+        Ok(layout)
+    }
+
+    /// Extends a file to the end of the layout if the mode does that.
+    fn extend<'f>(
+        &self,
+        file: &'f File,
+        len: u64,
+        layout: &Layout<D>,
+        path: &Path,
+    ) -> Result<Option<Allocation<'f>>> {
+        if !self.extends() {
+            return Ok(None);
         }
-
-        let writes = self.mode.is_mutable().then(WriteState::new).transpose();
-        let writes = writes.map_err(Error::io("map", path))?;
-
-        let end = layout.end();
+        if !layout.is_empty() {
+            map::check_shared(file).map_err(Error::io("map", path))?;
+        }
         let from = if self.mode.creates() { 0 } else { len };
-        let mut room = self
-            .extends()
-            .then(|| Room::make(file, len, from, end, self.sparse, path))
-            .transpose()?;
-        let map = || {
-            (!layout.is_empty())
-                .then(|| mapping::map(file, layout.offset(), layout.len(), self.mode))
-                .transpose()
-                .map_err(Error::io("map", path))
-        };
-        let mut mapped = map()?;
-        let metadata = file::regular(file, path)?;
-        let found = metadata.len();
-        if found < end {
-            return Err(Error::FileTooShort { needed: end, found });
-        }
-        let mut cleared = room.take_if(|_| self.mode.creates() && len > 0);
-        // Windows does not change the length of a file that is mapped.
-        if cfg!(windows)
-            && let Some(room) = cleared.take()
-        {
-            drop(mapped.take());
-            room.clear(path)?;
-            mapped = map()?;
-        }
-        let stamp = Stamp::of(&metadata);
-        let mut pages = self.pages(mapped, kept, layout.offset(), stamp, path)?;
-        // All that can fail has been done, but for the clearing itself.
-        if let Some(room) = cleared {
-            room.clear(path)?;
-        }
+        Allocation::make(file, len, from, layout.end(), self.sparse, path).map(Some)
+    }
 
-        if let Some(map) = pages.mapping() {
-            let populated = self.prepare(map, layout.offset());
-            // The contents of a new file cannot fail to be read, and nothing may fail here.
-            if !self.mode.creates() {
-                populated.map_err(Error::io("read", path))?;
-            }
-        }
-        // What was done to it here is no change by another process. Nothing may fail now: the old
-        // contents are lost. If the file cannot be inspected, it counts as changed.
-        let changed = room.is_some() || self.mode.creates();
-        if let Some(metadata) = changed.then(|| file.metadata()).and_then(io::Result::ok)
-        {
-            pages.set_stamp(Stamp::of(&metadata));
-        }
-        pages.set_len(layout.len());
-        pages.note_failures(writes);
-        // The elements of a new file are zeros, which are valid.
-        if !layout.is_empty() && !self.mode.creates() {
-            // SAFETY: the pages have `len` bytes and live for longer than the reference; the
-            // file reaches to their end, and the caller keeps others from changing it.
-            let bytes =
-                unsafe { slice::from_raw_parts(pages.as_mut_ptr(), layout.len()) };
-            check::<A, D>(&layout, bytes)?;
-            pages.intact()?;
-        }
-        if let Some(room) = room {
-            room.keep();
-        }
-        let path = path.to_owned();
-        // SAFETY: the bytes are valid (1), the caller keeps others from changing the file
-        // (2), `map` and `resolve` have seen to the mode (3).
-        let mut array = unsafe { MmapArray::new(pages, layout, self.mode, path) };
-        if matches!(self.extent, Extent::Rows(_)) {
-            array.set_source(Source::File);
-        }
-        Ok(array)
+    fn map_layout(
+        &self,
+        file: &File,
+        layout: &Layout<D>,
+        path: &Path,
+    ) -> Result<Option<MmapRaw>> {
+        (!layout.is_empty())
+            .then(|| map::map(file, layout.offset(), layout.len(), self.mode))
+            .transpose()
+            .map_err(Error::io("map", path))
+    }
+
+    /// Passes advice and reads pages, as the options ask.
+    fn populate_new(&self, backing: &Backing) -> Result<()> {
+        let Some(map) = backing.mapping.map() else { return Ok(()) };
+        let populated = self.prepare(map, backing.offset);
+        // The contents of a new file need not be read, and nothing may fail here.
+        if self.mode.creates() { Ok(()) } else { populated.map_err(backing.io("read")) }
     }
 
     /// Refuses to guard without a guard.
@@ -282,31 +325,37 @@ impl<D: Dimension> MapOptions<D> {
         Err(Error::io("guard", path)(io::Error::new(io::ErrorKind::Unsupported, why)))
     }
 
-    /// Returns the file for the array to keep open, if it needs it.
-    pub(crate) fn keep(&self, file: &File, path: &Path) -> Result<Option<File>> {
+    /// Returns the file for the array to keep open, if the array needs it.
+    fn keep(&self, file: &File, path: &Path) -> Result<Option<File>> {
         let keep = mapping::needs_file(self.mode, self.lock, self.guarded);
         let kept = keep.then(|| file.try_clone()).transpose();
         kept.map_err(Error::io("keep open", path))
     }
 
-    /// Wraps a mapping that begins at `offset` of the file, and guards it if asked to.
-    pub(crate) fn pages(
+    /// Joins a mapping and its file, and guards them if the options ask for it.
+    fn backing(
         &self,
         map: Option<MmapRaw>,
         kept: Option<File>,
-        offset: u64,
-        stamp: Stamp,
+        layout: &Layout<D>,
+        metadata: &Metadata,
         path: &Path,
-    ) -> Result<Pages> {
-        let mut pages = Pages::new(map, kept, self.advice, stamp);
-        pages.holds_lock = self.lock;
-        #[cfg(target_os = "linux")]
+    ) -> Result<Backing> {
+        let writes = self.mode.is_mutable().then(WriteState::new).transpose();
+        let writes = writes.map_err(Error::io("map", path))?;
+        let snapshot = FileSnapshot::of(metadata);
+        let (mapping, offset) = (Mapping::of_file(map), layout.offset());
+        let mut backing = Backing::new(mapping, kept, self.mode, offset, path, snapshot);
+        backing.mapping.set_len(layout.len());
+        backing.note_failures(writes);
+        backing.advice = self.advice;
+        backing.holds_lock = self.lock;
         if self.mode == Mode::CopyOnWrite {
-            pages.note_locked_process();
+            backing.note_locked_process();
         }
         if self.guarded {
-            pages.protect(offset, self.mode).map_err(Error::io("guard", path))?;
+            backing.guard()?;
         }
-        Ok(pages)
+        Ok(backing)
     }
 }

@@ -4,8 +4,7 @@ use ndarray::{Dimension, IntoDimension, Ix1, StrideShape};
 
 use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::layout::Layout;
-use crate::layout::row_len;
+use crate::layout::{Layout, row_len};
 use crate::mode::{Advice, Mode};
 
 /// No system aligns a mapping to less, nor can it be relied on for more.

@@ -1,31 +1,23 @@
 //! Constructors that need no promise of the caller, and why each needs none.
-#![expect(unsafe_code, reason = "what others promise, these constructors prove")]
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
 use ndarray::{Dimension, StrideShape};
 
 use crate::array::MmapArray;
-use crate::element::Element;
-use crate::element::needs_check;
+use crate::element::{Element, needs_check};
 use crate::error::{Error, Result};
-use crate::file;
-use crate::file::Stamp;
-use crate::file::allocate;
+use crate::file::atomic_file::UnnamedFile;
 use crate::file::claim::Claim;
+use crate::file::{self, FileSnapshot, allocate};
 use crate::layout::Layout;
-use crate::layout::view::check;
-use crate::mapping;
-use crate::mapping::Pages;
 use crate::mode::Mode;
 use crate::open::options::MapOptions;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use crate::sys::file_system::FileSystem;
-use crate::sys::memory;
-use crate::sys::memory::Twin;
+use crate::sys::file_system::has_trusted_contents;
+use crate::sys::{self, ReadAlias, map, space};
 
 /// How many zeros are written at a time.
 const PIECE: usize = 1 << 20;
@@ -58,7 +50,7 @@ impl MapOptions {
     pub fn scratch<A: Element, D: Dimension>(
         shape: impl Into<StrideShape<D>>,
     ) -> Result<MmapArray<A, D>> {
-        scratch(tempfile::tempfile(), &std::env::temp_dir(), shape.into())
+        scratch(&std::env::temp_dir(), shape.into())
     }
 
     /// Makes an array of zeros in a private file of the folder `dir`.
@@ -70,22 +62,19 @@ impl MapOptions {
         dir: impl AsRef<Path>,
         shape: impl Into<StrideShape<D>>,
     ) -> Result<MmapArray<A, D>> {
-        let dir = dir.as_ref();
-        scratch(tempfile::tempfile_in(dir), dir, shape.into())
+        scratch(dir.as_ref(), shape.into())
     }
 }
 
 fn scratch<A: Element, D: Dimension>(
-    file: io::Result<File>,
     dir: &Path,
     shape: StrideShape<D>,
 ) -> Result<MmapArray<A, D>> {
-    let file = file.map_err(Error::io("create a file in", dir))?;
+    let file = UnnamedFile::new(dir).map_err(Error::io("create a file in", dir))?;
     let options = MapOptions::new(Mode::CreateNew).shape(shape);
-    options.write_zeros::<A>(&file, Path::new(""))?;
-    // SAFETY: the file has no name and is not handed out, so nobody else can change it; its
-    // space is reserved where the system can, so that stores find room.
-    unsafe { options.map_sized(&file, 0, Path::new("")) }
+    let exclusive = file.exclusive();
+    options.write_zeros::<A>(exclusive.file(), Path::new(""))?;
+    options.map_exclusive(&exclusive, Path::new(""))
 }
 
 impl<D: Dimension> MapOptions<D> {
@@ -119,7 +108,7 @@ impl<D: Dimension> MapOptions<D> {
         let mut claim = Claim::new(file, self.mode, self.lock)?;
         match self.map_immutable_named(claim.file(), Path::new("")) {
             Ok(mut array) => {
-                array.pages_mut().hold(claim.lock.take());
+                array.backing_mut().lock = claim.lock.take();
                 Ok(array)
             }
             Err(error) => {
@@ -140,29 +129,18 @@ impl<D: Dimension> MapOptions<D> {
         self.check_halves::<A>(&layout, path)?;
         let not_immutable =
             |source| Error::NotImmutable { path: path.to_owned(), source };
-        prove_trusted(file).map_err(not_immutable)?;
+        has_trusted_contents(file).map_err(not_immutable)?;
         let mut options = MmapOptions::new();
-        let len = mapping::whole_pages(file, layout.offset(), layout.len());
+        let len = sys::whole_pages(file, layout.offset(), layout.len());
         let len = len.map_err(Error::io("inspect", path))?;
         options.offset(layout.offset()).len(len);
         let map = options.map_if_safe(file).map_err(|e| match e.map_failed() {
             true => Error::io("map", path)(e.into()),
             false => not_immutable(e.into()),
         })?;
-        let map = MmapRaw::from(map);
         let kept = self.keep(file, path)?;
-        let stamp = Stamp::of(&file::regular(file, path)?);
-        let mut pages = self.pages(Some(map), kept, layout.offset(), stamp, path)?;
-        pages.set_len(layout.len());
-        if let Some(map) = pages.mapping() {
-            self.prepare(map, layout.offset()).map_err(Error::io("read", path))?;
-        }
-        let bytes = pages.bytes(&(0..layout.len()));
-        check::<A, D>(&layout, bytes.map_err(Error::io("read", path))?)?;
-        pages.intact()?;
-        // SAFETY: the bytes are checked (1), the kernel keeps everybody from changing them
-        // and the file from shrinking (2), the mode is not mutable (3).
-        Ok(unsafe { MmapArray::new(pages, layout, self.mode, path.to_owned()) })
+        let metadata = file::regular(file, path)?;
+        self.immutable_array(map, kept, layout, &metadata, path)
     }
 
     /// Reads a file into memory and returns the same handle over the copy.
@@ -203,13 +181,9 @@ impl<D: Dimension> MapOptions<D> {
         path: &Path,
     ) -> Result<MmapArray<A, D>> {
         let layout = self.resolve_at::<A>(len, 1)?;
-        let stamp = Stamp::of(&file::regular(file, path)?);
+        let snapshot = FileSnapshot::of(&file::regular(file, path)?);
         let (memory, start) = read(file, path, &layout, align_of::<A>())?;
-        check::<A, D>(&layout, memory.get(start..).unwrap_or_default())?;
-        let pages = Pages::loaded(memory, start, stamp);
-        // SAFETY: the bytes are checked (1), the memory is the handle's own (2) and can be
-        // written; `resolve_at` has seen to overlaps (3).
-        Ok(unsafe { MmapArray::new(pages, layout, self.mode, PathBuf::from(path)) })
+        self.loaded_array(memory, start, layout, snapshot, path)
     }
 
     /// Writes the zeros of a new file where no space can be reserved, if elements are checked.
@@ -224,7 +198,7 @@ impl<D: Dimension> MapOptions<D> {
         }
         let write = || {
             allocate::check_limit(end)?;
-            if end == 0 || allocate::reserve(file, 0, end)? {
+            if end == 0 || space::allocate(file, 0, end)? {
                 return Ok(());
             }
             let zeros = vec![0; PIECE];
@@ -232,7 +206,7 @@ impl<D: Dimension> MapOptions<D> {
             while at < end {
                 let rest = usize::try_from(end.saturating_sub(at)).unwrap_or(PIECE);
                 let piece = zeros.get(..rest.min(PIECE)).unwrap_or_default();
-                allocate::write_all_at(file, piece, at)?;
+                sys::write_all_at(file, piece, at)?;
                 at = at.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
             }
             file.sync_all()
@@ -242,16 +216,16 @@ impl<D: Dimension> MapOptions<D> {
 
     /// Gives the advice asked for, and reads what is to be in memory at once.
     pub(crate) fn prepare(&self, map: &MmapRaw, offset: u64) -> io::Result<()> {
-        mapping::advise_all(map, self.advice);
+        map::advise_all(map, self.advice);
         if !self.populate {
             return Ok(());
         }
-        let addresses = mapping::addresses(map);
+        let addresses = map::addresses(map);
         let shared = self.mode != Mode::CopyOnWrite;
-        if let Some(twin) = shared.then(|| Twin::of(&addresses, offset)).flatten() {
-            twin.read(&addresses)?;
+        if let Some(alias) = shared.then(|| ReadAlias::of(&addresses, offset)).flatten() {
+            alias.read(&addresses)?;
         }
-        memory::populate(&addresses)
+        sys::populate(&addresses)
     }
 
     pub(crate) fn require(&self, modes: &[Mode], action: &'static str) -> Result<()> {
@@ -260,27 +234,6 @@ impl<D: Dimension> MapOptions<D> {
         }
         Err(Error::UnsupportedMode { mode: self.mode, action })
     }
-}
-
-/// Makes sure that the kernel itself answers for a file.
-///
-/// The daemon of a FUSE file system, which anybody may run, can claim fs-verity for files
-/// that it goes on changing. So fs-verity counts only where the kernel implements it.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn prove_trusted(file: &File) -> io::Result<()> {
-    if rustix::fs::fcntl_get_seals(file).is_ok() {
-        return Ok(());
-    }
-    if FileSystem::of(file).has_verity {
-        return Ok(());
-    }
-    Err(io::Error::other("the file system is none that fs-verity is trusted on"))
-}
-
-/// Leaves it to memmap2, which knows of no other proof than seals elsewhere.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn prove_trusted(_: &File) -> io::Result<()> {
-    Ok(())
 }
 
 /// Reads the bytes of a layout into memory; returns where they begin in it.
@@ -303,7 +256,7 @@ fn read<D: Dimension>(
     };
     let start = start.ok_or(Error::TooLarge)?;
     let len = layout.len().checked_add(start).ok_or(Error::TooLarge)?;
-    let mut memory = mapping::memory(len).map_err(Error::io("find memory for", path))?;
+    let mut memory = map::memory(len).map_err(Error::io("find memory for", path))?;
     let bytes = memory.get_mut(start..).unwrap_or_default();
     let count = file::read_pieces(file, bytes, layout.offset());
     let count = count.map_err(Error::io("read", path))?;

@@ -1,4 +1,4 @@
-//! Windows as text that other processes and languages read.
+//! The serialized form of windows, for other processes and languages; reads no file.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use super::{Whole, Window};
 use crate::error::Error;
 use crate::npy::{DType, Header};
 
-/// The facts of a window, by NumPy's names as far as it has some.
+/// The facts of a window, with NumPy's names where NumPy has them.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Facts {

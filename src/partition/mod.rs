@@ -1,8 +1,9 @@
-//! Arrays in parts that workers map by themselves: which rows each has; opens no file.
+//! Divides arrays into parts that workers map independently; opens no file.
 //!
-//! A [`Partition`] divides an array file along its slowest axis into [`Window`]s, one for each
-//! thread, process or machine. A window is a description: it can be cloned, sent and, with the
-//! feature `serde`, written as JSON; whoever has it maps its rows, and nothing but them.
+//! A [`Partition`] divides an array file into [`Window`]s, one for each thread, process or machine.
+//! The array is divided along its outermost axis (axis 0 in C order, the last in Fortran order).
+//! A window is a description: a program can clone a window, send it and, with the feature `serde`,
+//! write it as JSON. A worker maps only the rows of its window.
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -14,12 +15,12 @@
 //! use ndarray_memmap::partition::{Partition, Window};
 //! use ndarray_memmap::{Mode, Result, SyncToDisk, npy};
 //!
-//! // SAFETY: nothing else touches the file while the array lives.
+//! // SAFETY: nothing else accesses the file while the array lives.
 //! unsafe { npy::create::<f64, _>(&path, (1000, 3))? }.close()?;
 //!
 //! let header = npy::Header::read(&File::open(&path)?)?;
 //! let fill = |window: Window| -> Result<()> {
-//!     // SAFETY: no two windows have a row in common, and nobody else has the file.
+//!     // SAFETY: no two windows have a row in common, and nothing else accesses the file.
 //!     let mut rows = unsafe { window.open::<f64, Ix2>(Mode::ReadWrite)? };
 //!     rows.view_mut()?.fill(window.range().start as f64);
 //!     rows.sync()
@@ -31,14 +32,14 @@
 //!     worker.join().expect("a worker does not panic")?;
 //! }
 //!
-//! // SAFETY: the workers are gone.
+//! // SAFETY: the workers have ended.
 //! let field = unsafe { npy::open::<f64, Ix2>(&path, Mode::ReadOnly)? };
 //! assert_eq!((field[[249, 0]], field[[250, 0]]), (0.0, 250.0));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`doc::beyond_one_machine`](crate::doc::beyond_one_machine) says what to heed with MPI, Dask,
-//! Zarr and file systems on networks.
+//! [`doc::beyond_one_machine`](crate::doc::beyond_one_machine) explains the rules for MPI, Dask,
+//! Zarr and network file systems.
 
 #[cfg(feature = "serde")]
 mod json;
@@ -62,9 +63,9 @@ use crate::npy::{Header, NpyElement};
 
 /// An array file divided into windows.
 ///
-/// The slowest axis is split as NumPy's `array_split` does it: into consecutive parts of which
-/// the first may have one row more than the last. If there are more parts than rows, the last
-/// are empty.
+/// The outermost axis (axis 0 in C order, the last in Fortran order) is split like NumPy's
+/// `array_split`. The parts are consecutive, and the first parts may have one row more than the
+/// last. If there are more parts than rows, the last parts are empty.
 ///
 /// # Examples
 ///
@@ -88,12 +89,13 @@ pub struct Partition {
 impl Partition {
     /// Divides the array of a `.npy` file.
     ///
-    /// `axis` is the slowest one: the first in C order, the last in Fortran order.
+    /// `axis` must be the outermost axis: axis 0 in C order, the last in Fortran order.
     ///
     /// # Errors
     ///
-    /// - [`Error::NoParts`] if there are to be no parts.
-    /// - [`Error::AxisOutOfBounds`], and [`Error::NotSlowestAxis`] for another axis.
+    /// - [`Error::NoParts`] if `parts` is 0.
+    /// - [`Error::AxisOutOfBounds`] if the array has no such axis.
+    /// - [`Error::NotSlowestAxis`] if `axis` is not the outermost axis.
     /// - [`Error::TooLarge`] if the sizes in the header overflow.
     pub fn of(header: &Header, axis: Axis, parts: usize) -> Result<Self> {
         check_axis(axis, header.shape.len())?;
@@ -106,14 +108,15 @@ impl Partition {
         Ok(Self { whole, bounds })
     }
 
-    /// Divides an array in a raw file, which has elements of type `A`.
+    /// Divides an array of elements of type `A` in a raw file.
     ///
     /// # Errors
     ///
     /// - [`Error::NotInOrder`] if the array is neither in C nor in Fortran order.
-    /// - [`Error::ElementSize`] if the layout is one of other elements.
-    /// - [`NpyError::Unwritable`](crate::NpyError::Unwritable) for arrays that NumPy does not have.
-    /// - Those of [`of`](Self::of).
+    /// - [`Error::ElementSize`] if the layout is for elements of another size.
+    /// - [`NpyError::Unwritable`](crate::NpyError::Unwritable) for arrays that NumPy does not
+    ///   support.
+    /// - The errors of [`of`](Self::of).
     pub fn of_layout<A: NpyElement, D: Dimension>(
         layout: &Layout<D>,
         axis: Axis,
@@ -130,14 +133,17 @@ impl Partition {
         Self::of(&header, axis, parts)
     }
 
-    /// Moves the bounds between windows down to multiples of so many bytes of the file.
+    /// Moves the bounds between windows down to rows that begin at a multiple of `bytes`.
     ///
-    /// For two machines that write to one page of a file lose what one of them has written; and a
-    /// worker that begins where a stripe or block of a file system does gets in nobody's way. Take
-    /// the largest page of all machines, 4096 or 65536, or the stripe. Windows become longer and
-    /// shorter by it, some empty; if no row begins at such a place, the last has all rows.
-    /// [`npy::Options::data_align`](crate::npy::Options::data_align) makes `.npy` files whose
-    /// elements begin at one, up to 8192 for readers that are told nothing.
+    /// Offsets count from the start of the file. If two machines write to the same page of a file,
+    /// the writes of one machine are lost. A worker whose window begins at a stripe or block of the
+    /// file system does not interfere with other workers. Choose the largest page size of all
+    /// machines (4096 or 65536), or the stripe size.
+    ///
+    /// Windows become longer or shorter, and some become empty. If no row begins at a multiple, the
+    /// last window has all rows. [`npy::Options::data_align`](crate::npy::Options::data_align)
+    /// creates `.npy` files whose elements begin at a multiple. Up to 8192, readers need no extra
+    /// setting.
     ///
     /// # Examples
     ///
@@ -146,7 +152,7 @@ impl Partition {
     /// use ndarray_memmap::partition::{Partition, Window};
     /// use ndarray_memmap::{MapOptions, Mode};
     ///
-    /// // Rows of 3072 bytes: each fourth begins at a page.
+    /// // Rows of 3072 bytes: every fourth row begins at a page.
     /// let layout = MapOptions::new(Mode::ReadOnly).shape((20, 768)).resolve::<f32>(61_440)?;
     /// let partition = Partition::of_layout::<f32, _>(&layout, Axis(0), 3)?.page_aligned(4096);
     /// let rows: Vec<_> = partition.windows("a.f32").iter().map(Window::range).collect();
@@ -160,7 +166,7 @@ impl Partition {
         Self { bounds, ..self }
     }
 
-    /// Returns the number of windows, empty ones included.
+    /// Returns the number of windows, including empty windows.
     pub fn parts(&self) -> usize {
         self.bounds.parts()
     }
@@ -171,9 +177,9 @@ impl Partition {
         (0..self.parts()).filter_map(|part| self.window(path, part)).collect()
     }
 
-    /// Returns the window of one part of the file at `path`, if there is such a part.
+    /// Returns the window of one part of the file at `path`, or `None` if the part does not exist.
     ///
-    /// The path goes with the window as it is; an absolute one is the same everywhere.
+    /// The window stores the path unchanged. An absolute path means the same to all workers.
     pub fn window(&self, path: impl AsRef<Path>, part: usize) -> Option<Window> {
         let rows = self.bounds.rows(part)?;
         let (path, whole) = (path.as_ref().to_owned(), self.whole.clone());

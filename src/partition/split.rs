@@ -1,4 +1,4 @@
-//! Which rows the parts of an array have: arithmetic.
+//! Computes the rows of each part of an array: pure arithmetic, knows no file.
 
 use std::ops::Range;
 
@@ -11,11 +11,11 @@ use crate::error::{Error, Result};
 pub(super) struct Bounds {
     rows: usize,
     parts: usize,
-    /// Where parts may begin, if not everywhere.
+    /// The rows at which parts may begin; `None` if parts may begin at any row.
     steps: Option<Steps>,
 }
 
-/// Every so many rows from some row on.
+/// Rows at a fixed period, starting at a first row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Steps {
     /// Less than `period`.
@@ -32,14 +32,15 @@ impl Bounds {
         Ok(Self { rows, parts, steps: None })
     }
 
-    /// Lets parts begin only where a row of `row` bytes does at a multiple of `bytes`, the first
-    /// of all lying at `offset`.
+    /// Restricts parts to begin at rows whose offset in the file is a multiple of `bytes`.
+    ///
+    /// Each row has `row` bytes, and the first row begins at `offset`.
     pub(super) fn aligned(self, offset: u64, row: usize, bytes: u64) -> Self {
-        // Rows without bytes share none.
+        // Rows without bytes have no byte in common.
         if row == 0 || bytes <= 1 {
             return Self { steps: None, ..self };
         }
-        // A row that is not there is none to begin at.
+        // No row is aligned: no array has the row `usize::MAX - 1`, so that no part begins there.
         let nowhere = Steps { first: usize::MAX - 1, period: usize::MAX };
         let steps = Steps::solve(offset, row, bytes).unwrap_or(nowhere);
         Self { steps: Some(steps), ..self }
@@ -54,7 +55,7 @@ impl Bounds {
         (part < self.parts).then(|| self.start(part)..self.start(part.saturating_add(1)))
     }
 
-    /// Returns the first row of a part, or of none after the last.
+    /// Returns the first row of a part, or the number of rows for the part after the last.
     fn start(&self, part: usize) -> usize {
         let (each, more) = self.rows.div_rem(&self.parts);
         let start = each.saturating_mul(part).saturating_add(part.min(more));
@@ -71,7 +72,7 @@ impl Bounds {
 impl Steps {
     /// Solves `offset + first * row = 0` modulo `bytes`; `row` and `bytes` are not 0.
     fn solve(offset: u64, row: usize, bytes: u64) -> Option<Self> {
-        // Of what fits into an `i64`, products of two fit into an `i128`.
+        // The product of two `i64` values fits into an `i128`.
         let [offset, row, bytes]: [i128; 3] = [
             i64::try_from(offset).ok()?.into(),
             i64::try_from(row).ok()?.into(),

@@ -1,4 +1,4 @@
-//! The array that is divided, as a header describes it.
+//! The array that is divided, as a header describes it; knows nothing of its parts.
 
 use std::ops::Range;
 
@@ -8,23 +8,23 @@ use crate::error::{Error, Result};
 use crate::layout::slowest;
 use crate::npy::{Header, Version};
 
-/// An array with a slowest axis, whose bytes are those of a file.
+/// An array in a file, with at least one axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Whole {
-    /// What it says is the same for all versions of the format.
+    /// The header, always as version 1.0: the format version is irrelevant here.
     pub(super) header: Header,
-    /// The number of rows: of indices of the slowest axis.
+    /// The number of rows: the length of the outermost axis.
     pub(super) rows: usize,
-    /// The bytes of one row.
+    /// The size of one row in bytes.
     pub(super) row_len: usize,
 }
 
 impl Whole {
-    /// Makes sure that
+    /// Checks that
     ///
-    /// 1. there is an axis,
-    /// 2. the number of rows, times the bytes of each, does not overflow,
-    /// 3. nor does the end of the last, which a file can have.
+    /// 1. the array has an axis,
+    /// 2. the number of rows, times the size of a row, does not overflow,
+    /// 3. the end of the last row is at most `i64::MAX`, the largest length of a file.
     pub(super) fn new(header: Header) -> Result<Self> {
         let header = Header { version: Version::V1, ..header };
         // Condition 1.
@@ -47,14 +47,14 @@ impl Whole {
         Axis(slowest(self.header.shape.len(), self.header.fortran_order))
     }
 
-    /// Returns the byte of the file at which a row begins, or after the last.
+    /// Returns the byte offset in the file of a row, or of the end after the last row.
     pub(super) fn start_of(&self, row: usize) -> u64 {
         // Conditions 2 and 3.
         let bytes = u64::try_from(self.row_len.saturating_mul(row)).unwrap_or(u64::MAX);
         self.header.data_offset.saturating_add(bytes)
     }
 
-    /// Describes some of the rows as an array of their own.
+    /// Returns the header of an array that consists of the given rows only.
     pub(super) fn part(&self, rows: &Range<usize>) -> Header {
         let mut part =
             Header { data_offset: self.start_of(rows.start), ..self.header.clone() };

@@ -1,5 +1,5 @@
-//! One part of an array file, and its mapping.
-#![expect(unsafe_code, reason = "mapping a file is unsafe, whoever does it")]
+//! One part of an array file, and its mapping; does not know how the array was divided.
+#![expect(unsafe_code, reason = "mapping a file is unsafe")]
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -10,73 +10,76 @@ use ndarray::{Axis, Dimension};
 use super::json::Facts;
 use super::whole::Whole;
 use crate::array::MmapArray;
-use crate::array::row_count::Source;
+use crate::array::row_count::RowCount;
 use crate::error::Result;
 use crate::mode::Mode;
 use crate::npy::{DType, NpyElement, Options};
 use crate::open::options::MapOptions;
 
-/// Some consecutive rows of an array file, as a description that any worker can map.
+/// A description of consecutive rows of an array file, which any worker can map.
 ///
-/// Made by [`Partition`](super::Partition). It says of a file what its header says, or what the
-/// layout of a raw one does, and which rows of it are meant; it holds no file and no bytes. Rows
-/// are counted along the slowest [`axis`](Self::axis).
+/// [`Partition`](super::Partition) creates windows. A window contains a range of rows, and the
+/// facts of the file's header or of a raw file's layout. A window holds no open file and no bytes.
+/// Rows are counted along the outermost [`axis`](Self::axis) (axis 0 in C order, the last in
+/// Fortran order).
 ///
-/// With the feature `serde`, it is written as
+/// With the feature `serde`, a window is serialized as
 ///
 /// ```json
 /// {"path": "/data/field.npy", "dtype": "<f8", "fortran_order": false, "data_offset": 128,
 ///  "shape": [1000, 3], "start": 250, "end": 500, "read_only": false}
 /// ```
 ///
-/// where `shape` is that of the whole array, and what is read back is checked like a header.
+/// where `shape` is the shape of the whole array. Deserialization checks the values like a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "Facts", into = "Facts"))]
 pub struct Window {
     pub(super) path: PathBuf,
     pub(super) whole: Whole,
-    /// Within those of the whole.
+    /// A range within the rows of `whole`.
     pub(super) rows: Range<usize>,
     pub(super) read_only: bool,
 }
 
 impl Window {
-    /// Maps the rows, and nothing else of the file, as an array of the window's shape.
+    /// Maps only the rows of the window, as an array of the window's shape.
     ///
-    /// In mode `r`, `c` or `r+`. The element type is checked against the window's exactly; the
-    /// file has only to be long enough. [`sync`](crate::SyncToDisk::sync) of the array is one of
-    /// its own pages. It does not grow, and [`lock`](MapOptions::lock) locks the whole file.
+    /// The mode must be `r`, `c` or `r+`. The element type must match the window's type exactly.
+    /// The only condition on the file is its length. [`sync`](crate::SyncToDisk::sync) flushes the
+    /// pages of this array only. The array cannot grow. [`lock`](MapOptions::lock) locks the whole
+    /// file.
     ///
     /// # Safety
     ///
-    /// That of [`MapOptions::open`], for the window's bytes: [the contract of a
+    /// The same as for [`MapOptions::open`], for the window's bytes: [the contract of a
     /// mapping](crate#the-contract-of-a-mapping).
     ///
     /// # Errors
     ///
     /// - [`Error::UnsupportedMode`](crate::Error::UnsupportedMode) in modes `w+` and `x+`, and
     ///   for a [halo](Self::halo) in `r+`.
-    /// - [`Error::Npy`](crate::Error::Npy) if the window has other elements or axes.
-    /// - Those of [`MapOptions::open`].
+    /// - [`Error::Npy`](crate::Error::Npy) if the window has other elements or another number of
+    ///   axes.
+    /// - The errors of [`MapOptions::open`].
     pub unsafe fn open<A: NpyElement, D: Dimension>(
         &self,
         mode: Mode,
     ) -> Result<MmapArray<A, D>> {
-        // SAFETY: the caller vouches for the file.
+        // SAFETY: the caller guarantees the contract for the file.
         unsafe { self.open_with(&MapOptions::new(mode)) }
     }
 
     /// Maps the rows with [`advice`](MapOptions::advice), [`populate`](MapOptions::populate) and
-    /// other options than those that say where an array lies.
+    /// all other options that do not set the position of the array.
     ///
     /// # Safety
     ///
-    /// That of [`open`](Self::open).
+    /// The same as for [`open`](Self::open).
     ///
     /// # Errors
     ///
-    /// Those of [`open`](Self::open).
+    /// The errors of [`open`](Self::open).
     pub unsafe fn open_with<A: NpyElement, D: Dimension>(
         &self,
         options: &MapOptions,
@@ -90,15 +93,15 @@ impl Window {
         options.require(modes, action)?;
         let options = Options::mapping(options.clone().grow(false));
         let options = options.options_for::<A, D>(&self.whole.part(&self.rows))?;
-        // SAFETY: the caller vouches for the file.
+        // SAFETY: the caller guarantees the contract for the file.
         let mut array = unsafe { options.open(&self.path)? };
-        array.set_source(Source::Window);
+        array.set_row_count(RowCount::Window);
         Ok(array)
     }
 
-    /// Returns a window of up to `rows` more rows on either side, for reading.
+    /// Returns a read-only window with up to `rows` more rows on either side.
     ///
-    /// It ends where the array does. To write is for the neighbours.
+    /// The window does not extend beyond the array. Only the neighbours write the added rows.
     ///
     /// # Examples
     ///
@@ -121,7 +124,7 @@ impl Window {
         Self { rows, read_only: true, ..self.clone() }
     }
 
-    /// Returns the same window of the file at another path, as another machine may call it.
+    /// Returns the same window with another path, such as the path of the file on another machine.
     #[must_use]
     pub fn with_path(self, path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), ..self }
@@ -137,12 +140,12 @@ impl Window {
         &self.whole.header.dtype
     }
 
-    /// Tells whether the first axis varies fastest.
+    /// Returns whether the array is in Fortran order, in which the first axis varies fastest.
     pub fn fortran_order(&self) -> bool {
         self.whole.header.fortran_order
     }
 
-    /// Returns the byte of the file at which the whole array begins.
+    /// Returns the byte offset in the file at which the whole array begins.
     pub fn data_offset(&self) -> u64 {
         self.whole.header.data_offset
     }
@@ -152,12 +155,12 @@ impl Window {
         &self.whole.header.shape
     }
 
-    /// Returns the axis that is divided: the slowest one.
+    /// Returns the axis that is divided: the outermost axis.
     pub fn axis(&self) -> Axis {
         self.whole.axis()
     }
 
-    /// Returns which rows of the whole array the window has.
+    /// Returns the range of the window's rows in the whole array.
     pub fn range(&self) -> Range<usize> {
         self.rows.clone()
     }
@@ -167,17 +170,17 @@ impl Window {
         self.whole.part(&self.rows).shape
     }
 
-    /// Returns which bytes of the file the window has.
+    /// Returns the range of the window's bytes in the file.
     pub fn byte_range(&self) -> Range<u64> {
         self.whole.start_of(self.rows.start)..self.whole.start_of(self.rows.end)
     }
 
-    /// Tells whether the window has no elements.
+    /// Returns whether the window has no elements.
     pub fn is_empty(&self) -> bool {
         self.byte_range().is_empty()
     }
 
-    /// Tells whether the window has rows of its neighbours, as a [halo](Self::halo) does.
+    /// Returns whether the window contains rows of its neighbours, as a [halo](Self::halo) does.
     pub fn is_read_only(&self) -> bool {
         self.read_only
     }

@@ -9,21 +9,18 @@ use std::ops::Range;
 
 use ndarray::Axis;
 
-use crate::array::region::Place;
-#[cfg(target_os = "linux")]
 use crate::file::bytes_of;
-use crate::layout::footprint::Span;
+use crate::layout::footprint::Footprint;
+use crate::mapping::Backing;
 use crate::mode::Advice;
 use crate::sweep::readahead::Ranges;
-use crate::sys::memory::FOLIO;
-#[cfg(target_os = "linux")]
-use crate::sys::page_cache;
+use crate::sys::{self, FOLIO};
 
 /// One array of a sweep.
 #[derive(Clone, Debug)]
 pub(crate) struct Tender<'a> {
-    pub(crate) place: Place<'a>,
-    span: Span,
+    pub(crate) backing: &'a Backing,
+    span: Footprint,
     axis: Axis,
     /// Whether blocks are handed out to be changed, and changes go to the file.
     writes: bool,
@@ -51,17 +48,22 @@ pub(crate) struct Part {
 const WRITING: usize = 2;
 
 impl<'a> Tender<'a> {
-    pub(crate) fn new(place: Place<'a>, span: Span, axis: Axis, writes: bool) -> Self {
+    pub(crate) fn new(
+        backing: &'a Backing,
+        span: Footprint,
+        axis: Axis,
+        writes: bool,
+    ) -> Self {
         let [writes, is_private] =
-            [true, false].map(|shared| writes && place.mode.writes_file() == shared);
-        let bounds = 0..place.pages.mapping().map_or(0, |_| place.pages.len());
-        Self { place, span, axis, writes, is_private, bounds, writing: VecDeque::new() }
+            [true, false].map(|shared| writes && backing.mode.writes_file() == shared);
+        let bounds = 0..backing.mapping.map().map_or(0, |_| backing.mapping.len());
+        Self { backing, span, axis, writes, is_private, bounds, writing: VecDeque::new() }
     }
 
     /// Returns one that cares for some of the rows, while others care for the rest.
     #[cfg(feature = "rayon")]
     pub(crate) fn part(&self, rows: Range<usize>) -> Self {
-        let pages = self.place.pages.touched(&self.span.part(self.axis, rows));
+        let pages = self.backing.mapping.touched(&self.span.part(self.axis, rows));
         let ends = pages.first().zip(pages.last());
         let bounds = ends.map_or(0..0, |(first, last)| first.start..last.end);
         Self { bounds, ..self.clone() }
@@ -73,7 +75,7 @@ impl<'a> Tender<'a> {
     /// so the kernel reads and drops them, and what a neighbour shares is left to it.
     pub(crate) fn plan(&self, rows: Range<usize>) -> Part {
         let span = self.span.part(self.axis, rows);
-        let mut pages = self.place.pages.touched(&span);
+        let mut pages = self.backing.mapping.touched(&span);
         let len = pages.iter().fold(0, |len: usize, part| len.saturating_add(part.len()));
         let is_thin = len / 2 > span.len().saturating_add(1 << 14);
         if let [range] = pages.as_mut_slice() {
@@ -90,12 +92,15 @@ impl<'a> Tender<'a> {
 
     /// Notes the addresses of pages that are to leave the page cache.
     pub(crate) fn note(&self, part: &mut Part, passing: &[Range<usize>]) {
-        let pages = self.place.pages;
-        part.passing = passing.iter().map(|run| pages.range_of(run)).collect();
+        let mapping = &self.backing.mapping;
+        part.passing = passing.iter().map(|run| mapping.range_of(run)).collect();
     }
 
     fn addresses(&self, ranges: &[Range<usize>]) -> Ranges {
-        ranges.iter().filter_map(|range| self.place.pages.addresses(range).ok()).collect()
+        ranges
+            .iter()
+            .filter_map(|range| self.backing.mapping.addresses(range).ok())
+            .collect()
     }
 
     /// Gives a turn back, but for what the next one shares with it.
@@ -108,17 +113,17 @@ impl<'a> Tender<'a> {
         if let Some(next) = next {
             Self::share(&mut part, next);
         }
-        let Place { pages, mode, offset, .. } = self.place;
+        let backing = self.backing;
         for range in part.pages.iter().filter(|_| self.writes) {
-            let _ = pages.start_sync(range, offset);
+            let _ = backing.start_sync(range);
         }
         // Without its file, only what is in the page table can leave the page cache.
         let pages_out = file.is_none() || self.is_private;
         for range in part.passing.iter().filter(|_| pages_out) {
-            let _ = pages.page_out(range);
+            let _ = backing.mapping.page_out(range);
         }
         // What the reader has advised ends here; the other advice is not undone by that.
-        let advice = match pages.advice() {
+        let advice = match backing.advice {
             Advice::Random => Advice::Random,
             Advice::Sequential => Advice::Sequential,
             _ => Advice::Normal,
@@ -126,10 +131,10 @@ impl<'a> Tender<'a> {
         for range in &part.pages {
             // While one thread finds out which pages are unchanged, another may change them.
             if !self.is_private {
-                let _ = pages.unmap(range, mode);
+                let _ = backing.unmap(range);
             }
             if part.is_advised {
-                let _ = pages.advise(range, advice);
+                let _ = backing.mapping.advise(range, advice);
             }
         }
         if self.writes {
@@ -142,12 +147,9 @@ impl<'a> Tender<'a> {
 
     /// Takes the passing pages of a turn, which are not mapped, out of the page cache.
     fn forget(&self, part: &Part, file: &File) {
-        #[cfg(target_os = "linux")]
         for range in &part.passing {
-            let _ = page_cache::forget(file, &bytes_of(range, self.place.offset));
+            let _ = sys::drop_cached(file, &bytes_of(range, self.backing.offset));
         }
-        #[cfg(not(target_os = "linux"))]
-        let _ = (part, file);
     }
 
     /// Ends the sweep.
@@ -157,15 +159,15 @@ impl<'a> Tender<'a> {
 
     /// Waits until so many turns are being written at most, and drops the others.
     fn wait(&mut self, most: usize) {
-        let Place { pages, offset, .. } = self.place;
+        let backing = self.backing;
         while self.writing.len() > most {
             let Some(part) = self.writing.pop_front() else { break };
             // What is to stay in the page cache is left for the system to write.
             for range in &part.passing {
                 // A failure is kept for the next sync.
-                let _ = pages.finish_write(range, offset);
+                let _ = backing.finish_write(range);
             }
-            if let Some(file) = pages.file() {
+            if let Some(file) = &backing.file {
                 self.forget(&part, file);
             }
         }
@@ -187,7 +189,7 @@ impl<'a> Tender<'a> {
     /// Rounds a range of the array to multiples of 2 MiB of the file, within the bounds.
     fn folios(&self, range: &Range<usize>) -> Range<usize> {
         let folio = u64::try_from(FOLIO).unwrap_or(1);
-        let lead = self.place.offset.checked_rem(folio).unwrap_or(0);
+        let lead = self.backing.offset.checked_rem(folio).unwrap_or(0);
         let lead = usize::try_from(lead).unwrap_or(0);
         let start = range.start.saturating_add(lead);
         let start = start.saturating_sub(start.checked_rem(FOLIO).unwrap_or(0));

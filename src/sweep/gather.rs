@@ -6,20 +6,16 @@ use std::ops::Range;
 use ndarray::{ArrayRef, ArrayView, Axis, Dimension, RemoveAxis};
 
 use crate::array::MmapArray;
-use crate::array::region::Place;
-use crate::element::Element;
-#[cfg(target_os = "linux")]
-use crate::element::needs_check;
+use crate::element::{Element, needs_check};
 use crate::error::{Error, Result};
-use crate::file;
-#[cfg(target_os = "linux")]
-use crate::file::allocate;
-#[cfg(target_os = "linux")]
 use crate::file::whole_write::{whole_elements, write_or_restore};
+use crate::file::{self, allocate};
 use crate::layout::check_axis;
-use crate::layout::footprint::Span;
+use crate::layout::footprint::Footprint;
+use crate::mapping::Backing;
 use crate::sweep::Position;
-use crate::sweep::row_prefetcher::Ahead;
+use crate::sweep::row_prefetcher::RowPrefetcher;
+use crate::sys;
 use crate::sys::file_system::FileSystem;
 
 /// An iterator over rows in the order of a list; see [`MmapArray::gather`].
@@ -33,7 +29,7 @@ pub struct Gather<'a, A, D> {
     indices: &'a [usize],
     /// Those of `indices` that are left.
     left: Range<usize>,
-    ahead: Ahead<'a>,
+    ahead: RowPrefetcher<'a>,
     bytes_of_row: u64,
 }
 
@@ -67,9 +63,9 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
         indices: &'a [usize],
     ) -> Result<Gather<'a, A, D>> {
         check_indices(self, axis, indices)?;
-        let span = Span::of(self);
+        let span = Footprint::of(self);
         let bytes_of_row = span.part(axis, 0..1).len();
-        let ahead = Ahead::new(self.place(), span, axis, indices);
+        let ahead = RowPrefetcher::new(self.backing(), span, axis, indices);
         let bytes_of_row = u64::try_from(bytes_of_row).unwrap_or(u64::MAX);
         let left = 0..indices.len();
         Ok(Gather { view: self.view(), axis, indices, left, ahead, bytes_of_row })
@@ -120,7 +116,7 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
         if !self.mode().is_mutable() {
             return Err(Error::ReadOnly);
         }
-        self.place().pages.intact()?;
+        self.backing().intact()?;
         check_indices(self, axis, indices)?;
         self.expect_rows(axis, indices.len(), rows)?;
         if self.is_empty() || indices.is_empty() {
@@ -132,7 +128,7 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
         } else {
             self.store_rows(axis, indices, rows)?;
         }
-        self.place().pages.intact()?;
+        self.backing().intact()?;
         self.reaches_to_end()
     }
 
@@ -140,8 +136,8 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
     ///
     /// A write beyond its end would extend it, and hide that bytes were lost.
     fn reaches_to_end(&self) -> Result<()> {
-        let Place { pages, path, .. } = self.place();
-        let Some(file) = pages.file() else { return Ok(()) };
+        let Backing { file, path, .. } = self.backing();
+        let Some(file) = file else { return Ok(()) };
         let (needed, found) = (self.layout().end(), file::regular_len(file, path)?);
         if found < needed { Err(Error::FileTooShort { needed, found }) } else { Ok(()) }
     }
@@ -153,8 +149,8 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
         indices: &[usize],
         rows: &ArrayRef<A, D>,
     ) -> Result<()> {
-        let (mut view, place) = self.view_and_place()?;
-        let mut ahead = Ahead::new(place, Span::of(&view), axis, indices);
+        let (mut view, backing) = self.view_and_backing()?;
+        let mut ahead = RowPrefetcher::new(backing, Footprint::of(&view), axis, indices);
         for (number, (&index, row)) in
             indices.iter().zip(rows.axis_iter(axis)).enumerate()
         {
@@ -167,47 +163,40 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
     /// Returns whether rows of `axis` can be written to the file instead.
     ///
     /// They must be contiguous there, and the mapping must show at once what is written.
-    #[cfg(target_os = "linux")]
     fn writes_rows(&self, axis: Axis) -> bool {
-        let file = self.place().pages.file().filter(|_| self.mode().writes_file());
+        let file = self.backing().file.as_ref().filter(|_| self.mode().writes_file());
         let Some(file) = file else { return false };
         let row = self.index_axis(axis, 0);
         // In Fortran order a row is contiguous the other way round.
         let is_contiguous = row.is_standard_layout() || row.t().is_standard_layout();
-        is_contiguous && is_plain(file) && FileSystem::of(file).is_coherent
-    }
-
-    /// A mapping need not show at once what is written.
-    #[cfg(not(target_os = "linux"))]
-    fn writes_rows(&self, _: Axis) -> bool {
-        false
+        is_contiguous && sys::writes_in_place(file) && FileSystem::of(file).is_coherent
     }
 
     /// Writes rows to the file, each of which is contiguous there.
-    #[cfg(target_os = "linux")]
     fn write_rows(
         &mut self,
         axis: Axis,
         indices: &[usize],
         rows: &ArrayRef<A, D>,
     ) -> Result<()> {
-        let place = self.place();
-        let Some(file) = place.pages.file() else { return Ok(()) };
+        let backing = self.backing();
+        let Some(file) = &backing.file else { return Ok(()) };
         let view = self.view();
         let first = view.index_axis(axis, 0);
         let is_reversed = !first.is_standard_layout();
         let bytes_of_row = first.len().saturating_mul(size_of::<A>());
         let range_of = |index: usize| {
             let row = view.index_axis(axis, index);
-            let start = row.as_ptr().addr().wrapping_sub(place.pages.as_mut_ptr().addr());
+            let start =
+                row.as_ptr().addr().wrapping_sub(backing.mapping.as_mut_ptr().addr());
             start..start.saturating_add(bytes_of_row)
         };
-        let at = |range: &Range<usize>| file::bytes_of(range, place.offset);
-        let failed = |e| Error::io("write", place.path)(e);
+        let at = |range: &Range<usize>| file::bytes_of(range, backing.offset);
+        let failed = |e| Error::io("write", &backing.path)(e);
         // Nothing is written if the last row may not be.
         let end = indices.iter().map(|&index| at(&range_of(index)).end).max();
         allocate::check_limit(end.unwrap_or(0)).map_err(failed)?;
-        let mut ahead = Ahead::new(place, Span::of(self), axis, indices);
+        let mut ahead = RowPrefetcher::new(backing, Footprint::of(self), axis, indices);
         for (number, (&index, row)) in
             indices.iter().zip(rows.axis_iter(axis)).enumerate()
         {
@@ -217,7 +206,7 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
             let bytes: &[u8] = bytemuck::cast_slice(row.as_slice().unwrap_or_default());
             let range = range_of(index);
             if !needs_check::<A>() || size_of::<A>() == 1 {
-                allocate::write_all_at(file, bytes, at(&range).start).map_err(failed)?;
+                sys::write_all_at(file, bytes, at(&range).start).map_err(failed)?;
                 continue;
             }
             // A write may stop within an element.
@@ -228,9 +217,9 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
                 let Err(e) = write_or_restore(file, bytes, at(&here).start) else {
                     continue;
                 };
-                let (error, path) = (failed(e.error), place.path.to_owned());
+                let (error, path) = (failed(e.error), backing.path.clone());
                 if let Some(before) = e.lost {
-                    let stored = self.pages_mut().put(&here, &before);
+                    let stored = self.backing_mut().mapping.put(&here, &before);
                     stored.map_err(Error::io("restore", &path))?;
                 }
                 return Err(error);
@@ -238,21 +227,6 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
         }
         Ok(())
     }
-
-    /// Has no rows to write.
-    #[cfg(not(target_os = "linux"))]
-    fn write_rows(&mut self, _: Axis, _: &[usize], _: &ArrayRef<A, D>) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// Tells whether writes go where they are told to, through the page cache.
-#[cfg(target_os = "linux")]
-fn is_plain(file: &std::fs::File) -> bool {
-    use rustix::fs::{OFlags, fcntl_getfl};
-
-    let flags = fcntl_getfl(file).unwrap_or(OFlags::APPEND);
-    !flags.intersects(OFlags::APPEND.union(OFlags::DIRECT))
 }
 
 fn check_indices<A, D: Dimension>(

@@ -17,11 +17,10 @@ use ndarray::{ArrayView, ArrayViewMut, Axis, Dimension};
 use crate::array::MmapArray;
 use crate::element::Element;
 use crate::error::Result;
-use crate::layout::footprint::Span;
+use crate::layout::footprint::Footprint;
 use crate::sweep::array_window::Tender;
 use crate::sweep::window::Turns;
-use crate::sweep::zip::Whole;
-use crate::sweep::zip::{Split, Sweepable};
+use crate::sweep::zip::{Split, Sweepable, Whole};
 
 /// What a sweep does with the page cache, the memory that all processes share (Linux).
 ///
@@ -120,7 +119,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// ```
     pub fn sweep(&self, axis: Axis, bytes: usize) -> Sweep<'_, A, D> {
         assert!(axis.index() < self.ndim(), "there is no axis {}", axis.index());
-        let whole = Whole::of(self, self.place(), axis, false);
+        let whole = Whole::of(self, self.backing(), axis, false);
         Blocks::new(self.view(), whole, axis, bytes)
     }
 
@@ -181,14 +180,14 @@ pub fn sweep_zip<'a, T: Sweepable<'a>>(
 impl<'a, V: Split> Blocks<'a, V> {
     fn new(rest: V, whole: Whole<'a>, axis: Axis, bytes: usize) -> Self {
         let (arrays, rows) = whole.into_parts();
-        let of_row = |span: &Span| span.part(axis, 0..1).len();
+        let of_row = |span: &Footprint| span.part(axis, 0..1).len();
         let row = arrays
             .iter()
             .fold(0, |sum: usize, (_, span, _)| sum.saturating_add(of_row(span)));
         let rows_of_block = bytes.checked_div(row).unwrap_or(rows).max(1);
         let tenders = arrays
             .into_iter()
-            .map(|(place, span, writes)| Tender::new(place, span, axis, writes))
+            .map(|(backing, span, writes)| Tender::new(backing, span, axis, writes))
             .collect();
         Self {
             rest: Some(rest),

@@ -7,15 +7,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 
-use crate::array::region::Place;
-use crate::mode::Advice;
+use crate::file;
+use crate::mapping::Backing;
+use crate::mode::{Advice, Mode};
 use crate::sweep::PageCache;
-use crate::sys::memory::{self, FOLIO, Twin};
+use crate::sys::file_system::FileSystem;
 use crate::sys::process::generation;
-#[cfg(target_os = "linux")]
-use crate::sys::{description, file_system::FileSystem, page_cache};
-#[cfg(target_os = "linux")]
-use crate::{file, mapping, mode::Mode};
+use crate::sys::{self, FOLIO, ReadAlias, descriptor, map};
 
 /// Addresses of pages.
 pub(crate) type Ranges = Vec<Range<usize>>;
@@ -50,12 +48,10 @@ struct Desk(Vec<Array>);
 /// What it takes to read the pages of an array.
 #[derive(Debug)]
 struct Array {
-    twin: Option<Twin>,
+    alias: Option<ReadAlias>,
     /// The file, and which of its bytes is at address 0, by wrapping arithmetic.
-    #[cfg(target_os = "linux")]
     file: Option<(File, u64)>,
     /// Whether what the kernel counts of the file are the pages of the mapping.
-    #[cfg(target_os = "linux")]
     counts: bool,
     /// Whether advice for some of the pages leaves no more mappings behind.
     advises: bool,
@@ -66,11 +62,11 @@ struct Array {
 impl Reader {
     /// Prepares to read pages of arrays, on a thread if that is wanted and to be had.
     pub(crate) fn new<'a>(
-        arrays: impl Iterator<Item = Place<'a>>,
+        arrays: impl Iterator<Item = &'a Backing>,
         wants_thread: bool,
     ) -> Self {
-        let desk = Arc::new(Desk(arrays.map(|place| Array::new(&place)).collect()));
-        let thread = (cfg!(target_os = "linux") && wants_thread)
+        let desk = Arc::new(Desk(arrays.map(Array::new).collect()));
+        let thread = (sys::CONTROLS_PAGE_CACHE && wants_thread)
             .then(|| Thread::start(Arc::clone(&desk)).ok())
             .flatten();
         Self { desk, thread, process: generation() }
@@ -78,16 +74,13 @@ impl Reader {
 
     /// Returns the file of one of the arrays, if it could be opened.
     pub(crate) fn file(&self, number: usize) -> Option<&File> {
-        #[cfg(target_os = "linux")]
-        return self.desk.0.get(number)?.file.as_ref().map(|(file, _)| file);
-        #[cfg(not(target_os = "linux"))]
-        return self.desk.0.get(number).and(None);
+        self.desk.0.get(number)?.file.as_ref().map(|(file, _)| file)
     }
 
     /// Tells whether orders can be carried out while something else is done.
     pub(crate) fn reads_ahead(&self) -> bool {
         // Elsewhere than on Linux pages are only requested.
-        self.thread().is_some() || !cfg!(target_os = "linux")
+        self.thread().is_some() || !sys::CONTROLS_PAGE_CACHE
     }
 
     /// Reads pages, and returns of each array those that are to leave the page cache again.
@@ -153,22 +146,22 @@ impl Desk {
 }
 
 impl Array {
-    #[cfg(target_os = "linux")]
-    fn new(place: &Place<'_>) -> Self {
-        let pages = place.pages;
+    fn new(backing: &Backing) -> Self {
+        let Backing { mapping, file, mode, offset, path, holds_lock, snapshot, .. } =
+            backing;
         let again = || {
-            let system = FileSystem::of_path(place.path)?;
-            let identity = pages.stamp().identity();
-            system.opens_without_loss().then(|| file::open_again(place.path, identity))?
+            let system = FileSystem::of_path(path)?;
+            let id = snapshot.id();
+            system.opens_without_loss().then(|| file::open_again(path, id))?
         };
         // A sweep that is leaked keeps its thread, file and mapping: they must not be what has
         // the lock.
-        let file = match pages.file() {
-            Some(locked) if pages.holds_lock => {
-                let (system, writes) = (FileSystem::of(locked), place.mode.writes_file());
+        let file = match file {
+            Some(locked) if *holds_lock => {
+                let (system, writes) = (FileSystem::of(locked), mode.writes_file());
                 system
                     .opens_without_loss()
-                    .then(|| description::reopen(locked, writes).ok())
+                    .then(|| descriptor::reopen(locked, writes).ok())
             }
             Some(kept) => Some(kept.try_clone().ok()),
             None => None,
@@ -176,24 +169,25 @@ impl Array {
         let file = file.unwrap_or_else(again);
         let map = |len| {
             let file = file.as_ref()?;
-            mapping::map(file, place.offset, len, Mode::ReadOnly).ok()
+            map::map(file, *offset, len, Mode::ReadOnly).ok()
         };
-        let twin = match pages.holds_lock {
-            true => pages.twin_of(place.offset, map),
-            false => pages.twin(place.mode, place.offset, map),
+        let alias = match holds_lock {
+            true => backing.alias_of(map),
+            false => backing.alias(map),
         };
-        let address = u64::try_from(pages.as_mut_ptr().addr()).unwrap_or(0);
+        let address = u64::try_from(mapping.as_mut_ptr().addr()).unwrap_or(0);
         let counts = file.as_ref().is_some_and(|f| FileSystem::of(f).reports_residency);
         let system = file.as_ref().map(FileSystem::of);
-        let system = system.or_else(|| FileSystem::of_path(place.path));
+        let system = system.or_else(|| FileSystem::of_path(path));
         let advises = system.is_none_or(FileSystem::merges_mappings);
-        let file = file.map(|file| (file, place.offset.wrapping_sub(address)));
-        Self { twin, file, counts, advises, is_told: is_told(place) }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn new(_: &Place<'_>) -> Self {
-        Self { twin: None, advises: false, is_told: false }
+        let file = file.map(|file| (file, offset.wrapping_sub(address)));
+        Self {
+            alias,
+            file,
+            counts,
+            advises,
+            is_told: mode.writes_file() || sys::reports_residency_of(path),
+        }
     }
 
     /// Finds the pages that are not in memory; elsewhere than on Linux all may not be.
@@ -207,32 +201,26 @@ impl Array {
     }
 
     /// Tells whether all pages are in memory, or none, if it is easy to tell.
-    #[cfg(target_os = "linux")]
     fn cached(&self, pages: &[Range<usize>]) -> Option<bool> {
         let (file, first) = self.file.as_ref().filter(|_| self.counts)?;
-        let page = u64::try_from(memory::page_size()).ok()?;
+        let page = u64::try_from(sys::page_size()).ok()?;
         let (mut all, mut there) = (0_u64, 0_u64);
         for range in pages {
             let at =
                 |address: usize| u64::try_from(address).unwrap_or(0).wrapping_add(*first);
-            let start = at(memory::page_of(range.start));
+            let start = at(sys::round_down(range.start, sys::page_size()));
             let bytes = start
                 ..start.saturating_add(
                     at(range.end).saturating_sub(start).next_multiple_of(page),
                 );
             all = all.saturating_add(bytes.end.saturating_sub(start).checked_div(page)?);
-            there = there.saturating_add(page_cache::count(file, &bytes).ok()?);
+            there = there.saturating_add(sys::cached_pages(file, &bytes).ok()?);
         }
         match there {
             0 => Some(false),
             there if there == all => Some(true),
             _ => None,
         }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn cached(&self, _: &[Range<usize>]) -> Option<bool> {
-        None
     }
 
     /// Reads pages, and returns those that are to leave the page cache again.
@@ -248,22 +236,22 @@ impl Array {
         // has not many; they are requested, and read without it.
         let lies_together = pages.len() <= 1;
         for range in &missing {
-            let _ = match self.twin.as_ref().filter(|_| lies_together) {
-                Some(twin) => twin.read(range),
-                None => memory::request(range),
+            let _ = match self.alias.as_ref().filter(|_| lies_together) {
+                Some(alias) => alias.read(range),
+                None => sys::request(range),
             };
         }
         // All pages are in memory or on their way: to read ahead of them would be to read
         // what nobody has asked about yet.
-        let is_known = cfg!(target_os = "linux") && cache != PageCache::Keep;
+        let is_known = sys::CONTROLS_PAGE_CACHE && cache != PageCache::Keep;
         let is_known = is_known && self.advises && (self.is_told || !missing.is_empty());
         for range in pages {
             if is_known && lies_together {
-                let _ = memory::advise(range, Advice::Random);
+                let _ = sys::advise(range, Advice::Random);
             }
             // Faults map pages that were in memory faster than this does, but not meanwhile.
             if meanwhile || !missing.is_empty() {
-                let _ = memory::populate(range);
+                let _ = sys::populate(range);
             }
         }
         if cache == PageCache::Keep { Vec::new() } else { missing }
@@ -272,7 +260,7 @@ impl Array {
 
 /// Finds the pages that are not in memory; elsewhere than on Linux all may not be.
 fn absent(pages: &[Range<usize>]) -> Ranges {
-    if !cfg!(target_os = "linux") {
+    if !sys::CONTROLS_PAGE_CACHE {
         return pages.to_vec();
     }
     let mut absent = Vec::new();
@@ -282,30 +270,17 @@ fn absent(pages: &[Range<usize>]) -> Ranges {
                 absent.push(run);
             }
         };
-        let _ = memory::residency(range, note);
+        let _ = sys::residency(range, note);
     }
     absent
 }
 
 /// Finds pieces whose first page is not in memory, which is cheaper by far.
 fn perhaps_absent(pages: &[Range<usize>]) -> Ranges {
-    let pieces = pages.iter().flat_map(|range| memory::windows(range, FOLIO));
+    let pieces = pages.iter().flat_map(|range| sys::pieces(range, FOLIO));
     let is_absent = |piece: &Range<usize>| {
         let first = piece.start..piece.start.saturating_add(1).min(piece.end);
         !absent(std::slice::from_ref(&first)).is_empty()
     };
     pieces.filter(is_absent).collect()
-}
-
-/// Tells whether the kernel tells this process which pages of a file are in memory: if it
-/// owns the file or may write to it.
-#[cfg(target_os = "linux")]
-fn is_told(place: &Place<'_>) -> bool {
-    use rustix::fs::{Access, access, stat};
-
-    let owns = || {
-        stat(place.path)
-            .is_ok_and(|file| file.st_uid == rustix::process::geteuid().as_raw())
-    };
-    place.mode.writes_file() || access(place.path, Access::WRITE_OK).is_ok() || owns()
 }

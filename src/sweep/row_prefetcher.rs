@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use ndarray::Axis;
 
-use crate::array::region::Place;
-use crate::layout::footprint::Span;
+use crate::layout::footprint::Footprint;
+use crate::mapping::Backing;
 
 /// How many rows are requested ahead.
 const ROWS: usize = 128;
@@ -18,9 +18,9 @@ const DOUBT: usize = 7;
 
 /// Requests rows in the order of `indices`.
 #[derive(Clone, Debug)]
-pub(crate) struct Ahead<'a> {
-    place: Place<'a>,
-    span: Span,
+pub(crate) struct RowPrefetcher<'a> {
+    backing: &'a Backing,
+    span: Footprint,
     axis: Axis,
     indices: &'a [usize],
     /// How many have been requested, or found in memory.
@@ -33,16 +33,26 @@ pub(crate) struct Ahead<'a> {
     doubt: usize,
 }
 
-impl<'a> Ahead<'a> {
+impl<'a> RowPrefetcher<'a> {
     pub(crate) fn new(
-        place: Place<'a>,
-        span: Span,
+        backing: &'a Backing,
+        span: Footprint,
         axis: Axis,
         indices: &'a [usize],
     ) -> Self {
         let row = span.part(axis, 0..1).len();
         let rows = BYTES.checked_div(row).unwrap_or(ROWS).clamp(1, ROWS);
-        Self { place, span, axis, indices, reached: 0, rows, skip: 0, trust: 0, doubt: 0 }
+        Self {
+            backing,
+            span,
+            axis,
+            indices,
+            reached: 0,
+            rows,
+            skip: 0,
+            trust: 0,
+            doubt: 0,
+        }
     }
 
     /// Does the same for other rows.
@@ -85,16 +95,16 @@ impl<'a> Ahead<'a> {
 
     /// Begins to read a row unless it is there.
     fn is_in_memory(&self, index: usize) -> bool {
-        let pages = self.place.pages;
+        let mapping = &self.backing.mapping;
         let mut is_in = true;
         for range in self.pages(index) {
             let request = |run, is_here: bool| {
                 if !is_here {
                     is_in = false;
-                    let _ = pages.request(&run);
+                    let _ = mapping.request(&run);
                 }
             };
-            let _ = pages.residency(&range, request);
+            let _ = mapping.residency(&range, request);
         }
         is_in
     }
@@ -102,12 +112,12 @@ impl<'a> Ahead<'a> {
     /// Begins to read what of a row is not there.
     fn request(&self, index: usize) {
         for range in self.pages(index) {
-            let _ = self.place.pages.request(&range);
+            let _ = self.backing.mapping.request(&range);
         }
     }
 
     fn pages(&self, index: usize) -> Vec<Range<usize>> {
         let row = self.span.part(self.axis, index..index.saturating_add(1));
-        self.place.pages.touched(&row)
+        self.backing.mapping.touched(&row)
     }
 }

@@ -147,7 +147,7 @@ impl<'a> Turns<'a> {
     fn read(&mut self, number: usize) -> Turn {
         let (mut turn, order) = self.plan(number);
         let has_next = self.rows.len() > self.rows_of_turn;
-        let places = self.arrays.iter().map(|array| array.place);
+        let places = self.arrays.iter().map(|array| array.backing);
         let is_alone = self.is_alone;
         let reader =
             self.reader.get_or_insert_with(|| Reader::new(places, is_alone && has_next));

@@ -3,11 +3,11 @@
 use ndarray::{ArrayRef, ArrayView, ArrayViewMut, Axis, Dimension};
 
 use crate::array::MmapArray;
-use crate::array::region::Place;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::layout::check_axis;
-use crate::layout::footprint::Span;
+use crate::layout::footprint::Footprint;
+use crate::mapping::Backing;
 
 /// Views that a sweep can divide: of one array, or tuples of up to four.
 pub trait Split: sealed::Sealed + Sized {
@@ -32,7 +32,7 @@ pub trait Sweepable<'a>: sealed::Sealed {
 #[doc(hidden)]
 #[derive(Debug)]
 #[expect(unnameable_types, reason = "only the traits here exchange it")]
-pub struct Whole<'a>(Vec<(Place<'a>, Span, bool)>, Option<(usize, Vec<usize>)>);
+pub struct Whole<'a>(Vec<(&'a Backing, Footprint, bool)>, Option<(usize, Vec<usize>)>);
 
 mod sealed {
     #[expect(unnameable_types, reason = "nobody else is to implement it")]
@@ -43,13 +43,13 @@ impl<'a> Whole<'a> {
     /// Describes one array, whose `axis` is there.
     pub(crate) fn of<A: Element, D: Dimension>(
         view: &ArrayRef<A, D>,
-        place: Place<'a>,
+        backing: &'a Backing,
         axis: Axis,
         writes: bool,
     ) -> Self {
         let shape = view.shape();
         let rows = shape.get(axis.index()).map(|&rows| (rows, shape.to_vec()));
-        Self(vec![(place, Span::of(view), writes)], rows)
+        Self(vec![(backing, Footprint::of(view), writes)], rows)
     }
 
     fn and(mut self, other: Self, axis: Axis) -> Result<Self> {
@@ -67,7 +67,7 @@ impl<'a> Whole<'a> {
     }
 
     /// Returns place, span and whether it is changed of each array, and the number of rows.
-    pub(crate) fn into_parts(self) -> (Vec<(Place<'a>, Span, bool)>, usize) {
+    pub(crate) fn into_parts(self) -> (Vec<(&'a Backing, Footprint, bool)>, usize) {
         (self.0, self.1.map_or(0, |(rows, _)| rows))
     }
 }
@@ -94,7 +94,7 @@ impl<'a, A: Element, D: Dimension> Sweepable<'a> for &'a MmapArray<A, D> {
 
     fn views(self, axis: Axis) -> Result<(Self::Views, Whole<'a>)> {
         check_axis(axis, self.ndim())?;
-        Ok((self.view(), Whole::of(self, self.place(), axis, false)))
+        Ok((self.view(), Whole::of(self, self.backing(), axis, false)))
     }
 }
 
@@ -103,8 +103,8 @@ impl<'a, A: Element, D: Dimension> Sweepable<'a> for &'a mut MmapArray<A, D> {
 
     fn views(self, axis: Axis) -> Result<(Self::Views, Whole<'a>)> {
         check_axis(axis, self.ndim())?;
-        let (view, place) = self.view_and_place()?;
-        let whole = Whole::of(&view, place, axis, true);
+        let (view, backing) = self.view_and_backing()?;
+        let whole = Whole::of(&view, backing, axis, true);
         Ok((view, whole))
     }
 }

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[cfg(not(target_has_atomic = "64"))]
 use std::sync::{Mutex, PoisonError};
 
-/// Where a file ends; 0 if that is not known.
+/// A number that is replaced through a shared reference.
 #[derive(Debug, Default)]
-pub(crate) struct Reach {
+pub(crate) struct SharedU64 {
     #[cfg(target_has_atomic = "64")]
     value: AtomicU64,
     /// Held for no longer than it takes to copy the number.
@@ -16,7 +16,7 @@ pub(crate) struct Reach {
 }
 
 #[cfg(target_has_atomic = "64")]
-impl Reach {
+impl SharedU64 {
     pub(crate) fn load(&self) -> u64 {
         self.value.load(Ordering::Relaxed)
     }
@@ -32,7 +32,7 @@ impl Reach {
 }
 
 #[cfg(not(target_has_atomic = "64"))]
-impl Reach {
+impl SharedU64 {
     pub(crate) fn load(&self) -> u64 {
         *self.value.lock().unwrap_or_else(PoisonError::into_inner)
     }

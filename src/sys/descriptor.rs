@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
 
 /// The lock that a description holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,10 +70,51 @@ pub(crate) fn held(_: &File) -> io::Result<Held> {
 
 /// Returns where the kernel shows a descriptor of this thread, which may have a table of its own.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) fn path_of(file: &File, what: &str) -> String {
+fn path_of(file: &File, what: &str) -> String {
     use std::os::fd::AsRawFd;
 
     format!("/proc/thread-self/{what}/{}", file.as_raw_fd())
+}
+
+/// Creates a file without a name in a folder; `None` if it could not be named later.
+#[cfg(target_os = "linux")]
+pub(crate) fn open_unnamed(folder: &Path) -> io::Result<Option<File>> {
+    use rustix::fs::OFlags;
+    use rustix::io::Errno;
+    use std::os::unix::fs::OpenOptionsExt;
+
+    let flags = OFlags::TMPFILE.bits().cast_signed();
+    let file = File::options().read(true).write(true).custom_flags(flags).open(folder);
+    match file {
+        Ok(file) => {
+            Ok(Some(file).filter(|file| Path::new(&path_of(file, "fd")).exists()))
+        }
+        Err(e) => match Errno::from_io_error(&e) {
+            // The answers of file systems and kernels without such files.
+            Some(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => Ok(None),
+            _ => Err(e),
+        },
+    }
+}
+
+/// Returns `None`: the system has no such files.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn open_unnamed(_: &Path) -> io::Result<Option<File>> {
+    Ok(None)
+}
+
+/// Gives a file without a name a name that no file has.
+#[cfg(target_os = "linux")]
+pub(crate) fn link_unnamed(file: &File, name: &Path) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD, linkat};
+
+    Ok(linkat(CWD, path_of(file, "fd"), CWD, name, AtFlags::SYMLINK_FOLLOW)?)
+}
+
+/// Returns `Unsupported`.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn link_unnamed(_: &File, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Reads `/proc/…/fdinfo/…`, with lines such as `lock: 1: FLOCK  ADVISORY  WRITE 7 00:1:2 0 EOF`.

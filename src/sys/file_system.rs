@@ -5,6 +5,7 @@
 //! [`doc::durability`](crate::doc::durability); a test compares the two.
 
 use std::fs::File;
+use std::io;
 
 /// The guarantees of one file system; `false` is always the safe answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -95,7 +96,6 @@ impl FileSystem {
     /// Returns whether the page cache of a file stays when the file is opened once more.
     ///
     /// A FUSE server says at each opening whether it does, and by default it does not.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn opens_without_loss(&self) -> bool {
         !matches!(self.name, "fuse" | "9p" | "other")
     }
@@ -104,15 +104,22 @@ impl FileSystem {
     ///
     /// Where a file system wants to know of each mapping that ends, the kernel does not, and each
     /// piece counts towards the limit of the process.
-    #[cfg(target_os = "linux")]
     pub(crate) fn merges_mappings(&self) -> bool {
         !matches!(self.name, "fuse" | "9p" | "hugetlbfs")
     }
 
-    /// Returns the guarantees of the file system of an open file: no other system tells.
+    /// Returns what every file system of another system guarantees.
+    ///
+    /// Windows, macOS and BSD keep one cache for mappings and descriptors of a file.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub(crate) fn of(_: &File) -> &'static Self {
-        &Self::UNKNOWN
+        const { &Self { is_coherent: true, ..Self::UNKNOWN } }
+    }
+
+    /// Returns what every file system of another system guarantees.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn of_path(_: &std::path::Path) -> Option<&'static Self> {
+        None
     }
 
     /// Returns whether a file can be made longer without space or zeros written for that.
@@ -131,6 +138,24 @@ impl FileSystem {
             .find_map(|(magic, system)| is_of(*magic).then_some(system))
             .unwrap_or(&Self::UNKNOWN)
     }
+}
+
+/// Returns an error unless the kernel itself guarantees what a file says of its own immutability.
+///
+/// Any user can run the server of a FUSE file system, which can claim fs-verity for files that it
+/// goes on changing. fs-verity counts only where the kernel implements it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn has_trusted_contents(file: &File) -> io::Result<()> {
+    if rustix::fs::fcntl_get_seals(file).is_ok() || FileSystem::of(file).has_verity {
+        return Ok(());
+    }
+    Err(io::Error::other("the file system is none that fs-verity is trusted on"))
+}
+
+/// Leaves the decision to memmap2, which knows only seals.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn has_trusted_contents(_: &File) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -43,7 +43,7 @@ mod allocated {
     use rustix::io::Errno;
 
     use super::{File, FilledHoles, Range, io};
-    use crate::file;
+    use crate::sys;
 
     /// How much is allocated at a time: what a failure leaves is known to this much.
     const PIECE: u64 = 1 << 20;
@@ -140,7 +140,7 @@ mod allocated {
         let mut next = range.start;
         while next < range.end {
             let part = next..next.saturating_add(BLOCK).min(range.end);
-            let read = file::read_at_most(file, &mut found, part.start)?;
+            let read = sys::read_at_most(file, &mut found, part.start)?;
             next = part.end;
             if found.get(..read) == zeros.get(..read) {
                 free.end = part.end;

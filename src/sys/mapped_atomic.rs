@@ -7,9 +7,8 @@ use std::io;
 #[cfg(target_has_atomic = "64")]
 use memmap2::MmapRaw;
 
-use crate::file::allocate;
-#[cfg(target_has_atomic = "64")]
-use crate::{mapping, sys::file_system::FileSystem};
+use crate::sys::file_system::FileSystem;
+use crate::sys::{self, map, space};
 
 /// How many bytes a processor writes in one step wherever this crate runs.
 pub(crate) const WORD: usize = size_of::<u64>();
@@ -19,14 +18,14 @@ pub(crate) const WORD: usize = size_of::<u64>();
 /// Whoever reads the file finds the old bytes or the new ones, never some of each, as far as
 /// the system copies aligned words whole, which those that are known do.
 #[derive(Debug)]
-pub(crate) struct Word {
+pub(crate) struct MappedAtomicU64 {
     /// Mapped when it is first stored to; `Some(None)` if it cannot be.
     #[cfg(target_has_atomic = "64")]
     map: Option<Option<MmapRaw>>,
     at: u64,
 }
 
-impl Word {
+impl MappedAtomicU64 {
     /// Takes the word at the byte `at`, which the file must have.
     pub(crate) fn at(at: u64) -> Self {
         Self {
@@ -51,7 +50,7 @@ impl Word {
             store(map, bytes);
             return Ok(());
         }
-        allocate::write_all_at(file, &bytes, self.at)?;
+        sys::write_all_at(file, &bytes, self.at)?;
         if shows_writes(file) {
             return Ok(());
         }
@@ -71,7 +70,7 @@ impl Word {
         bytes: [u8; WORD],
         _: bool,
     ) -> io::Result<()> {
-        allocate::write_all_at(file, &bytes, self.at)
+        sys::write_all_at(file, &bytes, self.at)
     }
 
     /// Maps the file up to the word.
@@ -92,7 +91,7 @@ pub(crate) fn show(file: &File, at: u64, bytes: &[u8]) -> io::Result<()> {
     }
     let start = usize::try_from(at).map_err(io::Error::other)?;
     let end = start.saturating_add(bytes.len());
-    let map = mapping::map_start(file, u64::try_from(end).map_err(io::Error::other)?)?;
+    let map = map::map_start(file, u64::try_from(end).map_err(io::Error::other)?)?;
     for (at, byte) in (start..end).zip(bytes) {
         // SAFETY: the mapping has `end` bytes, all of which the file has; nobody has a reference
         // to them: headers are read by copying.
@@ -124,19 +123,19 @@ fn map(file: &File, at: u64) -> Option<MmapRaw> {
     if system.stores_in_place {
         // A store needs the space of all blocks of the page, of which some may be holes.
         let start = at.checked_div(PAGE)?.checked_mul(PAGE)?;
-        if !allocate::reserve(file, start, start.saturating_add(PAGE).min(len)).ok()? {
+        if !space::allocate(file, start, start.saturating_add(PAGE).min(len)).ok()? {
             return None;
         }
     } else if system.is_coherent {
         return None;
     }
-    mapping::map_start(file, end).ok()
+    map::map_start(file, end).ok()
 }
 
 /// Tells whether mappings show what a file was given by a write, as far as is known.
 #[cfg(target_has_atomic = "64")]
 fn shows_writes(file: &File) -> bool {
-    !cfg!(target_os = "linux") || FileSystem::of(file).is_coherent
+    FileSystem::of(file).is_coherent
 }
 
 /// Replaces the last word of a mapping.

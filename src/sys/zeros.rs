@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 
-use crate::file;
+use crate::sys;
 
 /// Tells whether a range of a file is a hole: from the first page that begins in it on it was
 /// never written to, and before that it is zeros.
@@ -51,7 +51,7 @@ fn has_zeros(file: &File, bytes: Range<u64>) -> io::Result<bool> {
         let rest = usize::try_from(bytes.end.saturating_sub(at)).unwrap_or(usize::MAX);
         let len = rest.min(buffer.len());
         let piece = buffer.get_mut(..len).unwrap_or_default();
-        let count = file::read_at_most(file, piece, at)?;
+        let count = sys::read_at_most(file, piece, at)?;
         if piece.get(..count) != zeros.get(..count) {
             return Ok(false);
         }
@@ -70,7 +70,7 @@ fn next_data(file: &File, at: u64) -> Option<Option<u64>> {
     use rustix::fs::{SeekFrom, seek};
     use rustix::io::Errno;
 
-    use crate::sys::description;
+    use crate::sys::descriptor;
     use crate::sys::file_system::FileSystem;
 
     // FUSE drops the page cache at each opening.
@@ -78,7 +78,7 @@ fn next_data(file: &File, at: u64) -> Option<Option<u64>> {
         return None;
     }
     // To ask moves the position, which the caller of the crate may use: not that of this file.
-    let file = description::reopen(file, false).ok()?;
+    let file = descriptor::reopen(file, false).ok()?;
     match seek(&file, SeekFrom::Data(at)) {
         Ok(data) => Some(Some(data)),
         Err(Errno::NXIO) => Some(None),

@@ -11,13 +11,13 @@ type Resource = libc::c_int;
 
 /// Returns the largest size of a file that this process may write; `None` if there is no
 /// limit, or it is not known.
-pub(crate) fn file_size() -> Option<u64> {
+pub(crate) fn file_size_limit() -> Option<u64> {
     limit(libc::RLIMIT_FSIZE)
 }
 
 /// Returns how many bytes this process may lock in memory; `None` if there is no limit, or it
 /// is not known.
-pub(crate) fn locked_memory() -> Option<u64> {
+pub(crate) fn locked_memory_limit() -> Option<u64> {
     limit(libc::RLIMIT_MEMLOCK)
 }
 

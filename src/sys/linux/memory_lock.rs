@@ -1,4 +1,4 @@
-//! Whether pages are locked in memory, by whatever call (Linux).
+//! Whether pages are locked in memory, by any call.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
@@ -8,7 +8,7 @@ use std::ops::Range;
 ///
 /// Locking a private mapping copies its pages, so that they look changed.
 pub(crate) fn is_locked(addresses: &Range<usize>) -> io::Result<bool> {
-    if !has_locked()? {
+    if !has_locked_pages()? {
         return Ok(false);
     }
     let mut overlaps = false;
@@ -26,7 +26,7 @@ pub(crate) fn is_locked(addresses: &Range<usize>) -> io::Result<bool> {
 }
 
 /// Returns whether the process has locked pages anywhere.
-pub(crate) fn has_locked() -> io::Result<bool> {
+pub(crate) fn has_locked_pages() -> io::Result<bool> {
     let status = fs::read_to_string("/proc/self/status")?;
     let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:"));
     let locked = locked.and_then(|locked| locked.split_ascii_whitespace().next());

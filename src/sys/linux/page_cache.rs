@@ -1,4 +1,4 @@
-//! The page cache of a file: how much is in it, and taking that out (Linux).
+//! The page cache of a file: counting pages and evicting them.
 #![expect(unsafe_code, reason = "no crate in use makes this system call")]
 
 use std::fs::File;
@@ -7,7 +7,7 @@ use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 
-use crate::sys::memory::page_size;
+use crate::sys::{page_size, round_down, round_up};
 
 /// The number of `cachestat`.
 ///
@@ -31,7 +31,7 @@ const CACHESTAT: libc::c_long = -1;
 
 /// `struct cachestat_range`
 #[repr(C)]
-struct Asked {
+struct CachestatRange {
     start: u64,
     len: u64,
 }
@@ -39,7 +39,7 @@ struct Asked {
 /// `struct cachestat`
 #[repr(C)]
 #[derive(Default)]
-struct Answer {
+struct Cachestat {
     cached: u64,
     dirty: u64,
     in_writeback: u64,
@@ -47,34 +47,34 @@ struct Answer {
     recently_evicted: u64,
 }
 
-/// Counts the pages of some bytes of a file that are in the page cache.
+/// Counts the cached pages of some bytes of a file.
 ///
-/// An error in kernels before 6.5, and if the file is neither open for writing nor the
-/// caller's own.
-pub(crate) fn count(file: &File, bytes: &Range<u64>) -> io::Result<u64> {
-    let asked = Asked { start: bytes.start, len: bytes.end.saturating_sub(bytes.start) };
-    let mut answer = Answer::default();
-    if asked.len == 0 {
-        // To the kernel, no length means to the end of the file.
+/// Fails in kernels before 6.5, and if the file is neither open for writing nor owned by the caller.
+pub(crate) fn cached_pages(file: &File, bytes: &Range<u64>) -> io::Result<u64> {
+    let len = bytes.end.saturating_sub(bytes.start);
+    if len == 0 {
+        // The kernel takes a length of 0 as "to the end of the file".
         return Ok(0);
     }
+    let range = CachestatRange { start: bytes.start, len };
+    let mut counts = Cachestat::default();
     let fd = file.as_raw_fd();
     // SAFETY: the descriptor is open, and both structs are those of the kernel.
     let failed =
-        unsafe { libc::syscall(CACHESTAT, fd, &raw const asked, &raw mut answer, 0) };
-    if failed != 0 { Err(io::Error::last_os_error()) } else { Ok(answer.cached) }
+        unsafe { libc::syscall(CACHESTAT, fd, &raw const range, &raw mut counts, 0) };
+    if failed != 0 { Err(io::Error::last_os_error()) } else { Ok(counts.cached) }
 }
 
-/// Takes the pages of some bytes, written and not mapped, out of the page cache.
+/// Evicts pages of some bytes from the page cache that are written and not mapped.
 ///
-/// The first and the last page too, if only a part of them is meant.
-pub(crate) fn forget(file: &File, bytes: &Range<u64>) -> io::Result<()> {
-    let page = u64::try_from(page_size()).map_err(io::Error::other)?;
-    let start = bytes.start.saturating_sub(bytes.start.checked_rem(page).unwrap_or(0));
-    let end = bytes.end.checked_next_multiple_of(page).unwrap_or(u64::MAX);
-    let len = NonZeroU64::new(end.saturating_sub(start));
+/// Evicts the first and the last page as a whole.
+pub(crate) fn drop_cached(file: &File, bytes: &Range<u64>) -> io::Result<()> {
     if bytes.is_empty() {
         return Ok(());
     }
+    let page = u64::try_from(page_size()).map_err(io::Error::other)?;
+    let start = round_down(bytes.start, page);
+    let end = round_up(bytes.end, page).unwrap_or(u64::MAX);
+    let len = NonZeroU64::new(end.saturating_sub(start));
     Ok(rustix::fs::fadvise(file, start, len, rustix::fs::Advice::DontNeed)?)
 }

@@ -1,4 +1,4 @@
-//! Which pages of a private mapping are changed, as `/proc/self/pagemap` tells (Linux).
+//! Which pages of a private mapping have changed (`/proc/self/pagemap`).
 
 use std::fs::File;
 use std::io;
@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 
-use crate::sys::memory::page_size;
+use crate::sys::page_size;
 
 /// The page is in memory.
 const PRESENT: u64 = 1 << 63;
@@ -18,12 +18,12 @@ const SWAPPED: u64 = 1 << 62;
 const BATCH: usize = 8192;
 
 /// Returns the addresses of pages that are in the page table and the file's own.
-pub(crate) fn unchanged(addresses: Range<usize>) -> io::Result<Vec<Range<usize>>> {
+pub(crate) fn unchanged_pages(addresses: Range<usize>) -> io::Result<Vec<Range<usize>>> {
     pages(addresses, |entry| entry & (PRESENT | OF_FILE) == PRESENT | OF_FILE)
 }
 
 /// Returns the addresses of pages that are private copies.
-pub(crate) fn changed(addresses: Range<usize>) -> io::Result<Vec<Range<usize>>> {
+pub(crate) fn private_pages(addresses: Range<usize>) -> io::Result<Vec<Range<usize>>> {
     pages(addresses, is_private)
 }
 

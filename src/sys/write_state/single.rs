@@ -40,6 +40,11 @@ impl WriteState {
         })
     }
 
+    /// Makes a call: no other process shares the state.
+    pub(crate) fn between<T>(&self, call: impl FnOnce() -> T) -> T {
+        call()
+    }
+
     /// Makes each later write fail.
     pub(crate) fn note(&self, _: &io::Error) {
         self.has_failed.store(true, Ordering::Relaxed);

@@ -1,0 +1,164 @@
+//! Preallocation for a growing array: the file is extended, synced and truncated.
+
+use std::io;
+
+use super::Backing;
+use crate::error::{Error, Result};
+use crate::file::allocate;
+use crate::file::preallocation::Preallocation;
+use crate::sys;
+use crate::sys::file_system::FileSystem;
+use crate::sys::process::generation;
+
+impl Backing {
+    /// Extends the file, also on disk, so that the array can grow from byte `from` to byte `end`.
+    ///
+    /// A header may count the new rows at any time after that: the rows lie within the file whether
+    /// or not they reach the disk before the header. Except for the mark at its end, the extension
+    /// takes no space.
+    ///
+    /// After an error the file ends with its array.
+    pub(crate) fn extend_ahead(&mut self, from: u64, end: u64) -> Result<()> {
+        if self.preallocation.limit().is_some_and(|limit| end <= limit) {
+            return Ok(());
+        }
+        let Some(file) = &self.file else { return Err(self.unsupported()) };
+        let mut refused = Ok(());
+        for len in Preallocation::lengths(FileSystem::of(file), end) {
+            refused = self.extend_to(from, len);
+            match &refused {
+                // A shorter extension may find room.
+                Err(Error::NoSpace { .. }) => {}
+                Err(Error::Io { source, .. })
+                    if source.kind() == io::ErrorKind::FileTooLarge => {}
+                _ => break,
+            }
+        }
+        refused
+    }
+
+    /// Extends the file by no more than the mark, so that the array can end at byte `end`.
+    pub(crate) fn extend_exactly(&mut self, from: u64, end: u64) -> Result<()> {
+        if self.preallocation.limit().is_some_and(|limit| end <= limit) {
+            return Ok(());
+        }
+        self.extend_to(from, Preallocation::shortest(end))
+    }
+
+    /// Returns whether the file could be extended; an error if it could not be synced, which is
+    /// final.
+    pub(crate) fn could_extend(
+        &mut self,
+        extend: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<bool> {
+        match extend(self) {
+            Err(error) if self.has_failed() => Err(error),
+            extended => Ok(extended.is_ok()),
+        }
+    }
+
+    /// Extends the file to `len` bytes, also on disk, with the mark at its end.
+    fn extend_to(&mut self, from: u64, len: u64) -> Result<()> {
+        if !sys::EXTENDS_MAPPED_FILES {
+            return Err(self.unsupported());
+        }
+        let Some(file) = &self.file else { return Ok(()) };
+        let refused = |e| allocate::refusal("extend", len, &self.path)(e);
+        let extended = self.preallocation.extend(file, from, len).map_err(refused)?;
+        let synced = extended.map_err(refused).and_then(|()| self.sync_data());
+        if synced.is_err() {
+            // The first error is the one to report.
+            let _ = self.truncate();
+        }
+        synced
+    }
+
+    fn unsupported(&self) -> Error {
+        self.io("extend")(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Makes the file end with the array, whichever process has extended it.
+    pub(crate) fn truncate(&mut self) -> io::Result<()> {
+        self.preallocation.set_owner(generation());
+        self.file.as_ref().map_or(Ok(()), |file| {
+            self.preallocation.truncate(file, |write| self.note_loss(write))
+        })
+    }
+
+    /// Allocates blocks up to byte `end` and half as much more as the array has, for stores.
+    ///
+    /// Later stores find their space whatever else fills the disk. The file is long enough.
+    pub(crate) fn allocate_ahead(&mut self, end: u64) -> io::Result<()> {
+        if self.preallocation.holds(end) {
+            return Ok(());
+        }
+        let system = self.file_system();
+        match &self.file {
+            Some(file) => self.preallocation.allocate(file, system, end),
+            None => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Returns what the file system of the file guarantees.
+    pub(crate) fn file_system(&mut self) -> &'static FileSystem {
+        self.preallocation.file_system(self.file.as_ref())
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    use crate::file::FileSnapshot;
+    use crate::file::mark::MARK_LEN;
+    use crate::file::mark::is_left_over;
+    use crate::mapping::Mapping;
+    use crate::mode::Mode;
+
+    #[test]
+    fn the_file_is_as_long_as_was_made_known_until_it_is_cut() {
+        let file = tempfile::tempfile().unwrap();
+        let snapshot = FileSnapshot::of(&file.metadata().unwrap());
+        let kept = file.try_clone().unwrap();
+        let mut backing = Backing::new(
+            Mapping::of_file(None),
+            Some(kept),
+            Mode::ReadWrite,
+            0,
+            Path::new(""),
+            snapshot,
+        );
+        let len = || file.metadata().unwrap().len();
+        let mut lengths = Vec::new();
+        let mut from = 0;
+        for end in (1..40_u64).map(|half| half << 19) {
+            backing.extend_ahead(from, end).unwrap();
+            let stores = backing.allocate_ahead(end).is_ok();
+            assert_eq!(backing.preallocation.holds(end), stores);
+            assert_eq!(backing.preallocation.file_len(), Some(len()), "up to {end}");
+            assert!(is_left_over(&file, end, len()).unwrap());
+            backing.preallocation.set_end(end);
+            lengths.push(len());
+            from = end;
+        }
+        lengths.dedup();
+        assert!(lengths.len() > 2, "{lengths:?}");
+        // Marks that were passed are zeros again.
+        for old_len in lengths.iter().rev().skip(1) {
+            let mut old = vec![1; usize::try_from(MARK_LEN).unwrap()];
+            sys::read_at_most(&file, &mut old, old_len.saturating_sub(MARK_LEN)).unwrap();
+            assert!(old.iter().all(|byte| *byte == 0), "{old_len}");
+        }
+        backing.truncate().unwrap();
+        assert_eq!((len(), backing.preallocation.file_len()), (from, None));
+        backing.extend_exactly(from, from + 1).unwrap();
+        assert_eq!(len(), from + 1 + MARK_LEN);
+        backing.preallocation.set_end(from + 1);
+        backing.extend_exactly(from + 1, from + 9).unwrap();
+        assert!(is_left_over(&file, from + 9, len()).unwrap(), "marks overlap");
+        drop(backing);
+        assert_eq!(len(), from + 1, "also when dropped");
+    }
+}

@@ -1,0 +1,197 @@
+//! The functions that map `.npy` files; each forwards the contract of a mapping to its caller.
+#![expect(unsafe_code, reason = "mapping a file is unsafe")]
+
+use std::path::Path;
+
+use ndarray::{Dimension, StrideShape};
+
+use super::element::NpyElement;
+use super::header::Header;
+use super::options::{Found, write_header};
+use super::{DynArray, Options};
+use crate::array::MmapArray;
+use crate::error::Result;
+use crate::mode::Mode;
+use crate::open::draft::Draft;
+#[cfg(doc)]
+use crate::{Error, MapOptions, NpyError};
+
+/// Maps the array of a `.npy` file.
+///
+/// # Safety
+///
+/// The same as for [`MapOptions::open`]: [the contract of a
+/// mapping](crate#the-contract-of-a-mapping).
+///
+/// # Errors
+///
+/// - [`Error::Npy`] if the file is not a `.npy` file, or has other elements or another number of
+///   axes.
+/// - [`Error::UnsupportedMode`] in modes `w+` and `x+` (use [`create`]).
+/// - [`Error::Misaligned`] if the elements begin at an unaligned offset, where some writers put
+///   them. [`Le`](crate::Le) and [`Be`](crate::Be) map elements at any offset. [`load`] copies
+///   them.
+/// - The errors of [`MapOptions::open`].
+pub unsafe fn open<A: NpyElement, D: Dimension>(
+    path: impl AsRef<Path>,
+    mode: Mode,
+) -> Result<MmapArray<A, D>> {
+    // SAFETY: the caller keeps the contract for the file.
+    unsafe { Options::new(mode).open(path) }
+}
+
+/// Creates a `.npy` file of zeros, or replaces a file, and maps its array.
+///
+/// The array is in C order, or in Fortran order if `shape` ends in `.f()`.
+///
+/// # Safety
+///
+/// The same as for [`MapOptions::open`]: [the contract of a
+/// mapping](crate#the-contract-of-a-mapping).
+///
+/// # Errors
+///
+/// - [`NpyError::Unwritable`] for arrays that NumPy does not support.
+/// - [`Error::NoSpace`] and [`Error::Io`] if the header cannot be written. A file that was to be
+///   replaced is then lost, which can happen only where its space is not reserved.
+/// - The errors of [`MapOptions::open`] in mode `w+`.
+pub unsafe fn create<A: NpyElement, D: Dimension>(
+    path: impl AsRef<Path>,
+    shape: impl Into<StrideShape<D>>,
+) -> Result<MmapArray<A, D>> {
+    // SAFETY: the caller keeps the contract for the file.
+    unsafe { Options::new(Mode::Create).create(path, shape) }
+}
+
+/// Creates a `.npy` file of zeros that replaces `path` when it is published; see [`Draft`].
+///
+/// # Errors
+///
+/// The errors of [`Options::draft`].
+///
+/// # Examples
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("model.npy");
+/// use ndarray::Ix2;
+/// use ndarray_memmap::npy;
+///
+/// let mut draft = npy::draft::<f32, _>(&path, (100, 8))?;
+/// draft.view_mut()?.fill(0.5);
+/// draft.publish()?;
+/// assert_eq!(npy::load::<f32, Ix2>(&path)?.sum(), 400.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn draft<A: NpyElement, D: Dimension>(
+    path: impl AsRef<Path>,
+    shape: impl Into<StrideShape<D>>,
+) -> Result<Draft<A, D>> {
+    Options::new(Mode::Create).draft(path, shape)
+}
+
+/// Reads the array of a `.npy` file into memory and returns the same handle over the copy.
+///
+/// # Errors
+///
+/// The errors of [`open`], except [`Error::Misaligned`].
+pub fn load<A: NpyElement, D: Dimension>(
+    path: impl AsRef<Path>,
+) -> Result<MmapArray<A, D>> {
+    Options::new(Mode::ReadOnly).load(path)
+}
+
+impl Options {
+    /// Maps the array of a `.npy` file.
+    ///
+    /// # Safety
+    ///
+    /// The same as for [`open`](super::open).
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`open`](super::open).
+    pub unsafe fn open<A: NpyElement, D: Dimension>(
+        &self,
+        path: impl AsRef<Path>,
+    ) -> Result<MmapArray<A, D>> {
+        // SAFETY: the caller keeps the contract for the file.
+        unsafe { OpenedFile::new(self, path.as_ref())? }.map()
+    }
+
+    /// Creates a `.npy` file of zeros, in mode `w+` or `x+`, and maps its array.
+    ///
+    /// # Safety
+    ///
+    /// The same as for [`open`](super::open).
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`create`](super::create).
+    pub unsafe fn create<A: NpyElement, D: Dimension>(
+        &self,
+        path: impl AsRef<Path>,
+        shape: impl Into<StrideShape<D>>,
+    ) -> Result<MmapArray<A, D>> {
+        let (options, header, bytes) = self.options_to_create::<A, D>(shape.into())?;
+        // SAFETY: the caller keeps the contract for the file.
+        let array = unsafe { options.open_then(path.as_ref(), write_header(&bytes)) };
+        let mut array = array?;
+        let start = array.offset();
+        array.backing_mut().preallocation.note_header_change(start);
+        array.set_row_count(self.row_count(header));
+        Ok(array)
+    }
+}
+
+impl DynArray {
+    /// Maps the array of a `.npy` file of numbers or `bool`.
+    ///
+    /// # Safety
+    ///
+    /// The same as for [`open`](crate::npy::open).
+    ///
+    /// # Errors
+    ///
+    /// - The errors of [`open`](crate::npy::open).
+    /// - [`NpyError::ElementType`] for records, strings and times, and for number types of
+    ///   features that are not enabled.
+    #[inline]
+    pub unsafe fn open(path: impl AsRef<Path>, mode: Mode) -> Result<Self> {
+        // SAFETY: the caller keeps the contract for the file.
+        Self::map(&unsafe { OpenedFile::new(&Options::new(mode), path.as_ref())? })
+    }
+}
+
+/// An open file with its header, for which the caller keeps the contract of a mapping.
+pub(super) struct OpenedFile<'a> {
+    options: Options,
+    path: &'a Path,
+    found: Found,
+}
+
+impl<'a> OpenedFile<'a> {
+    /// Opens a file and reads its header.
+    ///
+    /// # Safety
+    ///
+    /// The condition of [`open`], for every array that is mapped from it.
+    unsafe fn new(options: &Options, path: &'a Path) -> Result<Self> {
+        let found = options.read_header(path)?;
+        Ok(Self { options: options.clone(), path, found })
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        &self.found.header
+    }
+
+    /// Maps the array.
+    pub(super) fn map<A: NpyElement, D: Dimension>(&self) -> Result<MmapArray<A, D>> {
+        let Found { file, len, header, shown } = &self.found;
+        let options = self.options.options_for::<A, D>(shown)?;
+        // SAFETY: the caller of `new` keeps the contract for the file.
+        let mut array = unsafe { options.map_sized(file, *len, self.path)? };
+        array.set_row_count(self.options.row_count(header.clone()));
+        Ok(array)
+    }
+}

@@ -1,0 +1,88 @@
+//! Mappings of files and of anonymous memory.
+#![expect(unsafe_code, reason = "memmap2's private mappings are unsafe to make")]
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+
+use memmap2::{MmapMut, MmapOptions, MmapRaw};
+
+use super::{EXTENDS_MAPPED_FILES, advise, refuses_shared_mapping, whole_pages};
+use crate::mode::{Advice, Mode};
+
+/// Maps `len` bytes of a file from `offset` on; those beyond its end must not be touched.
+///
+/// More are mapped where pages can be unmapped only as a whole.
+pub(crate) fn map(
+    file: &File,
+    offset: u64,
+    len: usize,
+    mode: Mode,
+) -> io::Result<MmapRaw> {
+    let mut options = MmapOptions::new();
+    let len = whole_pages(file, offset, len)?;
+    // Or a private mapping larger than memory and swap would be refused.
+    options.offset(offset).len(len).no_reserve_swap();
+    match mode {
+        Mode::ReadOnly => match options.map_raw_read_only(file) {
+            Err(e) if refuses_shared_mapping(&e) => {
+                // SAFETY: turned into a `MmapRaw`, which makes no reference to the bytes.
+                unsafe { options.map_copy_read_only(file) }.map(MmapRaw::from)
+            }
+            mapped => mapped,
+        },
+        Mode::CopyOnWrite => {
+            // SAFETY: turned into a `MmapRaw`, which makes no reference to the bytes.
+            unsafe { options.map_copy(file) }.map(MmapRaw::from)
+        }
+        Mode::ReadWrite | Mode::Create | Mode::CreateNew => options.map_raw(file),
+    }
+}
+
+/// Makes sure that a file system can map a file to write, before the file is changed.
+///
+/// Some cannot, such as FUSE with direct I/O: they have the mapping of mode `c` alone.
+pub(crate) fn check_shared(file: &File) -> io::Result<()> {
+    // Windows would extend the file.
+    if EXTENDS_MAPPED_FILES { map(file, 0, 1, Mode::ReadWrite).map(drop) } else { Ok(()) }
+}
+
+/// Tells the kernel how all pages of a mapping will be used.
+pub(crate) fn advise_all(map: &MmapRaw, advice: Advice) {
+    if advice != Advice::Normal {
+        // Advice changes speed only.
+        let _ = advise(&addresses(map), advice);
+    }
+}
+
+/// Returns the addresses of the bytes of a mapping.
+pub(crate) fn addresses(map: &MmapRaw) -> Range<usize> {
+    let start = map.as_mut_ptr().addr();
+    start..start.saturating_add(map.len())
+}
+
+/// Maps the first `len` bytes of a file for writing.
+pub(crate) fn map_start(file: &File, len: u64) -> io::Result<MmapRaw> {
+    let len = usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    map(file, 0, len, Mode::ReadWrite)
+}
+
+/// Writes zeros over all bytes of a new shared mapping whose space is reserved.
+///
+/// Not by `write`, which appends or asks for aligned buffers if the file was opened so.
+pub(crate) fn zero(map: &MmapRaw) -> io::Result<()> {
+    // SAFETY: the mapping has `len` writable bytes, within the file and with space on its
+    // disk; it is new, so that no reference into it exists.
+    unsafe { map.as_mut_ptr().write_bytes(0, map.len()) };
+    map.flush()
+}
+
+/// Asks for `len` bytes of memory that belong to no file, in huge pages where there are.
+pub(crate) fn memory(len: usize) -> io::Result<MmapMut> {
+    let memory = MmapOptions::new().len(len).map_anon()?;
+    let start = memory.as_ptr().addr();
+    let addresses = start..start.saturating_add(memory.len());
+    // Advice changes speed only.
+    let _ = advise(&addresses, Advice::HugePage);
+    Ok(memory)
+}

@@ -1,0 +1,158 @@
+//! The blocks of a file on its disk: allocating and freeing them.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+
+/// Frees the blocks of a range, where the file system does that.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn punch_hole(file: &File, bytes: Range<u64>) {
+    use rustix::fs::{FallocateFlags, fallocate};
+
+    let len = bytes.end.saturating_sub(bytes.start);
+    let punch = FallocateFlags::PUNCH_HOLE.union(FallocateFlags::KEEP_SIZE);
+    if len > 0 {
+        // What stays allocated is free again when the file is truncated.
+        let _ = rustix::io::retry_on_intr(|| fallocate(file, punch, bytes.start, len));
+    }
+}
+
+/// Leaves that to the next truncation.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn punch_hole(_: &File, _: Range<u64>) {}
+
+/// Allocates the blocks of `from..end`; false if the file system does not do that.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+pub(crate) fn allocate(file: &File, from: u64, end: u64) -> io::Result<bool> {
+    use rustix::fs::FallocateFlags;
+    use rustix::io::Errno;
+
+    let Some(len) = end.checked_sub(from).filter(|len| *len > 0) else {
+        return Ok(false);
+    };
+    check_space(file, from, end)?;
+    match fallocate_pieces(file, FallocateFlags::empty(), from, len) {
+        Ok(()) => Ok(true),
+        // A sandbox that refuses the call, or a seal, which then refuses the length too.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM) => Ok(false),
+        // FreeBSD's answer for ZFS.
+        Err(Errno::INVAL) if cfg!(target_os = "freebsd") => Ok(false),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Allocates blocks, in ever smaller pieces if signals interrupt that.
+///
+/// Kernels before 6.11 give up what they have allocated in memory at each signal, so that a
+/// profiler's would keep them from ever allocating much.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn fallocate_pieces(
+    file: &File,
+    flags: rustix::fs::FallocateFlags,
+    from: u64,
+    len: u64,
+) -> rustix::io::Result<()> {
+    const SMALLEST: u64 = 1 << 16;
+
+    let (mut at, mut rest, mut piece) = (from, len, len);
+    while rest > 0 {
+        match rustix::fs::fallocate(file, flags, at, piece) {
+            Ok(()) => {
+                at = at.saturating_add(piece);
+                rest = rest.saturating_sub(piece);
+            }
+            Err(rustix::io::Errno::INTR) => piece = (piece / 2).max(SMALLEST),
+            Err(e) => return Err(e),
+        }
+        piece = piece.min(rest);
+    }
+    Ok(())
+}
+
+/// Refuses to fill the holes of a file if there is no room for them.
+///
+/// A reservation that fails in the middle of a file keeps the blocks it has got.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn check_space(file: &File, from: u64, end: u64) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+
+    let metadata = file.metadata()?;
+    if from >= metadata.len() {
+        return Ok(());
+    }
+    let held = metadata.blocks().saturating_mul(512);
+    // What is not known is found out by the reservation.
+    let Ok(disk) = rustix::fs::fstatvfs(file) else { return Ok(()) };
+    let free = disk.f_bfree.saturating_mul(disk.f_frsize);
+    if disk.f_blocks > 0 && end.saturating_sub(held) > free {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    Ok(())
+}
+
+/// Leaves it to `set_len`, which allocates on NTFS and does not on APFS.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+pub(crate) fn allocate(_: &File, _: u64, _: u64) -> io::Result<bool> {
+    Ok(false)
+}
+
+/// Reserves space for holes in a range of the file, where the file system does that.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn fill_holes(file: &File, bytes: Range<u64>) -> io::Result<()> {
+    use rustix::fs::FallocateFlags;
+    use rustix::io::Errno;
+
+    let len = bytes.end.saturating_sub(bytes.start);
+    let keep = FallocateFlags::KEEP_SIZE;
+    match fallocate_pieces(file, keep, bytes.start, len) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM) => Ok(()),
+        filled => Ok(filled?),
+    }
+}
+
+/// Leaves that to the writes.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn fill_holes(_: &File, _: Range<u64>) -> io::Result<()> {
+    Ok(())
+}
+
+/// Has the file system turn the first `len` bytes to zeros, if it knows how.
+///
+/// Whole blocks, also beyond the end of the file: a part of one would be written, and
+/// btrfs would want another block for each store into it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn zero_start(file: &File, len: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+
+    let len = len.checked_next_multiple_of(1 << 16).unwrap_or(len);
+    let zero = FallocateFlags::ZERO_RANGE.union(FallocateFlags::KEEP_SIZE);
+    Ok(rustix::io::retry_on_intr(|| fallocate(file, zero, 0, len))?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn zero_start(_: &File, _: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Refuses to change the length of a file in memory that is sealed against it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn check_seals(file: &File, shrinks: bool, grows: bool) -> io::Result<()> {
+    use rustix::fs::{SealFlags, fcntl_get_seals};
+
+    let seals = fcntl_get_seals(file).unwrap_or(SealFlags::empty());
+    let shrink = shrinks && seals.contains(SealFlags::SHRINK);
+    if shrink || grows && seals.contains(SealFlags::GROW) {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    Ok(())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn check_seals(_: &File, _: bool, _: bool) -> io::Result<()> {
+    Ok(())
+}
+
+/// Returns whether an error means that the disk, or the quota of the user, is full.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
