@@ -7,8 +7,7 @@ use std::io;
 use std::ops::Range;
 
 use super::Mapping;
-use crate::file;
-use crate::sys;
+use crate::{file, sys};
 
 impl Mapping {
     /// Returns the ranges of bytes whose pages are private copies.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::dtype::{DType, Field, KINDS, Kind, Order, Scalar, UNITS, Unit};
-use super::parser::{Literal, Reader, repr};
+use super::parser::{Cursor, Literal, repr};
 use crate::error::npy::NpyError;
 use crate::error::{Error, Result};
 
@@ -12,7 +12,7 @@ const DEPTH: usize = 16;
 
 impl DType {
     /// Reads the value of `descr`, which is known to be a well-formed literal.
-    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self> {
+    pub(crate) fn read(reader: &mut Cursor<'_>) -> Result<Self> {
         let at = reader.at();
         let dtype = read_nested(reader, 0).map_err(|e| match e {
             Error::Npy(NpyError::Syntax { at, .. }) => {
@@ -35,7 +35,7 @@ impl std::str::FromStr for DType {
     fn from_str(text: &str) -> Result<Self> {
         let quoted = repr(text);
         let text = if text.starts_with('[') { text } else { &quoted };
-        let mut reader = Reader::new(text, false);
+        let mut reader = Cursor::new(text, false);
         reader.clone().literal()?;
         let dtype = Self::read(&mut reader)?;
         if reader.is_at_end() {
@@ -46,7 +46,7 @@ impl std::str::FromStr for DType {
 }
 
 /// Reads a tuple of lengths.
-pub(crate) fn read_shape(reader: &mut Reader<'_>) -> Result<Vec<usize>> {
+pub(crate) fn read_shape(reader: &mut Cursor<'_>) -> Result<Vec<usize>> {
     let at = reader.at();
     let mut shape = Vec::new();
     if !reader.take(b'(') {
@@ -81,7 +81,7 @@ pub(crate) fn read_shape(reader: &mut Reader<'_>) -> Result<Vec<usize>> {
     Ok(shape)
 }
 
-fn read_nested(reader: &mut Reader<'_>, depth: usize) -> Result<DType> {
+fn read_nested(reader: &mut Cursor<'_>, depth: usize) -> Result<DType> {
     let at = reader.at();
     if reader.peek() != b'[' {
         return match reader.literal()? {
@@ -140,7 +140,7 @@ fn padding(field: &Field) -> Option<usize> {
 }
 
 /// Reads `('name', type)` or `('name', type, shape)`; the name may be `('title', 'name')`.
-fn read_field(reader: &mut Reader<'_>, depth: usize) -> Result<Field> {
+fn read_field(reader: &mut Cursor<'_>, depth: usize) -> Result<Field> {
     let at = reader.at();
     let tuple = |at| fault(at, "a field is not a tuple of name and type");
     if !reader.take(b'(') {
@@ -180,7 +180,7 @@ fn read_field(reader: &mut Reader<'_>, depth: usize) -> Result<Field> {
     Ok(Field { name, title, dtype })
 }
 
-fn read_name(reader: &mut Reader<'_>) -> Result<String> {
+fn read_name(reader: &mut Cursor<'_>) -> Result<String> {
     let at = reader.at();
     match reader.literal()? {
         Literal::Text(name) => Ok(name.into_owned()),

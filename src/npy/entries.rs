@@ -1,19 +1,19 @@
 //! The positions of the entries in a header's dictionary; knows nothing of the values' meaning.
 
-use super::parser::{Literal, Reader};
+use super::parser::{Cursor, Literal};
 use crate::error::npy::NpyError;
 use crate::error::{Error, Result};
 
 /// Readers at the starts of the header's values; every value is a well-formed literal.
 pub(super) struct Entries<'t> {
-    pub(super) descr: Reader<'t>,
-    pub(super) fortran_order: Reader<'t>,
-    pub(super) shape: Reader<'t>,
+    pub(super) descr: Cursor<'t>,
+    pub(super) fortran_order: Cursor<'t>,
+    pub(super) shape: Cursor<'t>,
 }
 
 impl<'t> Entries<'t> {
     /// Finds the entries in a text, which must be a dictionary of exactly these keys.
-    pub(super) fn read(mut reader: Reader<'t>) -> Result<Self> {
+    pub(super) fn read(mut reader: Cursor<'t>) -> Result<Self> {
         let whole = reader.clone();
         let mut brackets: usize = 0;
         while reader.take(b'(') {
@@ -41,9 +41,9 @@ impl<'t> Entries<'t> {
 /// The entries that have been found.
 #[derive(Default)]
 struct Found<'t> {
-    descr: Option<Reader<'t>>,
-    fortran_order: Option<Reader<'t>>,
-    shape: Option<Reader<'t>>,
+    descr: Option<Cursor<'t>>,
+    fortran_order: Option<Cursor<'t>>,
+    shape: Option<Cursor<'t>>,
     /// Whether the dictionary has an unknown key.
     unknown: bool,
     /// The position of a repeated key.
@@ -52,7 +52,7 @@ struct Found<'t> {
 
 impl<'t> Found<'t> {
     /// Reads up to the closing brace; returns `None` if the braces enclose a set.
-    fn read(reader: &mut Reader<'t>) -> Result<Option<Self>> {
+    fn read(reader: &mut Cursor<'t>) -> Result<Option<Self>> {
         let mut found = Self::default();
         let mut has_values = None;
         while !reader.take(b'}') {
@@ -75,7 +75,7 @@ impl<'t> Found<'t> {
         Ok((has_values != Some(false)).then_some(found))
     }
 
-    fn insert(&mut self, key: &Literal<'_>, at: usize, value: Reader<'t>) {
+    fn insert(&mut self, key: &Literal<'_>, at: usize, value: Cursor<'t>) {
         let slot = match key {
             Literal::Text(key) if key == "descr" => &mut self.descr,
             Literal::Text(key) if key == "fortran_order" => &mut self.fortran_order,
@@ -105,7 +105,7 @@ impl<'t> Found<'t> {
 }
 
 /// Returns the error for a header that is not a dictionary: another literal, or no literal at all.
-fn no_dictionary(mut reader: Reader<'_>) -> Error {
+fn no_dictionary(mut reader: Cursor<'_>) -> Error {
     loop {
         if let Err(e) = reader.literal() {
             return e.into();

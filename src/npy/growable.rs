@@ -9,10 +9,9 @@ use super::header::{self, Header};
 use super::row_count::HeaderCount;
 use crate::array::row_count::RowHeader;
 use crate::error::{Error, Result};
-use crate::file;
 use crate::mode::Mode;
 use crate::open::options::MapOptions;
-use crate::sys;
+use crate::{file, sys};
 
 /// The number of bytes that are copied at a time.
 const PIECE: usize = 8 << 20;

@@ -8,13 +8,12 @@ use std::path::Path;
 use super::descr::read_shape;
 use super::dtype::DType;
 use super::entries::Entries;
-use super::parser::{Literal, Reader};
+use super::parser::{Cursor, Literal};
 use super::version::Version;
 use crate::error::npy::NpyError;
 use crate::error::{Error, Result};
-use crate::file;
 use crate::layout::slowest;
-use crate::sys;
+use crate::{file, sys};
 
 pub(crate) const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// The largest header that is read by default; NumPy's limit.
@@ -312,7 +311,7 @@ fn decode(bytes: &[u8], version: Version) -> Result<Cow<'_, str>> {
 
 /// Reads the whole text, then the values, so that errors come in the same order as in NumPy.
 fn parse_dictionary(text: &str, version: Version) -> Result<Header> {
-    let reader = Reader::new(text, version < Version::V3);
+    let reader = Cursor::new(text, version < Version::V3);
     let Entries { mut descr, mut fortran_order, mut shape } = Entries::read(reader)?;
     let shape = match read_shape(&mut shape) {
         Err(e @ Error::Npy(NpyError::Shape { .. })) => return Err(e),

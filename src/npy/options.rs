@@ -15,12 +15,11 @@ use crate::array::MmapArray;
 use crate::array::row_count::RowCount;
 use crate::error::npy::NpyError;
 use crate::error::{Error, Result};
-use crate::file;
 use crate::layout::Layout;
 use crate::mode::{Advice, Mode};
 use crate::open::draft::Draft;
 use crate::open::options::MapOptions;
-use crate::sys;
+use crate::{file, sys};
 
 /// Options for opening or creating a `.npy` file.
 #[derive(Clone, Debug)]

@@ -20,14 +20,14 @@ pub(crate) enum Literal<'t> {
 
 /// Reads literals from left to right, each byte once.
 #[derive(Clone, Debug)]
-pub(crate) struct Reader<'t> {
+pub(crate) struct Cursor<'t> {
     text: &'t str,
     at: usize,
     /// Whether numbers may end in `L`, as Python 2 wrote them.
     longs: bool,
 }
 
-impl<'t> Reader<'t> {
+impl<'t> Cursor<'t> {
     pub(crate) fn new(text: &'t str, longs: bool) -> Self {
         Self { text, at: 0, longs }
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Whole, Window};
+use super::{DividedArray, Window};
 use crate::error::Error;
 use crate::npy::{DType, Header};
 
@@ -53,7 +53,7 @@ impl TryFrom<Facts> for Window {
         } = facts;
         let mut header = Header::new(dtype.parse::<DType>()?, &shape, fortran_order)?;
         header.data_offset = data_offset;
-        let whole = Whole::new(header)?;
+        let whole = DividedArray::new(header)?;
         match start.max(end) {
             index if index > whole.rows => {
                 Err(Error::IndexOutOfBounds { index, len: whole.rows })

@@ -41,10 +41,10 @@
 //! [`doc::beyond_one_machine`](crate::doc::beyond_one_machine) explains the rules for MPI, Dask,
 //! Zarr and network file systems.
 
+mod divided;
 #[cfg(feature = "serde")]
 mod json;
 mod split;
-mod whole;
 mod window;
 
 use std::path::Path;
@@ -53,8 +53,8 @@ use ndarray::{Axis, Dimension};
 
 pub use window::Window;
 
+use divided::DividedArray;
 use split::Bounds;
-use whole::Whole;
 
 use crate::error::{Error, Result};
 use crate::layout::Layout;
@@ -82,7 +82,7 @@ use crate::npy::{Header, NpyElement};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partition {
-    whole: Whole,
+    whole: DividedArray,
     bounds: Bounds,
 }
 
@@ -99,7 +99,7 @@ impl Partition {
     /// - [`Error::TooLarge`] if the sizes in the header overflow.
     pub fn of(header: &Header, axis: Axis, parts: usize) -> Result<Self> {
         check_axis(axis, header.shape.len())?;
-        let whole = Whole::new(header.clone())?;
+        let whole = DividedArray::new(header.clone())?;
         let (Axis(axis), Axis(slowest)) = (axis, whole.axis());
         if axis != slowest {
             return Err(Error::NotSlowestAxis { axis, slowest });
@@ -161,7 +161,7 @@ impl Partition {
     /// ```
     #[must_use]
     pub fn page_aligned(self, bytes: u64) -> Self {
-        let Whole { row_len, .. } = self.whole;
+        let DividedArray { row_len, .. } = self.whole;
         let bounds = self.bounds.aligned(self.whole.start_of(0), row_len, bytes);
         Self { bounds, ..self }
     }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Axis, Dimension};
 
+use super::divided::DividedArray;
 #[cfg(feature = "serde")]
 use super::json::Facts;
-use super::whole::Whole;
 use crate::array::MmapArray;
 use crate::array::row_count::RowCount;
 use crate::error::Result;
@@ -36,7 +36,7 @@ use crate::open::options::MapOptions;
 #[cfg_attr(feature = "serde", serde(try_from = "Facts", into = "Facts"))]
 pub struct Window {
     pub(super) path: PathBuf,
-    pub(super) whole: Whole,
+    pub(super) whole: DividedArray,
     /// A range within the rows of `whole`.
     pub(super) rows: Range<usize>,
     pub(super) read_only: bool,

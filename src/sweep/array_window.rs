@@ -9,16 +9,16 @@ use std::ops::Range;
 
 use ndarray::Axis;
 
+use super::readahead::Ranges;
 use crate::file::bytes_of;
 use crate::layout::footprint::Footprint;
 use crate::mapping::Backing;
 use crate::mode::Advice;
-use crate::sweep::readahead::Ranges;
 use crate::sys::{self, FOLIO};
 
 /// One array of a sweep.
 #[derive(Clone, Debug)]
-pub(crate) struct Tender<'a> {
+pub(crate) struct ArrayWindow<'a> {
     pub(crate) backing: &'a Backing,
     span: Footprint,
     axis: Axis,
@@ -28,26 +28,26 @@ pub(crate) struct Tender<'a> {
     is_private: bool,
     /// The bytes from the first of its pages to the last; those of other threads are not.
     bounds: Range<usize>,
-    /// Turns that are being written.
-    writing: VecDeque<Part>,
+    /// SlidingWindow that are being written.
+    writing: VecDeque<ChunkPages>,
 }
 
-/// The pages of a turn in one array.
+/// The pages of a chunk in one array.
 #[derive(Clone, Debug)]
-pub(crate) struct Part {
+pub(crate) struct ChunkPages {
     pages: Ranges,
     /// Those that are to leave the page cache.
     passing: Ranges,
-    /// Whether the pages hold more of other turns than of this.
+    /// Whether the pages hold more of other chunks than of this.
     is_thin: bool,
     /// Whether they lie together, so that the reader advises on them.
     is_advised: bool,
 }
 
-/// How many turns are being written before the first of them is waited for.
+/// How many chunks are being written before the first of them is waited for.
 const WRITING: usize = 2;
 
-impl<'a> Tender<'a> {
+impl<'a> ArrayWindow<'a> {
     pub(crate) fn new(
         backing: &'a Backing,
         span: Footprint,
@@ -73,7 +73,7 @@ impl<'a> Tender<'a> {
     ///
     /// If they lie together, the folios that they begin and end in are theirs as a whole:
     /// so the kernel reads and drops them, and what a neighbour shares is left to it.
-    pub(crate) fn plan(&self, rows: Range<usize>) -> Part {
+    pub(crate) fn plan(&self, rows: Range<usize>) -> ChunkPages {
         let span = self.span.part(self.axis, rows);
         let mut pages = self.backing.mapping.touched(&span);
         let len = pages.iter().fold(0, |len: usize, part| len.saturating_add(part.len()));
@@ -82,16 +82,16 @@ impl<'a> Tender<'a> {
             *range = self.folios(range);
         }
         let is_advised = !is_thin && pages.len() == 1;
-        Part { pages, passing: Vec::new(), is_thin, is_advised }
+        ChunkPages { pages, passing: Vec::new(), is_thin, is_advised }
     }
 
     /// Returns the addresses of what is to be read before the rows are used.
-    pub(crate) fn wanted(&self, part: &Part) -> Ranges {
+    pub(crate) fn wanted(&self, part: &ChunkPages) -> Ranges {
         if part.is_thin { Vec::new() } else { self.addresses(&part.pages) }
     }
 
     /// Notes the addresses of pages that are to leave the page cache.
-    pub(crate) fn note(&self, part: &mut Part, passing: &[Range<usize>]) {
+    pub(crate) fn note(&self, part: &mut ChunkPages, passing: &[Range<usize>]) {
         let mapping = &self.backing.mapping;
         part.passing = passing.iter().map(|run| mapping.range_of(run)).collect();
     }
@@ -103,11 +103,11 @@ impl<'a> Tender<'a> {
             .collect()
     }
 
-    /// Gives a turn back, but for what the next one shares with it.
+    /// Gives a chunk back, but for what the next one shares with it.
     pub(crate) fn finish(
         &mut self,
-        mut part: Part,
-        next: Option<&mut Part>,
+        mut part: ChunkPages,
+        next: Option<&mut ChunkPages>,
         file: Option<&File>,
     ) {
         if let Some(next) = next {
@@ -145,8 +145,8 @@ impl<'a> Tender<'a> {
         }
     }
 
-    /// Takes the passing pages of a turn, which are not mapped, out of the page cache.
-    fn forget(&self, part: &Part, file: &File) {
+    /// Takes the passing pages of a chunk, which are not mapped, out of the page cache.
+    fn forget(&self, part: &ChunkPages, file: &File) {
         for range in &part.passing {
             let _ = sys::drop_cached(file, &bytes_of(range, self.backing.offset));
         }
@@ -157,7 +157,7 @@ impl<'a> Tender<'a> {
         self.wait(0);
     }
 
-    /// Waits until so many turns are being written at most, and drops the others.
+    /// Waits until so many chunks are being written at most, and drops the others.
     fn wait(&mut self, most: usize) {
         let backing = self.backing;
         while self.writing.len() > most {
@@ -173,8 +173,8 @@ impl<'a> Tender<'a> {
         }
     }
 
-    /// Leaves to the next turn what it has too.
-    fn share(part: &mut Part, next: &mut Part) {
+    /// Leaves to the next chunk what it has too.
+    fn share(part: &mut ChunkPages, next: &mut ChunkPages) {
         let common = common(&part.pages, &next.pages);
         if common.is_empty() {
             return;

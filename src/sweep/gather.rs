@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use ndarray::{ArrayRef, ArrayView, Axis, Dimension, RemoveAxis};
 
+use super::row_prefetcher::RowPrefetcher;
 use crate::array::MmapArray;
 use crate::element::{Element, needs_check};
 use crate::error::{Error, Result};
@@ -14,7 +15,6 @@ use crate::layout::check_axis;
 use crate::layout::footprint::Footprint;
 use crate::mapping::Backing;
 use crate::sweep::Position;
-use crate::sweep::row_prefetcher::RowPrefetcher;
 use crate::sys;
 use crate::sys::file_system::FileSystem;
 

@@ -2,6 +2,7 @@
 
 mod array_window;
 pub(crate) mod gather;
+mod policy;
 #[cfg(feature = "rayon")]
 pub(crate) mod rayon;
 mod readahead;
@@ -14,29 +15,15 @@ use std::ops::Range;
 
 use ndarray::{ArrayView, ArrayViewMut, Axis, Dimension};
 
+pub use policy::PageCache;
+
 use crate::array::MmapArray;
 use crate::element::Element;
 use crate::error::Result;
 use crate::layout::footprint::Footprint;
-use crate::sweep::array_window::Tender;
-use crate::sweep::window::Turns;
-use crate::sweep::zip::{Split, Sweepable, Whole};
-
-/// What a sweep does with the page cache, the memory that all processes share (Linux).
-///
-/// Elsewhere it is left to the system, as it is for blocks that touch more than twice the pages
-/// they fill. Of blocks whose pages lie apart, what the kernel reads ahead of its own accord may
-/// stay, and of what threads share, pages that one has mapped while another would drop them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum PageCache {
-    /// What the sweep had to read goes, what was there stays.
-    #[default]
-    AsFound,
-    /// What the sweep had to read stays.
-    Keep,
-    /// All pages that the sweep goes over go.
-    Drop,
-}
+use crate::sweep::array_window::ArrayWindow;
+use crate::sweep::window::SlidingWindow;
+use crate::sweep::zip::{Split, Sweepable, SweptArrays};
 
 /// How far a sweep or gather has come, or how far it goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -72,7 +59,7 @@ pub struct Blocks<'a, V> {
     all: Range<usize>,
     rows_of_block: usize,
     bytes_of_row: u64,
-    turns: Turns<'a>,
+    window: SlidingWindow<'a>,
 }
 
 impl<A: Element, D: Dimension> MmapArray<A, D> {
@@ -119,7 +106,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// ```
     pub fn sweep(&self, axis: Axis, bytes: usize) -> Sweep<'_, A, D> {
         assert!(axis.index() < self.ndim(), "there is no axis {}", axis.index());
-        let whole = Whole::of(self, self.backing(), axis, false);
+        let whole = SweptArrays::of(self, self.backing(), axis, false);
         Blocks::new(self.view(), whole, axis, bytes)
     }
 
@@ -178,16 +165,16 @@ pub fn sweep_zip<'a, T: Sweepable<'a>>(
 }
 
 impl<'a, V: Split> Blocks<'a, V> {
-    fn new(rest: V, whole: Whole<'a>, axis: Axis, bytes: usize) -> Self {
+    fn new(rest: V, whole: SweptArrays<'a>, axis: Axis, bytes: usize) -> Self {
         let (arrays, rows) = whole.into_parts();
         let of_row = |span: &Footprint| span.part(axis, 0..1).len();
         let row = arrays
             .iter()
             .fold(0, |sum: usize, (_, span, _)| sum.saturating_add(of_row(span)));
         let rows_of_block = bytes.checked_div(row).unwrap_or(rows).max(1);
-        let tenders = arrays
+        let arrays = arrays
             .into_iter()
-            .map(|(backing, span, writes)| Tender::new(backing, span, axis, writes))
+            .map(|(backing, span, writes)| ArrayWindow::new(backing, span, axis, writes))
             .collect();
         Self {
             rest: Some(rest),
@@ -196,13 +183,13 @@ impl<'a, V: Split> Blocks<'a, V> {
             all: 0..rows,
             rows_of_block,
             bytes_of_row: u64::try_from(row).unwrap_or(u64::MAX),
-            turns: Turns::new(tenders, 0..rows, rows_of_block, row),
+            window: SlidingWindow::new(arrays, 0..rows, rows_of_block, row),
         }
     }
 
     /// Sets what is done with the page cache (default: leave it as it was found).
     pub fn cache(mut self, cache: PageCache) -> Self {
-        self.turns.cache = cache;
+        self.window.cache = cache;
         self
     }
 
@@ -219,10 +206,10 @@ impl<'a, V: Split> Blocks<'a, V> {
 
     fn take(&mut self, from_back: bool) -> Option<V> {
         let Some(rows) = self.block(from_back) else {
-            self.turns.finish_all();
+            self.window.finish_all();
             return None;
         };
-        self.turns.tend(rows.start, &self.left, from_back);
+        self.window.advance(rows.start, &self.left, from_back);
         let rest = self.rest.take()?;
         let (block, rest) = if from_back {
             self.left.end = rows.start;
@@ -255,7 +242,7 @@ impl<'a, V: Split> Blocks<'a, V> {
             left: left.clone(),
             rows_of_block: self.rows_of_block,
             bytes_of_row: self.bytes_of_row,
-            turns: self.turns.part(left),
+            window: self.window.part(left),
         };
         (part(first, self.left.start..middle), part(second, middle..self.left.end))
     }

@@ -6,9 +6,9 @@ use rayon::iter::plumbing::{
 };
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
+use super::gather::Gather;
+use super::zip::Split;
 use crate::sweep::Blocks;
-use crate::sweep::gather::Gather;
-use crate::sweep::zip::Split;
 
 /// A sweep or a gather whose blocks or rows are handed out to several threads.
 #[derive(Debug)]

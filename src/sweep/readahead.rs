@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 
+use super::policy::PageCache;
 use crate::file;
 use crate::mapping::Backing;
 use crate::mode::{Advice, Mode};
-use crate::sweep::PageCache;
 use crate::sys::file_system::FileSystem;
 use crate::sys::process::generation;
 use crate::sys::{self, FOLIO, ReadAlias, descriptor, map};
@@ -20,15 +20,24 @@ pub(crate) type Ranges = Vec<Range<usize>>;
 
 /// The pages to read of each array, and for which treatment of the page cache.
 #[derive(Debug)]
-pub(crate) struct Order {
+pub(crate) struct ReadRequest {
     pub(crate) pages: Vec<Ranges>,
     pub(crate) cache: PageCache,
 }
 
-/// Carries out orders, at once or on its thread.
+/// Who reads pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ReadBy {
+    /// The caller, which waits.
+    Caller,
+    /// The thread, while the caller uses other pages.
+    Thread,
+}
+
+/// Carries out requests, at once or on its thread.
 #[derive(Debug)]
-pub(crate) struct Reader {
-    desk: Arc<Desk>,
+pub(crate) struct Readahead {
+    targets: Arc<Targets>,
     thread: Option<Thread>,
     /// The process that has the thread; a fork of it has none.
     process: u64,
@@ -36,18 +45,18 @@ pub(crate) struct Reader {
 
 #[derive(Debug)]
 struct Thread {
-    orders: Sender<Order>,
+    requests: Sender<ReadRequest>,
     answers: Receiver<Vec<Ranges>>,
     handle: JoinHandle<()>,
 }
 
 /// The arrays that are read.
 #[derive(Debug)]
-struct Desk(Vec<Array>);
+struct Targets(Vec<Target>);
 
 /// What it takes to read the pages of an array.
 #[derive(Debug)]
-struct Array {
+struct Target {
     alias: Option<ReadAlias>,
     /// The file, and which of its bytes is at address 0, by wrapping arithmetic.
     file: Option<(File, u64)>,
@@ -59,25 +68,25 @@ struct Array {
     is_told: bool,
 }
 
-impl Reader {
+impl Readahead {
     /// Prepares to read pages of arrays, on a thread if that is wanted and to be had.
     pub(crate) fn new<'a>(
         arrays: impl Iterator<Item = &'a Backing>,
         wants_thread: bool,
     ) -> Self {
-        let desk = Arc::new(Desk(arrays.map(Array::new).collect()));
+        let targets = Arc::new(Targets(arrays.map(Target::new).collect()));
         let thread = (sys::CONTROLS_PAGE_CACHE && wants_thread)
-            .then(|| Thread::start(Arc::clone(&desk)).ok())
+            .then(|| Thread::start(Arc::clone(&targets)).ok())
             .flatten();
-        Self { desk, thread, process: generation() }
+        Self { targets, thread, process: generation() }
     }
 
     /// Returns the file of one of the arrays, if it could be opened.
     pub(crate) fn file(&self, number: usize) -> Option<&File> {
-        self.desk.0.get(number)?.file.as_ref().map(|(file, _)| file)
+        self.targets.0.get(number)?.file.as_ref().map(|(file, _)| file)
     }
 
-    /// Tells whether orders can be carried out while something else is done.
+    /// Tells whether requests can be carried out while something else is done.
     pub(crate) fn reads_ahead(&self) -> bool {
         // Elsewhere than on Linux pages are only requested.
         self.thread().is_some() || !sys::CONTROLS_PAGE_CACHE
@@ -87,17 +96,17 @@ impl Reader {
     ///
     /// Until they are advised otherwise, the pages are such that a fault in one of them reads
     /// nothing beyond.
-    pub(crate) fn read(&self, order: &Order) -> Vec<Ranges> {
-        self.desk.carry_out(order, false)
+    pub(crate) fn read(&self, request: &ReadRequest) -> Vec<Ranges> {
+        self.targets.read_all(request, ReadBy::Caller)
     }
 
-    /// Begins to read pages; the order before must have been waited for.
-    pub(crate) fn begin(&self, order: Order) -> Option<Vec<Ranges>> {
-        let Some(thread) = self.thread() else { return Some(self.read(&order)) };
-        thread.orders.send(order).err().map(|order| self.read(&order.0))
+    /// Begins to read pages; the request before must have been waited for.
+    pub(crate) fn begin(&self, request: ReadRequest) -> Option<Vec<Ranges>> {
+        let Some(thread) = self.thread() else { return Some(self.read(&request)) };
+        thread.requests.send(request).err().map(|request| self.read(&request.0))
     }
 
-    /// Waits for the pages of the order that was begun, and answers as `read` does.
+    /// Waits for the pages of the request that was begun, and answers as `read` does.
     pub(crate) fn wait(&self) -> Option<Vec<Ranges>> {
         self.thread()?.answers.recv().ok()
     }
@@ -107,12 +116,12 @@ impl Reader {
     }
 }
 
-impl Drop for Reader {
+impl Drop for Readahead {
     fn drop(&mut self) {
         let is_here = self.thread().is_some();
         match self.thread.take() {
-            Some(Thread { orders, handle, .. }) if is_here => {
-                drop(orders);
+            Some(Thread { requests, handle, .. }) if is_here => {
+                drop(requests);
                 let _ = handle.join();
             }
             elsewhere => std::mem::forget(elsewhere),
@@ -121,31 +130,31 @@ impl Drop for Reader {
 }
 
 impl Thread {
-    fn start(desk: Arc<Desk>) -> io::Result<Self> {
-        let (orders, inbox) = channel::<Order>();
+    fn start(targets: Arc<Targets>) -> io::Result<Self> {
+        let (requests, inbox) = channel::<ReadRequest>();
         let (outbox, answers) = channel();
         let work = move || {
             // Ends when the reader is dropped.
-            for order in inbox {
-                if outbox.send(desk.carry_out(&order, true)).is_err() {
+            for request in inbox {
+                if outbox.send(targets.read_all(&request, ReadBy::Thread)).is_err() {
                     break;
                 }
             }
         };
         let thread = Builder::new().name("ndarray-memmap".to_owned()).stack_size(1 << 17);
-        Ok(Self { orders, answers, handle: thread.spawn(work)? })
+        Ok(Self { requests, answers, handle: thread.spawn(work)? })
     }
 }
 
-impl Desk {
+impl Targets {
     /// What the kernel refuses costs speed only.
-    fn carry_out(&self, order: &Order, meanwhile: bool) -> Vec<Ranges> {
-        let arrays = self.0.iter().zip(&order.pages);
-        arrays.map(|(array, pages)| array.read(pages, order.cache, meanwhile)).collect()
+    fn read_all(&self, request: &ReadRequest, by: ReadBy) -> Vec<Ranges> {
+        let arrays = self.0.iter().zip(&request.pages);
+        arrays.map(|(array, pages)| array.read(pages, request.cache, by)).collect()
     }
 }
 
-impl Array {
+impl Target {
     fn new(backing: &Backing) -> Self {
         let Backing { mapping, file, mode, offset, path, holds_lock, snapshot, .. } =
             backing;
@@ -226,7 +235,7 @@ impl Array {
     /// Reads pages, and returns those that are to leave the page cache again.
     ///
     /// Puts them into the page table, unless nothing else would be done meanwhile.
-    fn read(&self, pages: &[Range<usize>], cache: PageCache, meanwhile: bool) -> Ranges {
+    fn read(&self, pages: &[Range<usize>], cache: PageCache, by: ReadBy) -> Ranges {
         let missing = match cache {
             PageCache::AsFound => self.absent(pages),
             PageCache::Keep => perhaps_absent(pages),
@@ -250,7 +259,7 @@ impl Array {
                 let _ = sys::advise(range, Advice::Random);
             }
             // Faults map pages that were in memory faster than this does, but not meanwhile.
-            if meanwhile || !missing.is_empty() {
+            if by == ReadBy::Thread || !missing.is_empty() {
                 let _ = sys::populate(range);
             }
         }

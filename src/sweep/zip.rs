@@ -24,7 +24,7 @@ pub trait Sweepable<'a>: sealed::Sealed {
 
     /// Views everything.
     #[doc(hidden)]
-    fn views(self, axis: Axis) -> Result<(Self::Views, Whole<'a>)>;
+    fn views(self, axis: Axis) -> Result<(Self::Views, SweptArrays<'a>)>;
 }
 
 /// What is known of the arrays of a sweep beside their views: where they are, and whether they
@@ -32,14 +32,17 @@ pub trait Sweepable<'a>: sealed::Sealed {
 #[doc(hidden)]
 #[derive(Debug)]
 #[expect(unnameable_types, reason = "only the traits here exchange it")]
-pub struct Whole<'a>(Vec<(&'a Backing, Footprint, bool)>, Option<(usize, Vec<usize>)>);
+pub struct SweptArrays<'a>(
+    Vec<(&'a Backing, Footprint, bool)>,
+    Option<(usize, Vec<usize>)>,
+);
 
 mod sealed {
     #[expect(unnameable_types, reason = "nobody else is to implement it")]
     pub trait Sealed {}
 }
 
-impl<'a> Whole<'a> {
+impl<'a> SweptArrays<'a> {
     /// Describes one array, whose `axis` is there.
     pub(crate) fn of<A: Element, D: Dimension>(
         view: &ArrayRef<A, D>,
@@ -92,19 +95,19 @@ impl<A, D: Dimension> Split for ArrayViewMut<'_, A, D> {
 impl<'a, A: Element, D: Dimension> Sweepable<'a> for &'a MmapArray<A, D> {
     type Views = ArrayView<'a, A, D>;
 
-    fn views(self, axis: Axis) -> Result<(Self::Views, Whole<'a>)> {
+    fn views(self, axis: Axis) -> Result<(Self::Views, SweptArrays<'a>)> {
         check_axis(axis, self.ndim())?;
-        Ok((self.view(), Whole::of(self, self.backing(), axis, false)))
+        Ok((self.view(), SweptArrays::of(self, self.backing(), axis, false)))
     }
 }
 
 impl<'a, A: Element, D: Dimension> Sweepable<'a> for &'a mut MmapArray<A, D> {
     type Views = ArrayViewMut<'a, A, D>;
 
-    fn views(self, axis: Axis) -> Result<(Self::Views, Whole<'a>)> {
+    fn views(self, axis: Axis) -> Result<(Self::Views, SweptArrays<'a>)> {
         check_axis(axis, self.ndim())?;
         let (view, backing) = self.view_and_backing()?;
-        let whole = Whole::of(&view, backing, axis, true);
+        let whole = SweptArrays::of(&view, backing, axis, true);
         Ok((view, whole))
     }
 }
@@ -129,7 +132,7 @@ macro_rules! tuples {
             type Views = ($first::Views, $($other::Views),+);
 
             #[expect(non_snake_case, reason = "a name for each type")]
-            fn views(self, axis: Axis) -> Result<(Self::Views, Whole<'a>)> {
+            fn views(self, axis: Axis) -> Result<(Self::Views, SweptArrays<'a>)> {
                 let ($first, $($other),+) = self;
                 let ($first, whole) = $first.views(axis)?;
                 $(let ($other, other) = $other.views(axis)?; let whole = whole.and(other, axis)?;)+

@@ -10,7 +10,7 @@ use crate::npy::{Header, Version};
 
 /// An array in a file, with at least one axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Whole {
+pub(super) struct DividedArray {
     /// The header, always as version 1.0: the format version is irrelevant here.
     pub(super) header: Header,
     /// The number of rows: the length of the outermost axis.
@@ -19,7 +19,7 @@ pub(super) struct Whole {
     pub(super) row_len: usize,
 }
 
-impl Whole {
+impl DividedArray {
     /// Checks that
     ///
     /// 1. the array has an axis,
