@@ -65,7 +65,7 @@
 //! [^failed-commit]: `commits::a_failed_commit_keeps_the_changes`,
 //!     `commits::a_commit_that_the_disk_did_not_take_never_succeeds_later` (every file system)
 //! [^killed-publish]: `drafts::a_draft_whose_process_is_killed_leaves_the_old_file_and_nothing_else`,
-//!     `drafts::whoever_opens_the_path_finds_a_whole_file` (every file system)
+//!     `drafts::a_path_that_is_opened_has_a_whole_file` (every file system)
 //! [^cut-publish]: crash states `publish-new` and `publish-over`
 //! [^full-publish]: `file_systems::a_draft_larger_than_its_disk_leaves_the_old_file_and_nothing_else`
 //!     (tmpfs, ext4, XFS, btrfs)

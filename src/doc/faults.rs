@@ -44,7 +44,7 @@
 //! | a signal every 0.2 ms (EINTR) | all calls succeed, right numbers | all calls succeed, right numbers |
 //! | a signal every 1 ms while space is reserved, tmpfs | – | comes to an end |
 //! | `fork`, the child reads and drops | the parent goes on | the parent goes on, its lock too |
-//! | `fork`, both have an array that grows | – | the file is left to whoever goes on |
+//! | `fork`, both have an array that grows | – | the file is left to the process that goes on |
 //! | `kill -9` after stores | all that was stored is in the file | all that was stored is in the file |
 //! | `kill -9` while a file grows | – | the file opens, with whole rows |
 //! | `kill -9` before a file is whole | the old file is gone, half a new one opens | of a draft nothing is left, the old file as before |

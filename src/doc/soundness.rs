@@ -38,10 +38,10 @@
 //! | **The contract** | | |
 //! | other processes may change the file while no view is borrowed, and the array shows the change | all | `handle::two_handles_on_one_file_see_each_others_changes`, `modes::each_mode_does_as_its_row_says` |
 //! | access beyond the end of a truncated file ends the process, unless the array is guarded | Unix | `lengths::a_look_beyond_the_end_of_a_file_that_was_cut_kills_the_process`, `guard::what_the_file_has_lost_is_zeros_and_known_from_then_on` |
-//! | other processes may read a file that an array grows | all | `growth::whoever_opens_a_file_while_it_grows_finds_whole_rows`, `growth_processes::one_process_appends_and_another_follows` |
+//! | other processes may read a file that an array grows | all | `growth::a_file_that_is_opened_while_it_grows_has_whole_rows`, `growth_processes::one_process_appends_and_another_follows` |
 //! | **Safe constructors** | | |
 //! | [`MapOptions::scratch`]: the file has no name | all | `constructors::scratch_is_an_array_of_zeros_that_can_be_changed_and_synced`, `constructors::scratch_in_a_folder_leaves_nothing_there` |
-//! | [`MapOptions::draft`]: no other process knows the file before it is unmapped | all; by a random name where files need one | `drafts::a_published_draft_replaces_the_file_whole`, `drafts::whoever_opens_the_path_finds_a_whole_file` |
+//! | [`MapOptions::draft`]: no other process knows the file before it is unmapped | all; by a random name where files need one | `drafts::a_published_draft_replaces_the_file_whole`, `drafts::a_path_that_is_opened_has_a_whole_file` |
 //! | [`MapOptions::open_immutable`]: the kernel refuses writes | Linux | `constructors::a_sealed_memfd_is_mapped_without_a_promise`, `constructors::an_unsealed_memfd_and_an_ordinary_file_are_no_proof` |
 //! | [`MapOptions::load`]: the bytes are a copy | all | `constructors::load_shows_the_file_as_it_was` |
 //! | [`Layout::view`](crate::Layout::view): the caller owns or borrows the bytes | all | `views::a_file_mapped_by_memmap2_is_viewed_safely` |
@@ -63,7 +63,7 @@
 //! | `view_mut` is the only view while it lives, and no row is appended | all | by borrowing: `compile_fail` in [`append`](MmapArray::append) |
 //! | a handle is as `Send` and `Sync` as its elements | all | `threads::a_handle_is_no_more_send_or_sync_than_its_elements` |
 //! | threads can read one handle, sync it, and write parts of one view | all | `threads::many_threads_read_one_handle`, `sync::several_threads_sync_one_handle`, `threads::threads_write_disjoint_parts_of_one_view` |
-//! | a sweep releases no page that a thread has changed in mode `c` | all | `sweeps::private_changes_of_other_threads_are_not_lost_meanwhile` |
+//! | a sweep releases no page that a thread has changed in mode `c` | all | `sweeps::private_changes_of_other_threads_are_not_lost` |
 //! | an array that is mapped again keeps its elements | all | `growth_model::random_histories_agree_with_a_vec_of_rows` |
 //! | **Mode `c`** | | |
 //! | only `commit` changes the file | all | `modes::copy_on_write_keeps_its_changes_to_itself` |
@@ -72,7 +72,7 @@
 //! | a file that is published over the path during a commit keeps its contents | Linux | `commit_faults::a_file_that_is_published_during_a_commit_keeps_its_contents`, `windows::a_commit_notices_that_the_file_is_another_or_has_changed` (step `races`) |
 //! | **The guard** | | |
 //! | the handler finds the mapping of a fault while others come and go | Linux | `loom::a_mapping_is_found_while_others_come_and_go`, `loom::no_mapping_is_found_that_is_part_of_two` (step `loom`) |
-//! | a thread that sees zeros can ask for the loss | Linux | `loom::whoever_sees_zeros_in_place_of_a_page_knows_of_the_loss`, `guard::threads_that_see_zeros_know_of_the_loss` |
+//! | a thread that sees zeros can ask for the loss | Linux | `loom::a_thread_that_sees_zeros_in_place_of_a_page_knows_of_the_loss`, `guard::threads_that_see_zeros_know_of_the_loss` |
 //! | a mapping is registered as long as it exists | Linux | `guard::an_array_that_has_grown_is_guarded_as_a_whole`, `guard::arrays_come_and_go_while_others_fault` |
 //! | a child that was forked during a registration continues | Linux | `loom::a_process_takes_over_what_its_parent_has_left_locked` |
 //! | signals of other origin have the effect that they have without the guard | Linux | `guard::signals_that_are_sent_are_answered_as_without_the_guard` |
@@ -91,7 +91,7 @@
 //! | a child with the process id of its parent is another process | Linux | `forks::a_child_with_the_process_id_of_its_parent_is_another_process` (step `file-systems`) |
 //! | parent and child share the knowledge of a failed write | Linux | `forks::what_one_process_was_told_of_a_failed_sync_the_other_knows`, `sync_errors::each_array_of_one_file_is_told_of_a_failed_write` (step `file-systems`) |
 //! | a child does not remove the draft of its parent | Linux | `forks::a_child_that_drops_a_draft_leaves_its_file_to_the_parent` |
-//! | a child does not truncate the growing file of its parent | Unix | `growth::a_process_that_forks_leaves_the_file_to_whoever_goes_on` |
+//! | a child does not truncate the growing file of its parent | Unix | `growth::a_process_that_forks_leaves_the_file_to_the_one_that_goes_on` |
 //! | **Windows of a partition** | | |
 //! | the windows have each element once | all | `partitions::the_windows_are_the_array_element_by_element` |
 //! | a window maps only its own pages and changes no length | all | `partitions::a_window_maps_only_its_bytes`, `partitions::a_window_neither_grows_nor_follows` |

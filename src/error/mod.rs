@@ -274,7 +274,7 @@ pub enum Error {
     },
 
     /// Another handle, in this process or another process, has locked the file.
-    #[error("{} is locked by somebody else", Name(.path))]
+    #[error("{} is locked by another handle", Name(.path))]
     Locked {
         /// The path; empty if the caller passed an open file.
         path: PathBuf,

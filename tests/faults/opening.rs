@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use crate::disk::disk;
 use crate::{assert_errno, child, open};
 use test_support::kernel::numbers;
-use test_support::{Place, become_nobody};
+use test_support::{Place, drop_privileges};
 
 const MODES: [Mode; 5] = [ReadOnly, CopyOnWrite, ReadWrite, Create, CreateNew];
 
@@ -37,11 +37,11 @@ fn refused(mode: Mode, path: &Path) -> Vec<Error> {
 }
 
 #[test]
-fn a_file_of_somebody_else_is_an_error_that_says_so() {
+fn a_file_of_another_user_is_an_error_that_says_so() {
     if let Some((part, file)) = child::part() {
         std::env::set_current_dir(file.parent().unwrap()).unwrap();
         let file = Path::new(file.file_name().unwrap());
-        become_nobody();
+        drop_privileges();
         let doing = ["open", "create", "draft"];
         for mode in MODES {
             let is_read = matches!(mode, ReadOnly | CopyOnWrite);
@@ -70,7 +70,7 @@ fn a_file_of_somebody_else_is_an_error_that_says_so() {
         let place = Place::of(&numbers());
         allow(place.path(), mode);
         allow(place.folder(), 0o555);
-        let test = a_file_of_somebody_else_is_an_error_that_says_so;
+        let test = a_file_of_another_user_is_an_error_that_says_so;
         child::passes(test, part, place.path());
         allow(place.folder(), 0o755);
         allow(place.path(), 0o644);

@@ -142,7 +142,7 @@ fn reopened(place: &Place) -> MmapArray2<u32> {
 }
 
 #[test]
-fn whoever_opens_a_file_while_it_grows_finds_whole_rows() {
+fn a_file_that_is_opened_while_it_grows_has_whole_rows() {
     const ROWS: u32 = 20_000;
     let place = Place::missing();
     let mut a = created(&place, (0, 5));
@@ -406,7 +406,7 @@ fn what_lies_behind_an_array_is_not_overwritten() {
 }
 
 #[test]
-fn a_header_that_somebody_else_has_written_is_not_overwritten() {
+fn a_header_that_another_process_has_written_is_not_overwritten() {
     let place = Place::missing();
     let mut a = created(&place, (4, 3));
     let mut b = reopened(&place);
@@ -604,9 +604,9 @@ fn a_follower_keeps_its_lock() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_process_that_forks_leaves_the_file_to_whoever_goes_on() {
+fn a_process_that_forks_leaves_the_file_to_the_one_that_goes_on() {
     test_support::in_own_process(
-        a_process_that_forks_leaves_the_file_to_whoever_goes_on,
+        a_process_that_forks_leaves_the_file_to_the_one_that_goes_on,
         || {
             let place = Place::missing();
             let mut a = created(&place, (0, 3));

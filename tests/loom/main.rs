@@ -121,7 +121,7 @@ fn two_handlers_note_one_loss_each_and_a_reader_sees_whole_ones() {
 }
 
 #[test]
-fn whoever_sees_zeros_in_place_of_a_page_knows_of_the_loss() {
+fn a_thread_that_sees_zeros_in_place_of_a_page_knows_of_the_loss() {
     loom::model(|| {
         let slots = slots();
         let slot = &slots.add(1)[0];

@@ -133,7 +133,7 @@ fn every_way<A: Element>(peer: &mut Peer, dtype: &Value) {
     let ways = [
         numpy_creates::<A>,
         we_create::<A>,
-        we_create_anew::<A>,
+        we_create_again::<A>,
         we_change::<A>,
         we_change_privately::<A>,
         numpy_changes::<A>,
@@ -174,7 +174,7 @@ fn we_create<A: Element>(peer: &mut Peer, case: &Case) {
     we_fill(peer, case, case.open::<A>(&peer.path, Mode::Create), "r");
 }
 
-fn we_create_anew<A: Element>(peer: &mut Peer, case: &Case) {
+fn we_create_again<A: Element>(peer: &mut Peer, case: &Case) {
     fs::remove_file(&peer.path).unwrap();
     we_fill(peer, case, case.open::<A>(&peer.path, Mode::CreateNew), "c");
 }

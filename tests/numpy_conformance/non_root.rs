@@ -15,7 +15,7 @@ mod unix {
     use std::path::Path;
 
     use serde_json::{Value, json};
-    use test_support::become_nobody;
+    use test_support::drop_privileges;
 
     use crate::json::{Fields, Result};
     use crate::{a_case_is_run_as_another_user, case::Case, trial::Trial};
@@ -56,7 +56,7 @@ mod unix {
         let folder = Path::new(&folder);
         let request: Value = serde_json::from_slice(&fs::read(folder.join("request"))?)?;
         let mut to = File::create(folder.join("answer"))?;
-        become_nobody();
+        drop_privileges();
         let answer = answer(&request).err().unwrap_or_else(|| PASSED.to_owned());
         to.write_all(answer.as_bytes())
     }

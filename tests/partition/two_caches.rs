@@ -94,7 +94,7 @@ fn windows_of_two_machines_that_share_a_page_lose_some_of_it() {
 
 #[test]
 #[ignore = "needs two mounts of one folder; run by .ci/steps/two-caches"]
-fn a_machine_sees_the_changes_of_another_when_it_opens_the_file_anew() {
+fn a_machine_sees_the_changes_of_another_when_it_opens_the_file_again() {
     let [_, first, second] = folders();
     let [here, there] = [first, second].map(|folder| folder.join("handed-over.npy"));
     let partition = divided(&here, &there, &Options::new(Mode::Create));
@@ -112,5 +112,5 @@ fn a_machine_sees_the_changes_of_another_when_it_opens_the_file_anew() {
         let own = after.slice_axis(Axis(0), (1..there.range().len() + 1).into());
         assert!(own.iter().all(|x| *x == number), "{number}");
     }
-    println!("changes are seen by who opens the file anew");
+    println!("changes are seen after the file is opened again");
 }

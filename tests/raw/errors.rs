@@ -105,12 +105,12 @@ const ROWS: [Row; 27] = [
         |p| of(CopyOnWrite).map_immutable::<u8>(&p.file()).map(drop).unwrap_err()),
     ("`a+` is not a mode (the modes are `r`, `c`, `r+`, `w+` and `x+`)",
         ErrorKind::InvalidInput, |_| "a+".parse::<Mode>().unwrap_err()),
-    ("`PATH` is locked by somebody else", ErrorKind::WouldBlock,
+    ("`PATH` is locked by another handle", ErrorKind::WouldBlock,
         |p| {
             let _held = open::<u8, _>(&of(ReadOnly).lock(true), p).unwrap();
             refused::<u8>(of(Create).lock(true).shape(3), p)
         }),
-    ("the file is locked by somebody else", ErrorKind::WouldBlock,
+    ("the file is locked by another handle", ErrorKind::WouldBlock,
         |p| {
             let _held = open::<u8, _>(&of(ReadWrite).lock(true), p).unwrap();
             let options = of(ReadOnly).lock(true);

@@ -196,7 +196,7 @@ fn a_path_without_a_folder_is_in_the_folder_that_was_worked_in() {
 }
 
 #[test]
-fn whoever_opens_the_path_finds_a_whole_file() {
+fn a_path_that_is_opened_has_a_whole_file() {
     let place = Place::missing();
     draft(Create, &place).publish().unwrap();
     let is_done = std::sync::atomic::AtomicBool::new(false);

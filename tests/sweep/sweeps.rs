@@ -266,7 +266,7 @@ fn what_a_sweep_could_not_write_the_next_sync_reports() {
 }
 
 #[test]
-fn private_changes_of_other_threads_are_not_lost_meanwhile() {
+fn private_changes_of_other_threads_are_not_lost() {
     let place = Place::cold(&numbers());
     for _ in 0..10 {
         let mut a = array(CopyOnWrite, &place);

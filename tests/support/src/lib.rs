@@ -47,4 +47,4 @@ pub use file_system::{
 };
 pub use place::{Place, map, open};
 #[cfg(unix)]
-pub use user::become_nobody;
+pub use user::drop_privileges;
