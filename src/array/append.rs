@@ -1,10 +1,10 @@
-//! Appending rows to an array and its file.
+//! Appends rows to an array and its file; knows no format of a header.
 
 use std::fs::File;
 use std::io;
 
 use bytemuck::{bytes_of, cast_slice};
-use ndarray::{ArrayRef, Axis, Dimension, RemoveAxis, Slice};
+use ndarray::{ArrayRef, Axis, Dimension, Order, RemoveAxis, Slice};
 
 use super::MmapArray;
 use super::row_count::{RowCount, RowHeader};
@@ -16,11 +16,11 @@ use crate::mapping::Backing;
 use crate::mode::Mode;
 use crate::sys::space;
 
-/// Rows of fewer bytes are stored into pages; more bytes are written by `write`.
+/// Rows of fewer bytes are stored into mapped pages; larger rows are written by `write`.
 ///
-/// A store costs a fault for each page, a write costs a system call.
+/// A store costs a page fault for each page, a write costs a system call.
 const SMALL: usize = 1 << 16;
-/// The most bytes of rows that are copied at a time into the order of the array.
+/// The most bytes of rows that one step copies into the order of the array.
 const PIECE: usize = 1 << 20;
 
 /// How rows reach the file.
@@ -28,12 +28,12 @@ const PIECE: usize = 1 << 20;
 enum AppendPath {
     /// By stores into pages whose blocks are allocated.
     Store,
-    /// By `write`; into blocks that are allocated first if `allocates`, and synced before the header
-    /// counts the rows if `syncs`.
+    /// By `write`. With `allocates`, the blocks are allocated first. With `syncs`, the rows are
+    /// synced before the header counts them.
     Write { allocates: bool, syncs: bool },
 }
 
-/// How much of the file is checked before it grows.
+/// Which parts of the file are checked before it grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FileCheck {
     /// The header only: the file is known to be long enough.
@@ -43,45 +43,52 @@ pub(super) enum FileCheck {
 }
 
 impl<A: Element, D: Dimension> MmapArray<A, D> {
-    /// Adds rows at the end of an axis, and to the file.
+    /// Appends rows along an axis to the array and its file.
     ///
-    /// In modes `r+`, `w+` and `x+`, along the slowest axis: the first in C order, the last in
-    /// Fortran order. Takes what [`ndarray::Array::append`] takes, but for a reference in
-    /// place of a view. Nothing is copied but the rows themselves, however long the array is.
+    /// The mode must be `r+`, `w+` or `x+`. The axis must be the outermost axis (axis 0 in C order,
+    /// the last in Fortran order). The arguments are those of [`ndarray::Array::append`], with a
+    /// reference in place of a view. Only the new rows are copied, whatever the length of the
+    /// array.
     ///
-    /// A raw file always ends with the last row. A `.npy` file counts the rows in its header,
-    /// which is written after them, in one step; whoever opens the file at any moment, and if
-    /// the program crashes at any moment, finds the old length or the new one. (Only the first
-    /// growth of a header that NumPy wrote, and each 100,000,000 rows, change more than one
-    /// word; this crate reads until it has one or the other, NumPy may have to read again.)
+    /// A raw file always ends with the last row. The header of a `.npy` file counts the rows, and
+    /// is written after them, in one step. A process that opens the file at any moment finds the
+    /// old length or the new length. The same holds if the program crashes at any moment. Two kinds
+    /// of growth change more than one word of the header: the first growth of a header that NumPy
+    /// wrote, and one in each 100,000,000 rows. This crate then reads the header until it finds one
+    /// of the two lengths; NumPy may have to read again.
     ///
-    /// After a crash of the machine the file opens too, on every file system: it is as long as its
-    /// header says. Rows that were synced are there. Rows that were not synced may be missing, or
-    /// zeros. For that, and for speed, the file is longer than its array (by a hole; at most twice
-    /// as long, or by 1 GiB; where the file system has no holes, by at most 1 MiB or half) until
-    /// [`sync`](crate::SyncToDisk::sync), `close` or drop. The first growth after one of these
-    /// waits for the disk. Where the file cannot be longer (on Windows, at a limit of file sizes,
-    /// on a full disk), each growth does.
+    /// After a crash of the machine a `.npy` file opens too, on every file system: the file is at
+    /// least as long as its header says. Synced rows are in the file. Rows that were not synced may
+    /// be missing or zeros.
     ///
-    /// # What lies behind an array
+    /// For this guarantee, and for speed, the file is longer than its array until
+    /// [`sync`](crate::SyncToDisk::sync), `close` or drop. The additional bytes are a hole. The
+    /// file is at most twice as long as the array, or longer by 1 GiB. Where the file system has no
+    /// holes, the file is longer by at most 1 MiB or half. The first growth after a `sync`, a
+    /// `close` or a drop waits for the disk. Some files cannot be longer: on Windows, at a limit of
+    /// file sizes, on a full disk. Each growth of these files waits for the disk.
     ///
-    /// In a raw file nothing may. In a `.npy` file growth overwrites what an array that grew has
-    /// left over, if its process was killed: the file then ends with a mark of 53 bytes that says
-    /// so, or with a hole at a length that is 0x9a3c7 modulo 1 MiB. It overwrites a hole that nothing
-    /// was ever written to, and 53 zeros at the end of the file. All other bytes belong to the
-    /// user (a second array, a pickle, the output of `tofile`), and growth of any kind is
-    /// [`Error::TrailingBytes`]. To go on without them, truncate the file to the
-    /// [end](crate::Layout::end) of the array by [`File::set_len`](std::fs::File::set_len).
+    /// # Bytes after the array
+    ///
+    /// A raw file must end with its array. In a `.npy` file, growth overwrites the bytes that a
+    /// growing array left because its process was killed. The file then ends with a mark of 53
+    /// bytes, or with a hole. With a hole, the length of the file is 0x9a3c7 modulo 1 MiB. Growth
+    /// also overwrites a hole that was never written to, and 53 zeros at the end of the file.
+    ///
+    /// All other bytes after the array belong to the user: a second array, a pickle, the output of
+    /// `tofile`. Growth of any kind then returns [`Error::TrailingBytes`]. Truncate the file to the
+    /// [end](crate::Layout::end) of the array by [`File::set_len`](std::fs::File::set_len) to
+    /// discard these bytes.
     ///
     /// # Other processes
     ///
-    /// While an array grows, no other process may change the length of the file, be it to append
-    /// to it or to truncate it; [`lock`](crate::MapOptions::lock) keeps those out that lock as
-    /// well. Readers that want the file to end with its array, as some other crates do, have to
-    /// wait for `sync`; [`resize`](Self::resize) to the length that it has makes it end so after a
-    /// kill. Pages that are locked in memory may no longer be so afterwards.
+    /// While an array grows, no other process may change the length of the file, by an append or by
+    /// a truncation. [`lock`](crate::MapOptions::lock) excludes processes that lock the file too.
+    /// Some other crates require that the file ends with its array: their readers must wait for
+    /// `sync`. After a kill, [`resize`](Self::resize) to the current length truncates the file to
+    /// the end of the array. Pages that were locked in memory may be unlocked after growth.
     ///
-    /// Nothing can be appended that borrows from the array itself; copy it first:
+    /// The rows cannot borrow from the array itself; copy them first:
     ///
     /// ```compile_fail,E0502
     /// # use ndarray::Axis;
@@ -91,18 +98,19 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// # Errors
     ///
-    /// The array and its file stay as they were.
+    /// After an error the array and its file are as before.
     ///
     /// - [`Error::ReadOnly`] in mode `r`, [`Error::PrivateChanges`] in mode `c`.
     /// - [`Error::AxisOutOfBounds`], and [`Error::NotSlowestAxis`] for another axis.
-    /// - [`Error::NotInOrder`] if the array has strides of its own.
-    /// - [`Error::ShapeMismatch`] if the rows have another shape than those of the array.
-    /// - [`Error::TrailingBytes`] if the file goes on beyond the array; see above.
-    /// - [`Error::Replaced`] if another process has written the header of the `.npy` file, and the
-    ///   array notices: it compares the header at the first growth after a sync only.
-    /// - [`NpyError::NoRoom`](crate::NpyError::NoRoom) if that header has no room for the new
-    ///   length, or only room that crosses a sector of the disk, of which a power cut may leave
-    ///   one half; [`npy::make_growable`](crate::npy::make_growable) makes some.
+    /// - [`Error::NotInOrder`] if the array has custom strides.
+    /// - [`Error::ShapeMismatch`] if the shape of the rows does not match the array.
+    /// - [`Error::TrailingBytes`] if the file continues after the array; see above.
+    /// - [`Error::Replaced`] if the array detects that another process has written the header of
+    ///   the `.npy` file. The array compares the header only at the first growth after a sync.
+    /// - [`NpyError::NoRoom`](crate::NpyError::NoRoom) if the header of the `.npy` file has no
+    ///   space for the new length. The error is the same if the space crosses a sector of the disk:
+    ///   a power cut may leave one half of the length.
+    ///   [`npy::make_growable`](crate::npy::make_growable) reserves space.
     /// - [`Error::NoSpace`] if the disk is full.
     /// - [`Error::TooLarge`], [`Error::Misaligned`], [`Error::FileTooShort`], [`Error::Io`].
     ///
@@ -114,39 +122,39 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// use ndarray::{Axis, arr0, array};
     /// use ndarray_memmap::{MapOptions, SyncToDisk, npy};
     ///
-    /// // SAFETY: nothing else touches the file while `log` lives.
+    /// // SAFETY: no other code uses the file while `log` lives.
     /// let mut log = unsafe { npy::create::<f64, _>(&path, (0, 3))? };
     /// log.push(Axis(0), &array![1.0, 2.0, 3.0])?;
     /// log.append(Axis(0), &array![[4.0, 5.0, 6.0], [7.0, 8.0, 9.0]])?;
     /// assert_eq!((log.nrows(), log.sum()), (3, 45.0));
     /// log.sync()?;
     ///
-    /// // Of one axis the rows are single elements, in arrays of none.
+    /// // The rows of an array with one axis are single elements: arrays without axes.
     /// let mut times = MapOptions::scratch::<f64, _>(0)?;
     /// times.push(Axis(0), &arr0(0.5))?;
     /// assert_eq!(times.as_slice(), Some(&[0.5][..]));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn append(&mut self, axis: Axis, rows: &ArrayRef<A, D>) -> Result<()> {
-        let fortran = self.growing_order(axis)?;
-        // Rows of a type without a fixed number of axes may lack this axis.
+        let order = self.growing_order(axis)?;
+        // Rows with a dynamic number of axes may lack this axis.
         let count = rows.shape().get(axis.index()).copied().unwrap_or(1);
         self.expect_rows(axis, count, rows)?;
-        self.append_rows(fortran, axis, rows)
+        self.append_rows(order, axis, rows)
     }
 
-    /// Adds one row at the end of an axis, and to the file; see [`append`](Self::append).
+    /// Appends one row along an axis to the array and its file; see [`append`](Self::append).
     ///
-    /// Takes what [`ndarray::Array::push`] takes, but for a reference in place of a view.
+    /// The arguments are those of [`ndarray::Array::push`], with a reference in place of a view.
     ///
     /// # Errors
     ///
-    /// Those of [`append`](Self::append).
+    /// The errors of [`append`](Self::append).
     pub fn push(&mut self, axis: Axis, row: &ArrayRef<A, D::Smaller>) -> Result<()>
     where
         D: RemoveAxis,
     {
-        let fortran = self.growing_order(axis)?;
+        let order = self.growing_order(axis)?;
         let expected = self.raw_dim().remove_axis(axis);
         let mismatch = || {
             let (expected, found) = (expected.slice().to_vec(), row.shape().to_vec());
@@ -156,19 +164,19 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             return Err(mismatch());
         }
         let row = row.view().insert_axis(axis).into_dimensionality::<D>();
-        self.append_rows(fortran, axis, &row.map_err(|_| mismatch())?)
+        self.append_rows(order, axis, &row.map_err(|_| mismatch())?)
     }
 
-    /// Appends rows of the right shape; after an error, array and file are as before.
+    /// Appends rows of the expected shape; after an error, array and file are as before.
     fn append_rows(
         &mut self,
-        fortran: bool,
+        order: Order,
         axis: Axis,
         rows: &ArrayRef<A, D>,
     ) -> Result<()> {
         let (old, added) = (self.len_of(axis), rows.len_of(axis));
         let count = old.checked_add(added).ok_or(Error::TooLarge)?;
-        let layout = self.layout().with_rows(fortran, count, align_of::<A>())?;
+        let layout = self.layout().with_rows(order, count, align_of::<A>())?;
         if added == 0 {
             return Ok(());
         }
@@ -184,13 +192,13 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             let path = self.append_path(&layout, is_small)?;
             let end = self.write_appended(path, &layout, axis, rows)?;
             self.reserve(layout.len(), None)?;
-            self.relayout(fortran, count, Some(end))?;
+            self.relayout(order, count, Some(end))?;
             self.show_rows(path, axis, old, rows)?;
             self.write_row_count(count, path == AppendPath::Store)
         };
         let appended = append();
         if appended.is_err() {
-            self.revert(fortran, old, layout.end());
+            self.revert(order, old, layout.end());
         }
         appended
     }
@@ -198,8 +206,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// Chooses how rows reach the file, and extends the file for rows that a header counts.
     ///
     /// The header may reach the disk before the rows that it counts. The file is therefore extended
-    /// first, also on disk. If the file cannot be extended, the rows are synced before they are
-    /// counted.
+    /// first, also on disk. If the file cannot be extended, the rows are synced before the header
+    /// counts them.
     fn append_path(&mut self, layout: &Layout<D>, is_small: bool) -> Result<AppendPath> {
         let (from, end) = (self.layout().end(), layout.end());
         let counts = self.has_header();
@@ -216,7 +224,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         })
     }
 
-    /// Writes rows behind the array unless they will be stored; returns the end of the file.
+    /// Writes rows after the array unless `path` stores them later; returns the end of the file.
     fn write_appended(
         &self,
         path: AppendPath,
@@ -243,10 +251,10 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         Ok(written)
     }
 
-    /// Makes the array show appended rows: stores them, or compares them with the mapping where a
-    /// mapping may not show a `write`.
+    /// Makes the array show appended rows: stores the rows, or compares them with the mapping where
+    /// a mapping may not show a `write`.
     ///
-    /// Rows that are shown already are not stored, since a store writes the page once more.
+    /// Rows that the mapping already shows are not stored, because a store writes the page again.
     fn show_rows(
         &mut self,
         path: AppendPath,
@@ -268,8 +276,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         self.backing().intact()
     }
 
-    /// Returns whether the array is in Fortran order; an error if `axis` cannot grow.
-    pub(super) fn growing_order(&self, axis: Axis) -> Result<bool> {
+    /// Returns whether the array is in Fortran order, or an error if `axis` cannot grow.
+    pub(super) fn growing_order(&self, axis: Axis) -> Result<Order> {
         self.backing().intact()?;
         match self.mode() {
             Mode::ReadOnly => return Err(Error::ReadOnly),
@@ -278,16 +286,16 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         }
         check_axis(axis, self.ndim())?;
         let known = match self.row_count() {
-            RowCount::Header(header) => Some(header.is_fortran()),
+            RowCount::Header(header) => Some(header.order()),
             RowCount::Fixed | RowCount::FileLength => None,
             RowCount::Window => return Err(Error::WindowGrows),
         };
         self.layout().order_along(axis, known)
     }
 
-    /// Fails unless the file is as this array has left it, and can have `count` rows.
+    /// Fails unless the file is as this array left it, and can have `count` rows.
     ///
-    /// Returns the length of a file with bytes beyond the array that an earlier growth has left.
+    /// Returns the length of the file if an earlier growth has left bytes after the array.
     pub(super) fn check_file(
         &self,
         count: usize,
@@ -323,16 +331,16 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         }
     }
 
-    /// Returns whether the bytes beyond whole rows are a part of a row that the header counts.
+    /// Returns whether the bytes after the whole rows are a part of a row that the header counts.
     fn is_part_of_row(&self, header: &dyn RowHeader, found: u64) -> bool {
-        let fortran = header.is_fortran();
-        let rows = self.layout().rows(fortran);
-        let one_more = self.layout().with_rows(fortran, rows.saturating_add(1), 1);
+        let order = header.order();
+        let rows = self.layout().rows(order);
+        let one_more = self.layout().with_rows(order, rows.saturating_add(1), 1);
         header.count() > rows && one_more.is_ok_and(|one_more| found < one_more.end())
     }
 }
 
-/// Writes rows to a file from a byte on, in the order of an array that grows along `axis`.
+/// Writes rows to a file at byte `at`, in the order of an array that grows along `axis`.
 fn write<A: Element, D: Dimension>(
     file: &File,
     rows: &ArrayRef<A, D>,

@@ -1,4 +1,4 @@
-//! Private changes of an array: found, written to a file, dropped.
+//! Finds, writes and drops the private changes of an array; knows nothing of file locks.
 
 use std::fs::File;
 use std::io;
@@ -19,32 +19,33 @@ use crate::sys;
 use crate::sys::file_system::FileSystem;
 use crate::sys::holes::FilledHoles;
 
-/// What a commit does if the file is not as it was when it was opened.
+/// Selects what a commit does if the file has changed since it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Conflict {
     Refuse,
     Overwrite,
 }
 
-/// A file that changes are written to, opened for that.
+/// The file that a commit writes to, opened for writing.
 #[derive(Debug)]
 pub(crate) struct Target<'a> {
     pub(crate) file: &'a File,
     pub(crate) path: &'a Path,
     pub(crate) conflict: Conflict,
-    /// Whether the mapping shows what is written to `file`.
+    /// Whether the mapping shows bytes that are written to `file`.
     pub(crate) is_coherent: bool,
 }
 
 impl<A: Element, D: Dimension> MmapArray<A, D> {
-    /// Writes changed pages to a file that reaches to the end of the array, and shows them as
-    /// its own.
+    /// Writes changed pages to the target; the array then shows the pages of the file.
+    ///
+    /// The file extends to the end of the array.
     pub(crate) fn write_to(&mut self, target: &Target<'_>) -> Result<()> {
         let &Target { file, path, .. } = target;
         let end = self.layout().end();
         let private = self.private_pages(target)?;
         let changed = self.changed_pages(&private, target)?;
-        // What was lost while it was compared differs too.
+        // Bytes that were lost during the comparison differ too.
         self.backing().intact()?;
         let offset = self.offset();
         let in_file = |range: &Range<usize>| file::bytes_of(range, offset);
@@ -58,8 +59,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             Err(_) => drop(holes),
         }
         let written = written.map_err(allocate::refusal("commit to", end, path));
-        // After a failure the file shows what the disk may not have: to compare and write once
-        // more would find nothing to do, and succeed.
+        // After a failure the file shows bytes that the disk may not have. A second comparison
+        // would find no difference, and a second commit would succeed.
         let synced = self.backing().write("commit to", || file.sync_all());
         written.and(synced)?;
         let found = file::regular_len(file, path)?;
@@ -70,7 +71,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             return self.map_again(file, &changed);
         }
         let mapping = &mut self.backing_mut().mapping;
-        // They are the file's now; those that are locked in memory stay as they are.
+        // These pages now equal the file. Pages that are locked in memory stay as they are.
         private.iter().for_each(|range| drop(mapping.discard(range)));
         Ok(())
     }
@@ -79,7 +80,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     fn private_pages(&self, target: &Target<'_>) -> Result<Vec<Range<usize>>> {
         let all = 0..self.layout().len();
         match self.backing().mapping.private(&all) {
-            // Of a file that is as it was, what differs is what was changed.
+            // If the file has not changed, every byte that differs is a private change.
             Err(_) if target.conflict == Conflict::Refuse => {
                 Ok(iter::once(all).collect())
             }
@@ -87,7 +88,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         }
     }
 
-    /// Returns the ranges of bytes that differ from those of the file.
+    /// Returns the ranges of bytes that differ from the file.
     ///
     /// A page that is locked in memory is private, changed or not.
     fn changed_pages(
@@ -122,7 +123,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             if needs_check::<A>() {
                 for piece in whole_elements(range, size_of::<A>()) {
                     let (bytes, at) = (mapping.bytes(&piece)?, in_file(&piece).start);
-                    // The array shows its private copy; a rollback checks the elements.
+                    // The array still shows its private copy. A rollback checks the elements.
                     write_or_restore(file, bytes, at).map_err(|failed| failed.error)?;
                 }
             } else {
@@ -132,7 +133,9 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         Ok(())
     }
 
-    /// Opens the file that a private mapping may no longer show, if its path still names it.
+    /// Reopens the file that a private mapping may no longer show.
+    ///
+    /// Returns `None` if the path no longer refers to this file.
     pub(crate) fn stale_file(&self) -> Option<File> {
         let Backing { mapping, path, snapshot, .. } = self.backing();
         if mapping.map().is_none() || self.backing().is_locked() {
@@ -142,7 +145,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         file.filter(|file| !FileSystem::of(file).is_coherent)
     }
 
-    /// Drops private changes, unless the file has bytes there that are no elements.
+    /// Drops private changes, unless the file has invalid elements in the changed pages.
     pub(crate) fn drop_changes(&mut self) -> Result<()> {
         let path = self.backing().path.clone();
         let all = 0..self.layout().len();
@@ -174,14 +177,15 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
 }
 
 impl Target<'_> {
-    /// Returns whether the private mapping may show another file than the descriptor, and can
-    /// be compared with it.
+    /// Returns whether the private mapping may show another file than the descriptor.
+    ///
+    /// The mapping can then be compared with the descriptor.
     fn shows_another_file(&self) -> bool {
         !self.is_coherent
     }
 }
 
-/// Copies ranges of bytes into memory, one after the other.
+/// Copies ranges of bytes into one vector, in order.
 fn saved(mapping: &mut Mapping, ranges: &[Range<usize>]) -> io::Result<Vec<u8>> {
     let mut saved = Vec::new();
     let len = ranges.iter().map(Range::len).fold(0, usize::saturating_add);
@@ -192,7 +196,7 @@ fn saved(mapping: &mut Mapping, ranges: &[Range<usize>]) -> io::Result<Vec<u8>> 
     Ok(saved)
 }
 
-/// Makes the changes again that [`saved`] has copied.
+/// Restores the changes that [`saved`] has copied.
 fn restore(
     mapping: &mut Mapping,
     ranges: &[Range<usize>],

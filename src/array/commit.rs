@@ -1,4 +1,5 @@
-//! Private changes into the file or back, and whether the file is still the one opened.
+//! Commits and rolls back private changes, and detects changes of the file; does not know which
+//! pages differ.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -18,23 +19,25 @@ use crate::sys;
 use crate::sys::file_system::FileSystem;
 
 impl<A: Element, D: Dimension> MmapArray<A, D> {
-    /// Returns whether the file is another one or has changed since it was opened.
+    /// Returns whether the file has changed, or was replaced, since the array was opened.
     ///
-    /// It has if the path names another file or none, or if the length of the file, its time of
-    /// modification or, on Unix, the time at which its attributes changed (`ctime`) differs. No
-    /// program can set that time back; a new permission or hard link changes it too, as does a
-    /// copy to the upper layer of overlayfs. Changes by this array count once the system has
-    /// noted them. The system notes stores into mappings late, and not at all in pages that have
-    /// changes already. An array without a path asks the file that it keeps open.
+    /// Returns `true` if the path names another file or no file. Also returns `true` if the length,
+    /// the modification time or, on Unix, the time of the last change of attributes (`ctime`)
+    /// differs. No program can set `ctime` back. A new permission, a new hard link, and a copy to
+    /// the upper layer of overlayfs change `ctime` too. Changes by this array count when the system
+    /// has recorded them. The system records stores into mappings late, and never records stores
+    /// into pages that already have changes. For an array without a path, this function inspects
+    /// the file that the array keeps open.
     ///
-    /// Two changes within one step of the clock of a file system look like one: a change just
-    /// after the opening may not be noticed. The step is 2 s on FAT, 1 s on ext2, ext3 and ext4
-    /// with inodes of 128 bytes, and 1 to 10 ms otherwise; Linux 6.13 and later has no such step
-    /// on ext4, XFS, btrfs and tmpfs.
+    /// Two changes within one tick of a file system's clock look like one change. A change just
+    /// after the opening may therefore stay undetected. The tick is 2 s on FAT, and 1 s on ext2,
+    /// ext3 and ext4 with inodes of 128 bytes. Otherwise the tick is 1 to 10 ms. Linux 6.13 and
+    /// later has no such tick on ext4, XFS, btrfs and tmpfs.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the file cannot be inspected, and of arrays that have neither.
+    /// [`Error::Io`] if the file cannot be inspected, or if the array has neither a path nor an
+    /// open file.
     pub fn file_changed(&self) -> Result<bool> {
         let path = &self.backing().path;
         let found = match self.backing().file.as_ref().filter(|_| self.path().is_none()) {
@@ -50,15 +53,15 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         }
     }
 
-    /// Tells whether a path names the file that the array was opened from.
+    /// Returns whether a path names the file that the array was opened from.
     ///
-    /// A file that was renamed or linked is that file under any of its names; one that has
-    /// taken its place under the same name is not.
+    /// A renamed or linked file is the same file under each of its names. A file that has replaced
+    /// this file under the same name is another file.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the path cannot be inspected, other than that it names nothing; on
-    /// Windows always.
+    /// [`Error::Io`] if the path cannot be inspected, and always on Windows. A path that names no
+    /// file is not an error.
     pub fn is_current(&self, path: impl AsRef<Path>) -> Result<bool> {
         let path = path.as_ref();
         let found = match fs::metadata(path) {
@@ -71,46 +74,47 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         }
     }
 
-    /// Writes private changes to the file and returns once they are on disk.
+    /// Writes private changes to the file and returns when they are durable.
     ///
-    /// Only pages that were changed are written. The kernel tells which, or they are found by
-    /// comparison with the file. The array stays a private copy, now without changes. Space for
-    /// holes of the file is allocated first, where the file system can. A crash during a commit
-    /// can leave some of the pages written and others not; use a [`Draft`](crate::Draft) where
-    /// the file has to be the old one or the new one.
+    /// The commit writes only changed pages. The kernel reports these pages, or the commit finds
+    /// them by comparison with the file. The array stays a private copy, now without changes. The
+    /// commit allocates space for holes of the file first, where the file system supports this. A
+    /// crash during a commit can leave only some of the pages written. Use a
+    /// [`Draft`](crate::Draft) if the file must be the old one or the new one.
     ///
-    /// An array that was opened with [`lock`](crate::MapOptions::lock) locks the file
-    /// exclusively while it writes, so that no other holder of a lock reads a part of a commit.
-    /// A commit notices changes by other processes as [`file_changed`](Self::file_changed) does,
-    /// with its limits. It replaces whole pages: what another process writes to these pages
-    /// during the commit, or without being noticed, is lost. For every other array of the file a
-    /// commit is a change by another process, in the sense of [the
+    /// If the array was opened with [`lock`](crate::MapOptions::lock), a commit locks the file
+    /// exclusively while it writes. No other holder of a lock then reads a part of a commit. A
+    /// commit detects changes by other processes as [`file_changed`](Self::file_changed) does, with
+    /// the same limits. A commit replaces whole pages. Bytes that another process writes to these
+    /// pages during the commit, or without being detected, are lost. For every other array of the
+    /// file, a commit is a change by another process, in the sense of [the
     /// contract](crate#the-contract-of-a-mapping).
     ///
-    /// Where a mapping does not show what is written through a descriptor (overlayfs, FUSE, 9p),
-    /// the array maps the file again after a commit.
+    /// On some file systems (overlayfs, FUSE, 9p) a mapping does not show bytes that are written
+    /// through a descriptor. On these file systems the array maps the file again after a commit.
     ///
     /// # Errors
     ///
-    /// - [`Error::UnsupportedMode`] in other modes than `c`.
-    /// - [`Error::Conflict`] if [`file_changed`](Self::file_changed); nothing is written then.
-    /// - [`Error::Locked`] if the array is locked and another handle has a lock too; nothing is
-    ///   written then.
-    /// - [`Error::NoSpace`] if the disk has no room for what were holes. Nothing is written then
-    ///   and the disk has as much free space as before, unless the space could not be allocated
-    ///   in advance.
-    /// - [`Error::Io`] if the file cannot be opened for writing or written, and of arrays that
-    ///   were not opened by a path or are a copy in memory. Where the array has to map the file
-    ///   again, also if pages are locked in memory. If the disk does not take what was written,
-    ///   each later commit is [`Error::Poisoned`].
+    /// - [`Error::UnsupportedMode`] in modes other than `c`.
+    /// - [`Error::Conflict`] if [`file_changed`](Self::file_changed) returns `true`; the commit
+    ///   then writes nothing.
+    /// - [`Error::Locked`] if the array is locked and another handle has a lock too; the commit
+    ///   then writes nothing.
+    /// - [`Error::NoSpace`] if the disk has no space for the holes. The commit then writes nothing,
+    ///   and the disk has as much free space as before. The exception is space that could not be
+    ///   allocated in advance.
+    /// - [`Error::Io`] if the file cannot be opened for writing or cannot be written. The same
+    ///   holds if the array was not opened by a path or is a copy in memory. If the array must map
+    ///   the file again, locked pages are an `Io` error too. If the disk does not accept the
+    ///   written bytes, every later commit is [`Error::Poisoned`].
     /// - [`Error::FileTooShort`] if another process has truncated the file during the commit.
-    /// - [`Error::Replaced`] if the path names another file after the commit, which has written
-    ///   to the file that was opened.
+    /// - [`Error::Replaced`] if the path names another file after the commit. The commit has then
+    ///   written to the file that was opened.
     ///
-    /// After an error the array has its changes still, and of the file some of the changed pages
-    /// may be written. If the write itself has failed, the page at which it stopped may be
-    /// written in part; of types whose bytes are checked, each element is then the old one or
-    /// the new one, unless the old one cannot be written back.
+    /// After an error the array still has its changes, and some of the changed pages may be written
+    /// to the file. If the write itself has failed, the page at which it stopped may be written in
+    /// part. For types whose bytes are checked, each element is then the old one or the new one.
+    /// The exception is an old element that cannot be written back.
     ///
     /// # Examples
     ///
@@ -120,7 +124,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// use ndarray_memmap::{MapOptions, Mode};
     ///
     /// std::fs::write(&path, [0; 10])?;
-    /// // SAFETY: nothing else touches the file while `a` lives.
+    /// // SAFETY: no other code uses the file while `a` lives.
     /// let mut a = unsafe { MapOptions::new(Mode::CopyOnWrite).open::<u8>(&path)? };
     /// a.view_mut()?[3] = 7;
     /// a.rollback()?;
@@ -134,43 +138,43 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         self.write_changes(Conflict::Refuse)
     }
 
-    /// Writes private changes to the file, also if it has changed since it was opened.
+    /// Writes private changes to the file, even if the file has changed since it was opened.
     ///
-    /// The changed pages, as a whole, replace what other processes have written there. Use
-    /// [`commit`](Self::commit) unless that is known to be right.
+    /// The changed pages, as a whole, replace the bytes that other processes have written there.
+    /// Use [`commit`](Self::commit) unless the replacement is known to be right.
     ///
     /// # Errors
     ///
     /// - [`Error::Conflict`] if the path names another file.
-    /// - [`Error::FileTooShort`] if the file no longer reaches to the end of the array.
-    /// - [`Error::Io`] if the kernel does not tell which pages are changed, and if pages are or
-    ///   were locked in memory by [`Region::lock`](crate::Region::lock), `mlock` or `mlockall`.
-    ///   Locking copies pages, so that they look changed. A `mlock` or `mlockall` after the opening
-    ///   that was undone before this call is not noticed.
-    /// - [`Error::InvalidElement`] if the array has to map the file again, and another process
-    ///   has written what is no value of `A`. The changes are in the file then, and the array
-    ///   shows what it showed before.
-    /// - Those of [`commit`](Self::commit).
+    /// - [`Error::FileTooShort`] if the file no longer extends to the end of the array.
+    /// - [`Error::Io`] if the kernel does not report which pages are changed. The same holds if
+    ///   pages are or were locked in memory by [`Region::lock`](crate::Region::lock), `mlock` or
+    ///   `mlockall`. Locking copies pages, which then look changed. This function does not detect a
+    ///   `mlock` or `mlockall` after the opening that was undone before this call.
+    /// - [`Error::InvalidElement`] if the array must map the file again, and another process has
+    ///   written bytes that are not a value of `A`. The changes are then in the file, and the array
+    ///   shows the same values as before.
+    /// - The errors of [`commit`](Self::commit).
     pub fn commit_anyway(&mut self) -> Result<()> {
         self.write_changes(Conflict::Overwrite)
     }
 
-    /// Drops private changes: the array shows the file again (Linux).
+    /// Drops private changes, so that the array shows the file again (Linux).
     ///
-    /// Elements of types whose bytes are checked are checked again in the pages that were
-    /// changed: a commit that failed may have left what is no value. Where a mapping does not
-    /// show what is written through a descriptor (overlayfs, FUSE, 9p), the array maps the file
-    /// of its path again, and all elements are checked.
+    /// A failed commit may have left invalid elements. For types whose bytes are checked, a
+    /// rollback therefore checks the elements of the changed pages again. On some file systems
+    /// (overlayfs, FUSE, 9p) a mapping does not show bytes that are written through a descriptor.
+    /// On these file systems the array maps the file of its path again, and checks all elements.
     ///
     /// # Errors
     ///
-    /// - [`Error::UnsupportedMode`] in other modes than `c`.
-    /// - [`Error::InvalidElement`] if the file has an element that is no value of `A`; the array
-    ///   keeps its changes then.
-    /// - [`Error::FileTooShort`] if the file has to be mapped again and is too short.
-    /// - [`Error::Io`] on other systems than Linux, of arrays that are a copy in memory, and if
-    ///   pages are locked in memory. Of types whose bytes are not checked, some pages may have
-    ///   been rolled back.
+    /// - [`Error::UnsupportedMode`] in modes other than `c`.
+    /// - [`Error::InvalidElement`] if the file has an element that is not a value of `A`; the array
+    ///   then keeps its changes.
+    /// - [`Error::FileTooShort`] if the file must be mapped again and is too short.
+    /// - [`Error::Io`] on systems other than Linux, for arrays that are a copy in memory, and if
+    ///   pages are locked in memory. For types whose bytes are not checked, some pages may then
+    ///   have been rolled back.
     pub fn rollback(&mut self) -> Result<()> {
         self.require_private("roll back")?;
         if self.is_empty() {
@@ -193,7 +197,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     fn write_changes(&mut self, conflict: Conflict) -> Result<()> {
         self.require_private("commit")?;
         let path = self.backing().path.clone();
-        // Nothing is written if an earlier commit has failed.
+        // If an earlier commit has failed, this commit writes nothing.
         self.backing().write("commit to", || Ok(()))?;
         let unsupported =
             || Error::io("commit", &path)(io::ErrorKind::Unsupported.into());
@@ -212,18 +216,18 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let file = file::open(&path, Mode::ReadWrite)?.file;
         let is_coherent = FileSystem::of(&file).is_coherent;
         if !is_coherent && self.backing().is_locked() {
-            // The pages cannot be compared with those that they were copied from.
+            // Locked pages cannot be compared with the pages that they were copied from.
             return Err(unsupported());
         }
         let lock = self.upgrade_lock(&file, &path)?;
         let target = Target { file: &file, path: &path, conflict, is_coherent };
         self.check_target(&target)?;
         let written = self.write_to(&target);
-        // Tried again, since without it the next commit would find a change.
+        // Try twice: without the metadata, the next commit would detect a change.
         let found = file.metadata().or_else(|_| file.metadata());
         drop((lock, file));
-        // What was written here, also before an error, is no change by another process. The
-        // path may name another file by now.
+        // Bytes that this commit has written, also before an error, are no change by another
+        // process. The path may name another file by now.
         let found = if sys::REPLACES_OPEN_FILES { found } else { fs::metadata(&path) };
         if let Ok(found) = found {
             self.backing_mut().snapshot = FileSnapshot::of(&found);
@@ -235,7 +239,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         Ok(())
     }
 
-    /// Makes sure that the file is still the one opened, and what it was then.
+    /// Fails unless the file is still the opened one and, if conflicts are refused, unchanged.
     fn check_target(&self, target: &Target<'_>) -> Result<()> {
         let &Target { file, path, conflict, is_coherent } = target;
         let metadata = file::regular(file, path)?;
@@ -252,7 +256,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         if found < needed { Err(Error::FileTooShort { needed, found }) } else { Ok(()) }
     }
 
-    /// Makes the lock of the array, if it has one, that of a writer.
+    /// Upgrades the lock of the array, if it has one, to an exclusive lock.
     fn upgrade_lock(&self, file: &File, path: &Path) -> Result<Option<LockUpgrade>> {
         let backing = self.backing();
         let Some(shared) = backing.file.as_ref().filter(|_| backing.holds_lock) else {
@@ -277,7 +281,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     }
 }
 
-/// Returns which file a path names, if any.
+/// Returns the identity of the file that a path names, if it names one.
 fn named_file(path: &Path) -> Result<Option<FileId>> {
     match fs::metadata(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -1,4 +1,4 @@
-//! Arrays whose bus errors are repaired: whether there was one.
+//! Whether a guarded array had a bus error; does not know how the guard repairs it.
 
 use ndarray::{ArrayView, Dimension};
 
@@ -8,33 +8,34 @@ use crate::error::{Error, Result};
 use crate::guard::Fault;
 
 impl<A, D: Dimension> MmapArray<A, D> {
-    /// Returns what was lost of a guarded array, from then on always.
+    /// Returns the fault that the guard has recorded for the array; the record is permanent.
     ///
-    /// Of an array that is not guarded nothing is known: there a bus error ends the process.
+    /// Returns `None` for an array that is not guarded: there a bus error ends the process.
     pub fn fault(&self) -> Option<Fault> {
         self.backing().mapping.fault()
     }
 }
 
 impl<A: Element, D: Dimension> MmapArray<A, D> {
-    /// Runs a closure on the array, and returns its result if nothing of the array was lost.
+    /// Runs a closure on the array, and returns its result if no bytes of the array were lost.
     ///
-    /// If something was lost before, the closure is not run. For an array that is changed, look
-    /// at [`fault`](Self::fault) after the changes, or at the result of `sync`.
+    /// If bytes were lost before, the closure does not run. After changes to an array, call
+    /// [`fault`](Self::fault) or check the result of `sync`.
     ///
-    /// It is bus errors that tell of losses, and the length of the file afterwards. A file that
-    /// is cut and grows again before anybody looks has zeros without either; the time of its
-    /// last change tells, see [`file_changed`](Self::file_changed). What the kernel itself reads
-    /// from the array, as in `File::write_all`, is an error of that call (`EFAULT`) instead.
+    /// This function detects losses by bus errors, and by the length of the file after the closure.
+    /// A file that is truncated and extended again before the next access has zeros, but the same
+    /// length and no bus error. [`file_changed`](Self::file_changed) detects this case by the time
+    /// of the last change. If the kernel itself reads from the array, as in `File::write_all`, that
+    /// call returns an error (`EFAULT`) instead.
     ///
     /// # Errors
     ///
-    /// [`Error::Faulted`] if something was lost, be it by this closure or another thread.
+    /// [`Error::Faulted`] if bytes were lost, by this closure or another thread.
     pub fn guarded<R>(&self, run: impl FnOnce(ArrayView<'_, A, D>) -> R) -> Result<R> {
         self.backing().intact()?;
         let result = run(self.view());
         self.backing().intact()?;
-        // Of its last page a file that was cut has zeros, without a fault.
+        // After a truncation the last page of the file reads as zeros, without a fault.
         let found =
             self.backing().file.as_ref().filter(|_| self.backing().mapping.is_guarded());
         let found = found.and_then(|file| file.metadata().ok());

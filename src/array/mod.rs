@@ -1,5 +1,5 @@
-//! The handle that owns a mapping and is an array; knows nothing of how it was opened.
-#![expect(unsafe_code, reason = "the handle makes views of the pages it owns")]
+//! The handle that owns a mapping and derefs to an array; does not know how the file was opened.
+#![expect(unsafe_code, reason = "the handle makes views of the bytes that it owns")]
 
 pub(crate) mod append;
 mod changes;
@@ -23,7 +23,7 @@ use std::slice;
 use memmap2::MmapRaw;
 use ndarray::{
     ArrayRef, ArrayView, ArrayViewMut, Axis, Dimension, Ix1, Ix2, Ix3, Ix4, Ix5, Ix6,
-    IxDyn, SliceArg,
+    IxDyn, Order, SliceArg,
 };
 
 use crate::array::region::{Region, SyncToDisk};
@@ -38,15 +38,15 @@ use crate::mapping::Backing;
 use crate::mode::Mode;
 use crate::sys::{self, map};
 
-/// An array in a file: owns the mapping, and is the array.
+/// Owns the mapping of a file, and derefs to the array in the file.
 ///
-/// It derefs to ndarray's [`ArrayRef`], so indexing, slicing, iteration, reductions and
-/// every function that takes `&ArrayRef<A, D>` work on it; [`view_mut`](Self::view_mut)
-/// gives the view to change it by. It is opened by [`MapOptions`](crate::MapOptions) and
-/// unmapped when dropped, which leaves the time of writing to the kernel; to know that
-/// changes are on disk, [`sync`](SyncToDisk::sync) or [`close`](Self::close).
+/// The target is ndarray's [`ArrayRef`]. Indexing, slicing, iteration, reductions and every
+/// function that takes `&ArrayRef<A, D>` work on the handle. [`view_mut`](Self::view_mut) returns a
+/// view that can change the array. [`MapOptions`](crate::MapOptions) opens the array, and a drop
+/// unmaps it. After a drop the kernel decides when to write changes to disk.
+/// [`sync`](SyncToDisk::sync) and [`close`](Self::close) make changes durable.
 ///
-/// There is no `DerefMut`, by which an array could be reshaped or swapped with another.
+/// The handle does not implement `DerefMut`, which could reshape the array or swap it with another.
 ///
 /// | if the compiler says | write |
 /// |---|---|
@@ -57,7 +57,7 @@ use crate::sys::{self, map};
 /// | `Dot` is not implemented, for `a.dot(&b)` | `a.dot(&*b)` |
 /// | `+=` cannot be applied | `let mut w = a.view_mut()?; w += &b.view();` |
 /// | no method `clone` | `a.to_owned()`, which copies |
-/// | `Display` is not implemented, for `println!("{a}")` | `println!("{}", a.view())`; `{:?}` is the handle |
+/// | `Display` is not implemented, for `println!("{a}")` | `println!("{}", a.view())`; `{:?}` formats the handle |
 ///
 /// # Examples
 ///
@@ -76,7 +76,8 @@ use crate::sys::{self, map};
 /// # Ok::<(), ndarray_memmap::Error>(())
 /// ```
 pub struct MmapArray<A: 'static = u8, D = Ix1> {
-    /// Points into `backing`; `'static` only here, lent no longer than `self` exists.
+    /// Points into `backing`. The lifetime is `'static` only here: no borrow of the view outlives
+    /// `self`.
     view: ArrayView<'static, A, D>,
     backing: Backing,
     layout: Layout<D>,
@@ -85,7 +86,7 @@ pub struct MmapArray<A: 'static = u8, D = Ix1> {
     elements: PhantomData<A>,
 }
 
-/// The least address space to reserve for a growing array, if there is that much.
+/// The minimum of address space to reserve for a growing array, if that much is available.
 const LEAST_RESERVED: usize = 64 << 20;
 
 /// A mapped array of one axis.
@@ -100,44 +101,48 @@ pub type MmapArray4<A> = MmapArray<A, Ix4>;
 pub type MmapArray5<A> = MmapArray<A, Ix5>;
 /// A mapped array of six axes.
 pub type MmapArray6<A> = MmapArray<A, Ix6>;
-/// A mapped array whose number of axes is known at run time.
+/// A mapped array whose number of axes is known only at run time.
 pub type MmapArrayD<A> = MmapArray<A, IxDyn>;
 
 impl<A: Element, D: Dimension> MmapArray<A, D> {
-    /// Joins a backing and the layout of the array in it.
+    /// Makes the handle from a backing and the layout of the array in the backing.
     ///
     /// # Safety
     ///
-    /// 1. `check` has passed for `A`, `layout` and the bytes of the mapping, which are as many as the
-    ///    layout's.
-    /// 2. While the handle exists, no other code changes these bytes, or reads them while a view for
-    ///    writing exists.
+    /// 1. `check` has passed for `A`, `layout` and the bytes of the mapping. The mapping has as
+    ///    many bytes as the layout.
+    /// 2. While the handle exists, no other code changes these bytes. While a view for writing
+    ///    exists, no other code reads them.
     /// 3. If the mode is mutable, the bytes can be written and the layout does not overlap.
     pub(crate) unsafe fn new(backing: Backing, layout: Layout<D>) -> Self {
-        // SAFETY: conditions 1 and 2; the bytes stay where they are until `self` is dropped, and
-        // `deref` lends the view no longer.
+        // SAFETY: conditions 1 and 2. The bytes keep their address until `self` is dropped, and
+        // `deref` lends the view no longer than `self` exists.
         let view = unsafe { view_at(&layout, backing.mapping.as_mut_ptr()) };
         let row_count = RowCount::Fixed;
         Self { view, backing, layout, row_count, elements: PhantomData }
     }
 
-    /// Replaces the mapping by one with as many bytes as `map` has; no view exists.
+    /// Replaces the mapping by `map`; no view exists.
     ///
     /// # Safety
     ///
-    /// `map` begins with elements of the same file, mapped in the same way, and has no fewer bytes.
+    /// `map` begins with the elements of the same file, mapped in the same way, and has no fewer
+    /// bytes.
     pub(crate) unsafe fn remap(&mut self, map: MmapRaw) -> Result<()> {
         self.backing.remap(map)?;
-        // SAFETY: conditions 1 and 2 of `new`, for the same bytes at another address.
+        // SAFETY: conditions 1 and 2 of `new` hold for the same bytes at another address.
         self.view = unsafe { view_at(&self.layout, self.backing.mapping.as_mut_ptr()) };
         Ok(())
     }
 
-    /// Maps the file of a private mapping again, through a descriptor that was opened later and
-    /// without private changes; no view exists.
+    /// Maps the file of a private mapping again, through a descriptor that was opened later; no
+    /// view exists.
     ///
-    /// Fails, and leaves the mapping as it is, if the descriptor is one of another file, or if the
-    /// new mapping has other bytes than the old one in the ranges `shown`.
+    /// The new mapping has no private changes. In these cases the call fails, and the old mapping
+    /// stays:
+    ///
+    /// - The descriptor refers to another file.
+    /// - The two mappings differ in one of the ranges `shown`.
     ///
     /// # Errors
     ///
@@ -166,11 +171,11 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         for range in shown {
             let here = start.addr().saturating_add(range.start)
                 ..start.addr().saturating_add(range.end);
-            // A page that cannot be read is an error here, and a bus error later.
+            // An unreadable page is an error here. A later access would raise a bus error.
             sys::populate(&here).map_err(self.backing.io("read"))?;
         }
-        // SAFETY: the mapping has `len` bytes, the file extends to their end, and the caller of
-        // `open` keeps all other code from changing them.
+        // SAFETY: the mapping has `len` bytes, and the file extends to their end. The caller of
+        // `open` keeps all other code from changing these bytes.
         let bytes = unsafe { slice::from_raw_parts(start, len) };
         for range in shown {
             let before = self.backing.mapping.bytes(range);
@@ -182,47 +187,51 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             }
         }
         check::<A, D>(&self.layout, bytes)?;
-        // SAFETY: the mapping has as many bytes, which are elements. They are those of the same file,
-        // for which the caller of `open` keeps the contract.
+        // SAFETY: the new mapping has the same number of bytes, and `check` accepts them as
+        // elements. The bytes belong to the same file, for which the caller of `open` keeps the
+        // contract.
         unsafe { self.remap(map) }
     }
 
     /// Changes the number of rows; no view exists.
     ///
-    /// Checks what more rows require: that the mapping holds them, that the file extends to their
-    /// `end`, and that their elements are valid.
+    /// If rows are added, this function first checks three conditions:
+    ///
+    /// 1. The mapping holds the rows.
+    /// 2. The file, whose end is `end`, contains the rows.
+    /// 3. The elements of the rows are valid.
     pub(super) fn relayout(
         &mut self,
-        fortran: bool,
+        order: Order,
         count: usize,
         end: Option<FileEnd>,
     ) -> Result<()> {
-        let layout = self.layout.with_rows(fortran, count, align_of::<A>())?;
+        let layout = self.layout.with_rows(order, count, align_of::<A>())?;
         if layout.len() > self.layout.len() {
             end.unwrap_or_default().check(layout.end())?;
             if self.backing.mapping.capacity() < layout.len() {
                 return Err(self.backing.io("map")(io::ErrorKind::InvalidInput.into()));
             }
-            self.check_added(fortran, &layout)?;
+            self.check_added(order, &layout)?;
         }
         self.backing.mapping.set_len(layout.len());
         self.backing.preallocation.set_end(layout.end());
         // SAFETY: the old rows are at the same bytes as before. The file and the mapping hold the
-        // added rows, whose elements are valid; the caller of `open` keeps other code from changing
-        // them. Rows in C or Fortran order do not overlap.
+        // added rows, whose elements are valid. The caller of `open` keeps other code from changing
+        // these rows. Rows in C or Fortran order do not overlap.
         self.view = unsafe { view_at(&layout, self.backing.mapping.as_mut_ptr()) };
         self.layout = layout;
         Ok(())
     }
 
-    /// Checks the elements of a longer layout that the array does not show yet.
-    fn check_added(&mut self, fortran: bool, layout: &Layout<D>) -> Result<()> {
+    /// Checks the elements that a longer `layout` adds to the array.
+    fn check_added(&mut self, order: Order, layout: &Layout<D>) -> Result<()> {
         if !needs_check::<A>() {
             return Ok(());
         }
         let (old, count) = (self.layout.len(), self.layout.count());
-        let added = layout.rows(fortran).saturating_sub(self.layout.rows(fortran));
-        let added = layout.with_rows(fortran, added, 1)?;
+        let added = layout.rows(order).saturating_sub(self.layout.rows(order));
+        let added = layout.with_rows(order, added, 1)?;
         let Backing { mapping, path, .. } = &mut self.backing;
         mapping.set_len(layout.len());
         let bytes = mapping.bytes(&(old..layout.len()));
@@ -238,9 +247,10 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         checked
     }
 
-    /// Maps at least `len` bytes of the file, and address space for rows to come.
+    /// Maps at least `len` bytes of the file, and address space for later rows.
     ///
-    /// Maps `from` instead of the array's own file, if given: a descriptor of the same file.
+    /// `from` is a descriptor of the same file. If given, it is mapped instead of the array's own
+    /// file.
     pub(super) fn reserve(&mut self, len: usize, from: Option<&File>) -> Result<()> {
         let Backing { mapping, file, mode, offset, advice, .. } = &self.backing;
         let short = file.as_ref().filter(|_| mapping.capacity() < len);
@@ -255,11 +265,11 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         };
         let map = map.map_err(self.backing.io("map"))?;
         map::advise_all(&map, *advice);
-        // SAFETY: the mapping begins with the same bytes of the file, and has no fewer.
+        // SAFETY: the mapping begins with the same bytes of the file, and has no fewer bytes.
         unsafe { self.remap(map) }
     }
 
-    /// Views the array for reading and writing.
+    /// Returns a view for reading and writing.
     ///
     /// # Errors
     ///
@@ -268,50 +278,51 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         self.view_and_backing().map(|(view, _)| view)
     }
 
-    /// Views the array for writing, and returns its backing, which gives no access to elements.
+    /// Returns a view for writing, and the backing, which gives no access to elements.
     pub(crate) fn view_and_backing(
         &mut self,
     ) -> Result<(ArrayViewMut<'_, A, D>, &Backing)> {
         if !self.backing.mode.is_mutable() {
             return Err(Error::ReadOnly);
         }
-        // SAFETY: conditions 1 to 3 of `new`; `self` is borrowed mutably, so no view that `deref` or
-        // an earlier call has lent exists.
+        // SAFETY: conditions 1 to 3 of `new`. `self` is borrowed mutably, so no view from `deref`
+        // or from an earlier call exists.
         let view =
             unsafe { view_mut_at(&self.layout, self.backing.mapping.as_mut_ptr()) };
         Ok((view, &self.backing))
     }
 
-    /// Syncs, then unmaps: reports what dropping the handle would pass over in silence.
+    /// Syncs and unmaps the array, and reports the errors that a drop ignores.
     ///
     /// # Errors
     ///
-    /// Those of [`sync`](SyncToDisk::sync); in mode `c` always, since the private changes end
-    /// here (drop the handle if that is meant). The array is unmapped either way.
+    /// The errors of [`sync`](SyncToDisk::sync). Mode `c` always returns an error, because
+    /// unmapping discards the private changes (drop the handle to discard them). The array is
+    /// unmapped in every case.
     pub fn close(self) -> Result<()> {
         self.sync()
     }
 }
 
 impl<A, D: Dimension> MmapArray<A, D> {
-    /// Describes a part of the array as the pages it touches, to sync or read just those.
+    /// Returns the pages that a part of the array touches, to sync or read only these pages.
     ///
-    /// `info` is what [`slice`](ArrayRef::slice) takes.
+    /// `info` is the argument of [`slice`](ArrayRef::slice).
     ///
     /// # Panics
     ///
-    /// Panics where `slice` does: if an index is out of bounds.
+    /// Panics if an index is out of bounds, as `slice` does.
     pub fn region<I: SliceArg<D>>(&self, info: I) -> Region<'_> {
         let ranges = self.backing.mapping.touched(&Footprint::of(&self.view.slice(info)));
         Region::new(&self.backing, ranges)
     }
 
-    /// Returns what the array consists of besides its elements.
+    /// Returns the mapping, the file and their state: everything except the elements.
     pub(crate) fn backing(&self) -> &Backing {
         &self.backing
     }
 
-    /// Returns what the array consists of besides its elements; no view exists.
+    /// Returns the mapping, the file and their state; no view exists.
     pub(crate) fn backing_mut(&mut self) -> &mut Backing {
         &mut self.backing
     }
@@ -330,7 +341,7 @@ impl<A, D: Dimension> MmapArray<A, D> {
         (&mut self.backing, &mut self.row_count)
     }
 
-    /// Makes sure that rows have the shape of so many of the array along an axis.
+    /// Fails unless `rows` has the shape of `count` rows of the array along `axis`.
     pub(crate) fn expect_rows(
         &self,
         axis: Axis,
@@ -353,17 +364,17 @@ impl<A, D: Dimension> MmapArray<A, D> {
         self.backing.mode
     }
 
-    /// Returns the path that the array was opened by; `None` if it was not by a path.
+    /// Returns the path that the array was opened by, or `None` if it was not opened by a path.
     pub fn path(&self) -> Option<&Path> {
         Some(self.backing.path.as_path()).filter(|path| !path.as_os_str().is_empty())
     }
 
-    /// Returns the byte of the file at which the array begins.
+    /// Returns the byte offset in the file at which the array begins.
     pub fn offset(&self) -> u64 {
         self.layout.offset()
     }
 
-    /// Returns the place of the array in its file.
+    /// Returns the layout of the array in its file.
     pub fn layout(&self) -> &Layout<D> {
         &self.layout
     }

@@ -1,9 +1,9 @@
-//! Arrays that follow a file which somebody else makes longer.
+//! Arrays that follow a file which another process extends; changes no file.
 
 use std::fs::{File, Metadata};
 use std::path::Path;
 
-use ndarray::Dimension;
+use ndarray::{Dimension, Order};
 
 use crate::array::MmapArray;
 use crate::array::row_count::RowCount;
@@ -16,30 +16,28 @@ use crate::mode::Mode;
 use crate::sys::file_system::FileSystem;
 
 impl<A: Element, D: Dimension> MmapArray<A, D> {
-    /// Shows the rows that the file has got since the array was opened or refreshed.
+    /// Shows the rows that the file has gained since the array was opened or refreshed.
     ///
-    /// In mode `r`. As many rows as the header of a `.npy` file counts, which says so only when
-    /// they are complete; of a raw file those that are in it as a whole, if the array was
-    /// opened by [`rows_of`](crate::MapOptions::rows_of) or without a shape. If the file has
-    /// become shorter, so does the array.
+    /// The mode must be `r`. For a `.npy` file, the array shows as many rows as the header counts;
+    /// the header counts only complete rows. For a raw file, the array shows the complete rows of
+    /// the file. The array must then be opened by [`rows_of`](crate::MapOptions::rows_of) or
+    /// without a shape. If the file has become shorter, the array becomes shorter too.
     ///
-    /// The rows that the array shows from now on must not change any more, as [the
-    /// contract](crate#the-contract-of-a-mapping) says of those before. Arrays that
-    /// [`append`](Self::append) keep to that.
+    /// The new rows must not change any more: [the contract](crate#the-contract-of-a-mapping)
+    /// covers them like the earlier rows. Arrays that [`append`](Self::append) keep the contract.
     ///
     /// # Errors
     ///
-    /// The array stays as it was.
+    /// After an error the array is as before.
     ///
-    /// - [`Error::UnsupportedMode`] in other modes.
-    /// - [`Error::FixedShape`] if the shape of a raw file was given.
-    /// - [`Error::Replaced`] if the path names another file now, or its header another array.
+    /// - [`Error::UnsupportedMode`] in modes other than `r`.
+    /// - [`Error::FixedShape`] if a raw file was opened with a given shape.
+    /// - [`Error::Replaced`] if the path now names another file, or if the header describes another
+    ///   array.
     /// - [`Error::FileTooShort`] if the file lacks some of the rows that its header counts.
-    /// - [`Error::InvalidElement`] if the new rows hold what is no value of `A`.
-    /// - [`Error::Io`] if the file cannot be opened or mapped, also if the array was not opened
-    ///   by a path or is a copy in memory.
-    ///
-    /// # Examples
+    /// - [`Error::InvalidElement`] if the new rows contain bytes that are not a value of `A`.
+    /// - [`Error::Io`] if the file cannot be opened or mapped. The same holds if the array was not
+    ///   opened by a path, or is a copy in memory.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -47,7 +45,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// use ndarray::{Axis, Ix2, array};
     /// use ndarray_memmap::{Mode, npy};
     ///
-    /// // SAFETY: nobody changes rows that are in the file.
+    /// // SAFETY: no other code changes rows that are in the file.
     /// let mut log = unsafe { npy::create::<f64, _>(&path, (0, 3))? };
     /// // SAFETY: as above.
     /// let mut reader = unsafe { npy::open::<f64, Ix2>(&path, Mode::ReadOnly)? };
@@ -74,17 +72,17 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             return Ok(());
         }
         let file = file::open_locked(path, *mode, *holds_lock)?.file;
-        let fortran = match self.row_count() {
+        let order = match self.row_count() {
             RowCount::Fixed | RowCount::Window => return Err(Error::FixedShape),
-            RowCount::FileLength => false,
-            RowCount::Header(header) => header.is_fortran(),
+            RowCount::FileLength => Order::C,
+            RowCount::Header(header) => header.order(),
         };
         let (count, metadata) = self.measure(&file, path)?;
         let found = FileSnapshot::of(&metadata);
         if found.id() != snapshot.id() {
             return Err(Error::Replaced { path: path.clone() });
         }
-        let layout = self.layout().with_rows(fortran, count, align_of::<A>())?;
+        let layout = self.layout().with_rows(order, count, align_of::<A>())?;
         let end = FileEnd::of(&metadata);
         end.check(layout.end())?;
         let is_short = self.backing().file.is_none() && mapping.capacity() < layout.len();
@@ -94,17 +92,18 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         } else {
             self.reserve(layout.len(), Some(&file).filter(|_| is_short))?;
         }
-        self.relayout(fortran, count, Some(end))?;
+        self.relayout(order, count, Some(end))?;
         self.backing().intact()?;
         self.backing_mut().snapshot = found;
         Ok(())
     }
 
-    /// Maps a file, and keeps it open instead of the old one if one is kept.
+    /// Maps `file`, and keeps it open instead of the old file if the array keeps a file open.
     fn map_other(&mut self, layout: &Layout<D>, file: &File) -> Result<()> {
         let len = layout.len().max(self.layout().len());
         let kept = file.try_clone().map_err(self.backing().io("keep open"))?;
-        // A guard asks its file for the length. The old file is closed after the guard has the new.
+        // The guard asks its file for the length. Close the old file after the guard has the new
+        // file.
         let old = replace(&mut self.backing_mut().file, kept);
         let mapped = self.reserve(len, Some(file));
         if let (Err(_), Some(old)) = (&mapped, old) {
@@ -113,12 +112,13 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         mapped
     }
 
-    /// Counts the rows of a file, and describes the file that had them.
+    /// Counts the rows of a file, then reads the metadata of this file.
     ///
-    /// In this order, since rows are in the file before they are counted. If it becomes shorter in
-    /// between, its header has changed before, and is read again.
+    /// The order matters: a growing file contains its new rows before the header counts them. A
+    /// process that truncates the file changes the header first. If the file is too short, this
+    /// function therefore reads the header again.
     fn measure(&self, file: &File, path: &Path) -> Result<(usize, Metadata)> {
-        /// A file is not made shorter more often than that meanwhile.
+        /// Limits how often the file may be truncated during the count.
         const ATTEMPTS: usize = 100;
 
         let RowCount::Header(header) = self.row_count() else {
@@ -128,7 +128,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let mut count = header.read(file, path)?;
         let mut metadata = file::regular(file, path)?;
         for _ in 0..ATTEMPTS {
-            let layout = self.layout().with_rows(header.is_fortran(), count, 1);
+            let layout = self.layout().with_rows(header.order(), count, 1);
             if layout.is_ok_and(|layout| layout.end() <= metadata.len()) {
                 break;
             }
@@ -140,7 +140,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             metadata = file::regular(file, path)?;
         }
         let fits = |count| {
-            let layout = self.layout().with_rows(header.is_fortran(), count, 1);
+            let layout = self.layout().with_rows(header.order(), count, 1);
             layout.is_ok_and(|layout| layout.end() <= metadata.len())
         };
         if header.takes_whole_rows() && !fits(count) {
@@ -149,21 +149,23 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         Ok((count, metadata))
     }
 
-    /// Returns how many rows there are in a file of so many bytes.
+    /// Returns the number of whole rows in a file of `found` bytes.
     fn whole_rows(&self, found: u64) -> Result<usize> {
         let needed = self.offset();
         let bytes = found.checked_sub(needed);
         let bytes = bytes.ok_or(Error::FileTooShort { needed, found })?;
-        let fortran =
-            matches!(self.row_count(), RowCount::Header(header) if header.is_fortran());
-        let row = self.layout().with_rows(fortran, 1, 1)?.len();
+        let order = match self.row_count() {
+            RowCount::Header(header) => header.order(),
+            _ => Order::C,
+        };
+        let row = self.layout().with_rows(order, 1, 1)?.len();
         let row = u64::try_from(row).map_err(|_| Error::TooLarge)?;
         let count = bytes.checked_div(row).ok_or(Error::ShapeRequired)?;
         usize::try_from(count).map_err(|_| Error::TooLarge)
     }
 }
 
-/// Puts a file in the place of another, if there is one.
+/// Replaces a file, if there is one, and returns the old file.
 fn replace(old: &mut Option<File>, new: File) -> Option<File> {
     old.as_mut().map(|old| std::mem::replace(old, new))
 }

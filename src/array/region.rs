@@ -10,33 +10,34 @@ use crate::mapping::Backing;
 use crate::mode::{Advice, Mode};
 use crate::sys::{self, FOLIO};
 
-/// Brings changes to disk.
+/// Writes changes to disk.
 pub trait SyncToDisk {
-    /// Writes changes to disk and returns once they are there.
+    /// Writes changes to disk and returns when they are durable.
     ///
-    /// After that the changes and the length of the file survive a power cut.
+    /// After a successful call the changes and the length of the file survive a power cut. In mode
+    /// `r` the call does nothing and returns `Ok`.
     ///
     /// # Errors
     ///
-    /// - [`Error::PrivateChanges`] in mode `c`, whose changes do not reach the file but by
-    ///   [`commit`](crate::MmapArray::commit). In mode
-    ///   `r` there is nothing to do, and the result is `Ok`.
-    /// - [`Error::Io`] if the disk does not take them. Some may be lost then, and the kernel
-    ///   says so only once: from there on every sync of this handle is
-    ///   [`Error::Poisoned`]. On Linux that includes the handle as a forked child or the parent has
-    ///   it, whichever of them was told first, and if one of them was killed during a sync.
-    /// - [`Error::FileTooShort`] if another process has truncated the file, so that what was stored
-    ///   beyond its end is lost; [`Error::Faulted`] if the array is guarded. From there on it is
+    /// - [`Error::PrivateChanges`] in mode `c`: only [`commit`](crate::MmapArray::commit) writes
+    ///   private changes to the file.
+    /// - [`Error::Io`] if the disk does not accept the changes, of which some may be lost. The
+    ///   kernel reports a failed write only once: from then on every sync of this handle is
+    ///   [`Error::Poisoned`]. On Linux a forked child and its parent share this state, whichever
+    ///   process got the error first. If one of them is killed during a sync, the sync counts as
+    ///   failed.
+    /// - [`Error::FileTooShort`] if another process has truncated the file: stores beyond the new
+    ///   end are lost. The error is [`Error::Faulted`] if the array is guarded. Every later sync is
     ///   `Poisoned` too.
     fn sync(&self) -> Result<()>;
 }
 
-/// A part of an array, as the pages of its file that it touches.
+/// Represents a part of an array by the pages of the file that the part touches.
 ///
-/// Made by [`MmapArray::region`](crate::MmapArray::region). The pages are exact, also for
-/// steps, reversed and dropped axes, as long as they form at most 4096 separate ranges;
-/// beyond that the innermost gaps are included. A region of a [loaded] array has no pages,
-/// and nothing is done.
+/// [`MmapArray::region`](crate::MmapArray::region) returns a region. The pages are exact, also for
+/// steps, reversed and dropped axes, if they form at most 4096 separate ranges. Beyond 4096 ranges
+/// the region includes the innermost gaps. A region of a [loaded] array has no pages, and its
+/// methods do nothing.
 ///
 /// | | Linux | other Unix | Windows |
 /// |---|---|---|---|
@@ -44,7 +45,7 @@ pub trait SyncToDisk {
 /// | `start_sync` | sync_file_range | msync, asynchronous | FlushViewOfFile |
 /// | `advise`, `prefetch_async` | madvise | madvise | nothing |
 /// | `prefetch` | madvise, from 5.14 on | nothing | nothing |
-/// | `evict` | madvise | madvise, but for mode `c` | nothing |
+/// | `evict` | madvise | madvise, except in mode `c` | nothing |
 /// | `residency` | mincore | NaN | NaN |
 /// | `lock`, `unlock` | mlock | mlock | an error |
 ///
@@ -66,7 +67,7 @@ pub trait SyncToDisk {
 #[must_use = "a region does nothing by itself"]
 pub struct Region<'a> {
     backing: &'a Backing,
-    /// In bytes from the first of the array.
+    /// In bytes from the first byte of the array.
     ranges: Vec<Range<usize>>,
 }
 
@@ -75,21 +76,23 @@ impl<'a> Region<'a> {
         Self { backing, ranges }
     }
 
-    /// Returns the bytes of the file that the pages cover, in order and apart.
+    /// Returns the byte ranges of the file that the pages cover, in ascending order and not
+    /// contiguous.
     ///
-    /// They begin and end at pages of memory, or where the array does.
+    /// Each range begins and ends at a page boundary of the memory, or at the start or end of the
+    /// array.
     pub fn byte_ranges(&self) -> impl Iterator<Item = Range<u64>> + '_ {
         self.ranges.iter().map(|range| bytes_of(range, self.backing.offset))
     }
 
-    /// Begins to write changes to the file, and returns at once.
+    /// Starts to write changes to the file, and returns at once.
     ///
-    /// Makes a later [`sync`](SyncToDisk::sync) short; alone it makes nothing durable. On overlayfs the
-    /// kernel begins nothing: the next `sync` writes all.
+    /// The call makes a later [`sync`](SyncToDisk::sync) shorter; alone it makes nothing durable.
+    /// On overlayfs the kernel starts nothing: the next `sync` writes all changes.
     ///
     /// # Errors
     ///
-    /// Those of `sync`, but for [`Error::Poisoned`].
+    /// The errors of `sync`, except [`Error::Poisoned`].
     pub fn start_sync(&self) -> Result<()> {
         if !self.writes_file()? {
             return Ok(());
@@ -97,28 +100,28 @@ impl<'a> Region<'a> {
         self.each("write", |range| self.backing.start_sync(range))
     }
 
-    /// Tells the kernel how the pages will be used.
+    /// Passes advice about the pages to the kernel (`madvise`).
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if it does not know the advice.
+    /// [`Error::Io`] if the kernel does not support the advice.
     pub fn advise(&self, advice: Advice) -> Result<()> {
         self.each("advise on", |range| self.backing.mapping.advise(range, advice))
     }
 
-    /// Brings the pages into memory and into the page table, and returns once they are there.
+    /// Reads the pages into memory and the page table, and returns when they are resident.
     ///
-    /// Nothing keeps them there; [`lock`](Self::lock) does.
+    /// The kernel may evict the pages later; [`lock`](Self::lock) keeps them in memory.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if they cannot be read.
+    /// [`Error::Io`] if the pages cannot be read.
     pub fn prefetch(&self) -> Result<()> {
         let mapping = &self.backing.mapping;
         let is_large = self.ranges.iter().any(|range| range.len() >= FOLIO);
         let alias = is_large.then(|| self.backing.alias(|_| None)).flatten();
-        // All small parts are on their way before the first is waited for; what cannot be read
-        // is an error below.
+        // Request all small ranges before waiting for the first. An unreadable page is an error
+        // below.
         let _ = self.each("read", |range| match &alias {
             Some(alias) => alias.read(&mapping.addresses(range)?),
             None => mapping.request(range),
@@ -126,35 +129,37 @@ impl<'a> Region<'a> {
         self.each("read", |range| mapping.populate(range))
     }
 
-    /// Begins to read the pages that are not in memory, and returns at once.
+    /// Starts to read the pages that are not cached, and returns at once.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the kernel refuses.
+    /// [`Error::Io`] if the kernel refuses the call.
     pub fn prefetch_async(&self) -> Result<()> {
         self.each("read", |range| self.backing.mapping.request(range))
     }
 
-    /// Gives the memory of the pages back.
+    /// Releases the memory of the pages.
     ///
-    /// The elements keep their values. Shared pages leave the process, not the page cache,
-    /// from where the next access takes them and the system takes memory when it needs some;
-    /// changes stay there until they are written. In mode `c` only pages without changes
-    /// leave: a private change is nowhere else.
+    /// The elements keep their values. The call unmaps shared pages from the process, and leaves
+    /// them in the page cache. The next access maps these pages again, and the system evicts them
+    /// when it needs memory. Changes stay in the page cache until the kernel writes them. In mode
+    /// `c` the call releases only unchanged pages, because no other copy of a private change
+    /// exists.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if pages are locked in memory, or in mode `c` if the kernel does not
-    /// tell which pages have changes.
+    /// [`Error::Io`] if pages are locked in memory, or in mode `c` if the kernel does not report
+    /// which pages have changes.
     pub fn evict(&self) -> Result<()> {
         self.each("evict pages of", |range| self.backing.unmap(range))
     }
 
-    /// Returns which part of the pages is in memory, from 0 to 1.
+    /// Returns the fraction of the pages that are cached, from 0 to 1.
     ///
-    /// Of those that other processes have read too, since they share them. Of no pages it is
-    /// 1, and NaN where the system does not tell. Linux tells only those who may write to
-    /// the file or own it; to others all pages seem to be in memory.
+    /// Counts pages in the page cache, including pages that other processes read. Returns 1 for an
+    /// empty region, and NaN if the system does not report residency. Linux reports residency only
+    /// to a process that may write to the file or owns it. For any other process all pages count as
+    /// cached.
     pub fn residency(&self) -> f64 {
         let (mut all, mut present) = (0_usize, 0_usize);
         for range in &self.ranges {
@@ -169,15 +174,15 @@ impl<'a> Region<'a> {
         if all == 0 { 1.0 } else { number(present) / number(all) }
     }
 
-    /// Reads the pages and keeps them in memory until they are unlocked or unmapped.
+    /// Reads the pages and locks them in memory until they are unlocked or unmapped.
     ///
-    /// A page may be locked any number of times; one [`unlock`](Self::unlock) ends all.
+    /// A page may be locked any number of times; one [`unlock`](Self::unlock) ends all locks.
     ///
     /// # Errors
     ///
-    /// - [`Error::MemoryLock`] if the process may not lock so much; pages locked before the
-    ///   limit was met stay so.
-    /// - [`Error::Io`] if they cannot be read, or the system cannot lock.
+    /// - [`Error::MemoryLock`] if the process may not lock this much memory. Pages that were locked
+    ///   before the limit was reached stay locked.
+    /// - [`Error::Io`] if the pages cannot be read, or if the system cannot lock memory.
     pub fn lock(&self) -> Result<()> {
         for range in &self.ranges {
             self.backing.lock_pages(range).map_err(|e| self.refused(e))?;
@@ -185,16 +190,16 @@ impl<'a> Region<'a> {
         Ok(())
     }
 
-    /// Ends what [`lock`](Self::lock) has begun.
+    /// Unlocks the pages that [`lock`](Self::lock) has locked.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the system cannot.
+    /// [`Error::Io`] if the system cannot unlock memory.
     pub fn unlock(&self) -> Result<()> {
         self.each("unlock pages of", |range| self.backing.unlock_pages(range))
     }
 
-    /// Recognises the limit in an error of `lock`.
+    /// Recognises the limit of locked memory in an error of `lock`.
     fn refused(&self, error: io::Error) -> Error {
         let is_limit = matches!(
             error.kind(),
@@ -237,7 +242,7 @@ impl SyncToDisk for Region<'_> {
             return Ok(());
         }
         if self.ranges.len() > 1 {
-            // All are on their way before the first is waited for; failures are kept.
+            // Start all ranges before waiting for the first. The next sync reports failures.
             let _ = self.start_sync();
         }
         self.backing.sync(&self.ranges)
@@ -255,7 +260,7 @@ impl fmt::Debug for Region<'_> {
 
 #[expect(
     clippy::cast_precision_loss,
-    reason = "a part of all pages needs no more digits"
+    reason = "a fraction of pages needs no more digits"
 )]
 fn number(count: usize) -> f64 {
     count as f64

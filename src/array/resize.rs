@@ -1,8 +1,8 @@
-//! Changing the number of rows: file, mapping and header follow.
+//! Changes the number of rows in the file, the mapping and the header; knows no format of a header.
 
 use std::cmp::Ordering;
 
-use ndarray::{Axis, Dimension};
+use ndarray::{Axis, Dimension, Order};
 
 use super::MmapArray;
 use super::append::FileCheck;
@@ -16,35 +16,36 @@ use crate::sys;
 use crate::sys::zeros::is_zero;
 
 impl<A: Element, D: Dimension> MmapArray<A, D> {
-    /// Changes the length of an axis, and of the file: by zeros at its end, or by cutting off.
+    /// Changes the length of an axis and of the file: adds zeros at the end, or truncates.
     ///
-    /// Along the same axis as [`append`](Self::append) and with the same care. Space is
-    /// reserved for what is added. What is cut off is lost; another array that has it mapped
-    /// dies of `SIGBUS` when it looks there. On Windows a file that is mapped cannot be cut.
+    /// The axis, the modes and the precautions are those of [`append`](Self::append). Disk space is
+    /// reserved for added rows. Removed rows are lost. If another array maps these rows, an access
+    /// to them kills its process by `SIGBUS`. On Windows a mapped file cannot be truncated.
     ///
     /// # Errors
     ///
-    /// Those of [`append`](Self::append), with the same array and file as before.
+    /// The errors of [`append`](Self::append). After an error the array and its file are as before.
     pub fn resize(&mut self, axis: Axis, len: usize) -> Result<()> {
-        let fortran = self.growing_order(axis)?;
-        let layout = self.layout().with_rows(fortran, len, align_of::<A>())?;
+        let order = self.growing_order(axis)?;
+        let layout = self.layout().with_rows(order, len, align_of::<A>())?;
         let old = self.len_of(axis);
         let left_over = self.check_file(len, FileCheck::Whole)?;
         self.finish_growth(left_over)?;
         match len.cmp(&old) {
             Ordering::Equal => self.truncate_file(),
-            Ordering::Greater => self.add_zeros(fortran, old, &layout, len),
-            Ordering::Less => self.remove_rows(fortran, old, &layout, len),
+            Ordering::Greater => self.add_zeros(order, old, &layout, len),
+            Ordering::Less => self.remove_rows(order, old, &layout, len),
         }
     }
 
-    /// Makes the file end with the array, and its header count the rows of the array.
+    /// Truncates the file to the end of the array, and makes its header count the rows of the
+    /// array.
     ///
-    /// `left_over` is the length of a file with bytes beyond the array.
+    /// `left_over` is the length of a file with bytes after the array.
     pub(super) fn finish_growth(&mut self, left_over: Option<u64>) -> Result<()> {
         let end = self.layout().end();
         if let RowCount::Header(header) = self.row_count() {
-            let rows = self.layout().rows(header.is_fortran());
+            let rows = self.layout().rows(header.order());
             if header.count() != rows {
                 self.write_row_count(rows, false)?;
                 self.backing().sync_data()?;
@@ -56,10 +57,10 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         cut.unwrap_or(Ok(())).map_err(Error::io("cut", path))
     }
 
-    /// Adds rows of zeros at the end, with space on the disk.
+    /// Adds rows of zeros at the end, and allocates their disk space.
     fn add_zeros(
         &mut self,
-        fortran: bool,
+        order: Order,
         old: usize,
         layout: &Layout<D>,
         count: usize,
@@ -71,7 +72,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         self.reserve_early(layout.len())?;
         let backing = self.backing_mut();
         if let Some(found) = backing.preallocation.file_len() {
-            // An append that failed may have left bytes that could not be truncated.
+            // A failed append may have left bytes that could not be truncated.
             let is_clean = is_zero(&file, from..end.min(found));
             if !is_clean.map_err(backing.io("read"))? {
                 backing.truncate().map_err(Error::io("cut", &backing.path))?;
@@ -83,7 +84,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let allocated = Allocation::make(&file, len, from, end, false, &backing.path);
         let added = allocated.and_then(|allocation| {
             self.reserve(layout.len(), None)?;
-            self.relayout(fortran, count, Some(allocation.file_end()))?;
+            self.relayout(order, count, Some(allocation.file_end()))?;
             if counts && !is_extended {
                 self.backing().sync_data()?;
             }
@@ -94,16 +95,16 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         match &added {
             // A file that cannot be truncated keeps its mark, and is truncated later.
             Ok(()) => drop(self.truncate_file()),
-            // The allocation has undone what was added without a mark.
-            Err(_) => self.revert(fortran, old, from),
+            // The dropped allocation has undone an extension without a mark.
+            Err(_) => self.revert(order, old, from),
         }
         added
     }
 
-    /// Removes rows at the end; the header, if there is one, counts fewer rows first.
+    /// Removes rows at the end; a header counts fewer rows before the truncation.
     fn remove_rows(
         &mut self,
-        fortran: bool,
+        order: Order,
         old: usize,
         layout: &Layout<D>,
         count: usize,
@@ -111,8 +112,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let (from, end) = (self.layout().end(), layout.end());
         let counts = self.has_header();
         if counts {
-            // With the mark, rows that are no longer counted are known to be left over. A full disk
-            // may have no room for the mark, and must not keep the file from becoming shorter.
+            // The mark shows that rows beyond the count are left over. A full disk may have no
+            // space for the mark, but must not prevent the truncation.
             self.backing_mut()
                 .could_extend(|backing| backing.extend_exactly(from, from))?;
         }
@@ -129,10 +130,10 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             cut.unwrap_or(Ok(())).map_err(backing.io("cut"))
         });
         match &removed {
-            Ok(()) => self.relayout(fortran, count, None)?,
+            Ok(()) => self.relayout(order, count, None)?,
             Err(_) => {
                 self.backing_mut().preallocation.set_end(from);
-                // The first error is the one to report.
+                // The first error is reported.
                 let _ = self.write_row_count(old, false);
                 let _ = self.truncate_file();
             }
@@ -140,16 +141,16 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         removed
     }
 
-    /// Makes the file end with the array.
+    /// Truncates the file to the end of the array.
     pub(super) fn truncate_file(&mut self) -> Result<()> {
         let backing = self.backing_mut();
         backing.truncate().map_err(Error::io("cut", &backing.path))
     }
 
-    /// Returns to `old` rows, and truncates a file of at most `reached` bytes.
-    pub(super) fn revert(&mut self, fortran: bool, old: usize, reached: u64) {
-        // The error that led here is the one to report.
-        let _ = self.relayout(fortran, old, None);
+    /// Restores `old` rows, and truncates a file of at most `reached` bytes.
+    pub(super) fn revert(&mut self, order: Order, old: usize, reached: u64) {
+        // The caller reports the error that caused the revert.
+        let _ = self.relayout(order, old, None);
         let end = self.layout().end();
         let backing = self.backing_mut();
         backing.preallocation.set_end(end);
@@ -176,9 +177,9 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         written.map_err(allocate::refusal("write the header of", end, &backing.path))
     }
 
-    /// Maps the rows to come before they are in the file, where a mapping may extend beyond it.
+    /// Maps new rows before the file contains them, where a mapping may extend beyond the file.
     ///
-    /// A refusal comes before other processes see new rows in the file.
+    /// A refused mapping is an error before other processes see new rows in the file.
     pub(super) fn reserve_early(&mut self, len: usize) -> Result<()> {
         if sys::MAPS_BEYOND_END { self.reserve(len, None) } else { Ok(()) }
     }

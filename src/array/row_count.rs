@@ -1,4 +1,4 @@
-//! What a file says of the length of its array.
+//! The source of the number of rows of an array; knows no format of a header.
 
 use std::fmt;
 use std::fs::File;
@@ -6,18 +6,20 @@ use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::Path;
 
+use ndarray::Order;
+
 use crate::error::Result;
 
-/// Where the length of an array's slowest axis comes from.
+/// The source of the length of an array's outermost axis.
 #[derive(Debug)]
 pub(crate) enum RowCount {
-    /// From the caller: the file does not tell.
+    /// The caller: the file does not determine the length.
     Fixed,
-    /// From a window of a larger array, which stays as it is.
+    /// A window of a larger array; the length is fixed.
     Window,
-    /// From the length of the file.
+    /// The length of the file.
     FileLength,
-    /// From a header.
+    /// A header.
     Header(Box<dyn RowHeader>),
 }
 
@@ -25,27 +27,27 @@ pub(crate) enum RowCount {
 pub(crate) trait RowHeader:
     fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe
 {
-    /// Tells whether the rows are those of the last axis instead of the first.
-    fn is_fortran(&self) -> bool;
+    /// Returns whether the rows lie along the last axis instead of the first.
+    fn order(&self) -> Order;
 
     /// Returns the number of rows that the header counts.
     fn count(&self) -> usize;
 
-    /// Tells whether a file that ends before its last row has the rows that are whole.
+    /// Returns whether a file that ends before its last row opens with its whole rows.
     fn takes_whole_rows(&self) -> bool;
 
-    /// Makes sure that there is room for another count, and that it can be written in one step.
+    /// Fails unless the header has space for `count` and can be written in one step.
     fn check(&self, file: &File, path: &Path, count: usize) -> Result<()>;
 
-    /// Makes sure that the file's header is as it was left.
+    /// Fails unless the header of the file is as this array left it.
     fn confirm(&self, file: &File, path: &Path) -> Result<()>;
 
-    /// Writes another count that has passed `check`.
+    /// Writes a count that has passed `check`.
     ///
-    /// It `stores` into a mapping if the space of the header is reserved and the file is known to
-    /// be long enough.
+    /// With `stores`, the count is stored into a mapping. The space of the header must then be
+    /// allocated, and the file must be known to be long enough.
     fn write(&mut self, file: &File, count: usize, stores: bool) -> io::Result<()>;
 
-    /// Reads the count that the file has now.
+    /// Reads the current count from the file.
     fn read(&self, file: &File, path: &Path) -> Result<usize>;
 }

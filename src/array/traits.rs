@@ -1,4 +1,4 @@
-//! The handle where ndarray and the standard library take arrays by trait.
+//! The traits by which ndarray and the standard library accept arrays; knows nothing of files.
 
 use ndarray::iter::Iter;
 #[cfg(feature = "rayon")]

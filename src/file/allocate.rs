@@ -1,4 +1,4 @@
-//! The space of a file on its disk: reserving, extending and clearing.
+//! The space of a file on its disk: allocating, extending and clearing.
 
 use std::fs::File;
 use std::io;
@@ -10,24 +10,24 @@ use crate::sys::file_system::FileSystem;
 use crate::sys::zeros::is_zero;
 use crate::sys::{self, map, space};
 
-/// Allocation made for a file, taken back when dropped unless it is kept.
+/// Space that was allocated for a file; freed on drop unless it is kept.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Allocation<'f> {
     file: &'f File,
-    /// The file's length before.
+    /// The length of the file before.
     len: u64,
-    /// The length it was given, or more.
+    /// The length that the file was given, or more.
     end: u64,
-    /// Whether the file system has set the space aside.
+    /// Whether the file system has allocated the blocks.
     reserved: bool,
     kept: bool,
 }
 
 impl<'f> Allocation<'f> {
-    /// Makes a file of `len` bytes at least `end` bytes long, and reserves `from..end`.
+    /// Extends a file of `len` bytes to at least `end` bytes, and allocates `from..end`.
     ///
-    /// The bytes that the file had keep their contents; new ones are zeros.
+    /// The bytes that the file had keep their contents. New bytes are zeros.
     pub(crate) fn make(
         file: &'f File,
         len: u64,
@@ -42,7 +42,7 @@ impl<'f> Allocation<'f> {
                 check_limit(end)?;
             }
             allocation.reserved = !sparse && space::allocate(file, from, end)?;
-            // Another process may have made the file longer since it was measured.
+            // Another process may have extended the file since it was measured.
             if !allocation.reserved && end > file.metadata()?.len() {
                 file.set_len(end)
             } else {
@@ -53,10 +53,10 @@ impl<'f> Allocation<'f> {
         Ok(allocation)
     }
 
-    /// Turns the whole file into `end` zeros; lets it keep them.
+    /// Turns the whole file into `end` zeros, and lets the file keep them.
     ///
-    /// Space that is reserved stays so. What is not reserved is given back, not
-    /// overwritten, which could need space.
+    /// Allocated blocks stay allocated. Other blocks are freed, not overwritten: overwriting could
+    /// need space.
     pub(crate) fn clear(self, path: &Path) -> Result<()> {
         let end = self.end;
         self.replace_by_zeros().map_err(refusal("clear", end, path))
@@ -66,12 +66,12 @@ impl<'f> Allocation<'f> {
         let shrinks = self.len > if self.reserved { self.end } else { 0 };
         space::check_seals(self.file, shrinks, !self.reserved)?;
         let used = if self.reserved { self.len.min(self.end) } else { 0 };
-        // Mapped before anything is lost, in case the file system cannot make zeros itself.
+        // Mapped before anything is lost: the file system may be unable to make zeros itself.
         let mut map = (used > 0).then(|| map::map_start(self.file, used)).transpose()?;
         if map.is_some() {
             match space::zero_start(self.file, self.end) {
                 Ok(()) => map = None,
-                // Stores into the blocks that are there would need space too.
+                // Stores into the existing blocks would need space too.
                 Err(e)
                     if space::is_full(&e)
                         && !FileSystem::of(self.file).overwrites_in_place =>
@@ -102,17 +102,17 @@ impl<'f> Allocation<'f> {
 
 impl Drop for Allocation<'_> {
     fn drop(&mut self) {
-        // A reservation that fails may leave the file longer (seen on ext4).
+        // A failed allocation may leave the file longer (seen on ext4).
         if !self.kept && self.end > self.len {
             let _ = undo(self.file, self.len, self.end);
         }
     }
 }
 
-/// Makes a file end at `len` again that was extended to `end` or a part of that.
+/// Truncates a file to `len` bytes that was extended to `end` bytes or to a part of that.
 ///
-/// Leaves it as it is if it is longer or if the new bytes are no zeros: then another process has
-/// written them.
+/// Leaves the file as it is if it is longer, or if the new bytes are not zeros: then another
+/// process has written them.
 fn undo(file: &File, len: u64, end: u64) -> io::Result<()> {
     let found = file.metadata()?.len();
     match (len..=end).contains(&found) && is_zero(file, len..found)? {
@@ -123,7 +123,7 @@ fn undo(file: &File, len: u64, end: u64) -> io::Result<()> {
 
 /// Truncates a file to `len` bytes, and frees blocks beyond, if it has at most `end` bytes.
 ///
-/// Beyond that, another process has extended the file.
+/// A longer file was extended by another process.
 pub(crate) fn truncate_back(file: &File, len: u64, end: u64) -> io::Result<()> {
     let found = file.metadata()?.len();
     if !(len..=end).contains(&found) {
@@ -133,11 +133,11 @@ pub(crate) fn truncate_back(file: &File, len: u64, end: u64) -> io::Result<()> {
         // Some file systems free nothing if the length does not change (btrfs).
         space::punch_hole(file, len..end);
     }
-    // Others free blocks beyond the end then (ext4, XFS).
+    // Other file systems then free blocks beyond the end (ext4, XFS).
     file.set_len(len)
 }
 
-/// Makes the closure that wraps an error of making a file `end` bytes long.
+/// Makes the closure that wraps an error of giving a file `end` bytes.
 pub(crate) fn refusal(
     action: &'static str,
     end: u64,
@@ -151,7 +151,7 @@ pub(crate) fn refusal(
     }
 }
 
-/// Refuses to write beyond the process's limit, which the kernel answers by `SIGXFSZ`.
+/// Fails for a write beyond the limit of the process, to which the kernel responds with `SIGXFSZ`.
 pub(crate) fn check_limit(end: u64) -> io::Result<()> {
     match sys::file_size_limit() {
         Some(limit) if end > limit => Err(io::ErrorKind::FileTooLarge.into()),
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use crate::sys::write_all_at;
 
-    /// Makes room for a file of 100 ones, lets another process act, and gives the room up.
+    /// Allocates space for a file of 100 ones, lets another process act, and drops the allocation.
     fn undone(sparse: bool, act: impl FnOnce(&File)) -> Vec<u8> {
         let file = tempfile::tempfile().unwrap();
         write_all_at(&file, &[1; 100], 0).unwrap();
@@ -183,7 +183,7 @@ mod tests {
         let ones = vec![1; 100];
         for sparse in [false, true] {
             assert_eq!(undone(sparse, |_| {}), ones);
-            // Rows that another process wrote into the room, or behind it.
+            // Rows that another process wrote into the allocated range, or after it.
             let rows = undone(sparse, |file| write_all_at(file, &[7; 40], 100).unwrap());
             assert_eq!((rows.len(), rows.get(100..140)), (9000, Some(&[7; 40][..])));
             let rows = undone(sparse, |file| write_all_at(file, &[7; 40], 9000).unwrap());

@@ -1,4 +1,4 @@
-//! Files without a name until they get theirs; knows nothing of their contents.
+//! Files that become visible when they are complete; knows nothing of their contents.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -12,30 +12,30 @@ use crate::mode::Mode;
 use crate::sys::process::generation;
 use crate::sys::{self, descriptor};
 
-/// A new file that nobody else knows, and the path that it is for.
+/// A new file that no other code knows, and the path at which it will become visible.
 #[derive(Debug)]
 pub(crate) struct AtomicFile {
     file: State,
     target: PathBuf,
-    /// The process that removes a file with a name; a forked child leaves it to that.
+    /// The process that removes a file with a temporary name; a forked child does not remove it.
     owner: u64,
 }
 
 #[derive(Debug)]
 enum State {
-    /// It has no name in any folder.
+    /// The file has no name in any folder.
     Unnamed(File),
-    /// It has one that is removed when this is dropped.
+    /// The file has a temporary name, which is removed on drop.
     Named(NamedTempFile),
-    /// It has got its own name.
+    /// The file has its final name.
     Published,
 }
 
-/// How often a name is looked at again that other processes give to other files.
+/// How often to look at a name again that other processes give to other files.
 const TRIES: usize = 100;
 
 impl AtomicFile {
-    /// Makes a file in the folder of a path, or of what it leads to if it is a link.
+    /// Creates a file in the folder of a path; if the path is a link, in the folder of its target.
     pub(crate) fn beside(path: &Path) -> io::Result<Self> {
         let target = resolve(path)?;
         let old = fs::metadata(&target).ok();
@@ -58,13 +58,14 @@ impl AtomicFile {
         }
     }
 
-    /// Brings the file, of `len` bytes, to disk, gives it its name, and brings that to disk.
+    /// Writes the file, of `len` bytes, to disk, gives it its name, and writes the name to disk.
     ///
-    /// A file of that name is replaced in one step, unless it is locked, or left if it is not to
-    /// be. With `locks`, also one that is locked for reading only is not replaced.
+    /// With `replaces`, a file of that name is replaced in one step, unless it is locked for
+    /// writing. With `locks`, a file that is locked for reading only is not replaced either.
+    /// Without `replaces`, a file of that name stays.
     ///
     /// Errors name the path by which the caller knows the file. If the caller has a file open and
-    /// locked, that one is replaced and no other.
+    /// locked (`over`), that file is replaced and no other.
     pub(crate) fn publish(
         mut self,
         path: &Path,
@@ -74,7 +75,7 @@ impl AtomicFile {
         len: u64,
     ) -> Result<()> {
         self.prepare(replaces).map_err(allocate::refusal("publish", len, path))?;
-        // What cannot be opened is to be known before anything is replaced.
+        // A folder that cannot be opened must be an error before any file is replaced.
         let folder = sys::Folder::open(folder(&self.target));
         let folder = folder.map_err(Error::io("publish", path))?;
         for _ in 0..TRIES {
@@ -89,7 +90,7 @@ impl AtomicFile {
                 None => Old::Missing,
             };
             match self.name(old.is_there()) {
-                // A file of that name was made just now.
+                // Another process has just created a file of that name.
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists && replaces => {}
                 Err(e) => return Err(allocate::refusal("publish", len, path)(e)),
                 Ok(()) => {
@@ -103,10 +104,10 @@ impl AtomicFile {
         Err(Error::Replaced { path: path.to_owned() })
     }
 
-    /// Makes sure that the name can be given, and brings the file to disk.
+    /// Checks that the name can be given, and writes the file to disk.
     fn prepare(&self, replaces: bool) -> io::Result<()> {
         let old = match fs::metadata(&self.target) {
-            // Its permissions are not known then, and the new file might have more.
+            // The permissions of the old file are unknown, and the new file might have more.
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             found => found.ok(),
         };
@@ -120,7 +121,7 @@ impl AtomicFile {
         file.sync_all()
     }
 
-    /// Gives the file its name, which a file has already or none.
+    /// Gives the file its name; `is_there` says whether a file has the name already.
     fn name(&mut self, is_there: bool) -> io::Result<()> {
         let target = &self.target;
         match std::mem::replace(&mut self.file, State::Published) {
@@ -157,7 +158,7 @@ impl Drop for AtomicFile {
     }
 }
 
-/// A new file that no other code can reach.
+/// A new file that no other code can access.
 #[derive(Debug)]
 pub(crate) struct Exclusive<'f>(&'f File);
 
@@ -168,7 +169,7 @@ impl<'f> Exclusive<'f> {
 }
 
 impl AtomicFile {
-    /// Proves that no other code can reach the file before it is published.
+    /// Returns the proof that no other code can access the file before it is published.
     pub(crate) fn exclusive(&self) -> Option<Exclusive<'_>> {
         self.file().map(Exclusive)
     }
@@ -188,11 +189,11 @@ impl UnnamedFile {
     }
 }
 
-/// A file that is to be replaced.
+/// The file to replace.
 #[derive(Debug)]
 enum Old {
     Missing,
-    /// Locked as long as the descriptor is open, if there is one.
+    /// Locked while the descriptor, if there is one, is open.
     There {
         _lock: Option<File>,
     },
@@ -206,10 +207,11 @@ impl Old {
 
 /// Locks the file of a name, or fails if it is locked for writing.
 ///
-/// What an array that has it open for writing stores from then on would be lost. Arrays that read
-/// it keep what they read; with `locks`, a file that they have locked is not replaced either.
+/// An array that has the file open for writing would lose what it stores from then on. Arrays that
+/// read the file keep what they read. With `locks`, a file that they have locked is not replaced
+/// either.
 fn lock_old(target: &Path, path: &Path, locks: bool) -> Result<Old> {
-    // A lock for reading, or for writing, of a file that is open for reading.
+    // The file is open for reading; the lock is exclusive with `locks`, and shared without.
     let lock = |file: &File| if locks { file.try_lock() } else { file.try_lock_shared() };
     for _ in 0..TRIES {
         let old = match file::open(target, Mode::ReadOnly) {
@@ -217,7 +219,7 @@ fn lock_old(target: &Path, path: &Path, locks: bool) -> Result<Old> {
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return Ok(Old::Missing);
             }
-            // Without permission to read it, its lock cannot be asked for.
+            // Without permission to read the file, this process cannot ask for its lock.
             Err(Error::Io { .. }) if !locks => return Ok(Old::There { _lock: None }),
             Err(error) => return Err(error),
         };
@@ -226,12 +228,12 @@ fn lock_old(target: &Path, path: &Path, locks: bool) -> Result<Old> {
             continue;
         }
         return match locked {
-            // Windows replaces no file that is open, and so none that is locked.
+            // Windows replaces no open file, and therefore no locked file.
             Ok(()) => {
                 Ok(Old::There { _lock: Some(old).filter(|_| sys::REPLACES_OPEN_FILES) })
             }
             Err(TryLockError::WouldBlock) => Err(Error::Locked { path: path.to_owned() }),
-            // The file system has no locks, so that no array has one.
+            // The file system has no locks, so no array holds one.
             Err(TryLockError::Error(_)) if !locks => Ok(Old::There { _lock: None }),
             Err(TryLockError::Error(e)) => Err(Error::io("lock", path)(e)),
         };
@@ -239,7 +241,7 @@ fn lock_old(target: &Path, path: &Path, locks: bool) -> Result<Old> {
     Err(Error::Replaced { path: path.to_owned() })
 }
 
-/// Gives a file a name that no file has.
+/// Gives a file a name that no other file has.
 fn persist_new(file: NamedTempFile, target: &Path) -> Result<File, PersistError> {
     file.persist_noclobber(target).or_else(|failed| match failed.error.kind() {
         io::ErrorKind::AlreadyExists => Err(failed),
@@ -249,7 +251,7 @@ fn persist_new(file: NamedTempFile, target: &Path) -> Result<File, PersistError>
     })
 }
 
-/// Returns the path of the file that is to be replaced, or to be there, from the root on.
+/// Returns the absolute path of the file to replace or to create.
 fn resolve(path: &Path) -> io::Result<PathBuf> {
     let is_folder = || io::Error::from(io::ErrorKind::IsADirectory);
     let name = path.file_name().ok_or_else(is_folder)?;
@@ -258,7 +260,7 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
         return Err(is_folder());
     }
     match fs::canonicalize(path) {
-        // A link that leads nowhere.
+        // The path is a link that leads nowhere.
         Err(e) if fs::symlink_metadata(path).is_ok() => Err(e),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             Ok(fs::canonicalize(folder(path))?.join(name))
@@ -267,14 +269,14 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Returns the folder that a path names a file in.
+/// Returns the folder in which a path names a file.
 fn folder(path: &Path) -> &Path {
     path.parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."))
 }
 
-/// Makes a file with a name, with the permissions of any new file or for the owner alone.
+/// Creates a file with a temporary name and the permissions of any new file, or the owner's alone.
 fn named(folder: &Path, is_private: bool) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
     builder.prefix(".draft-");
@@ -282,12 +284,12 @@ fn named(folder: &Path, is_private: bool) -> io::Result<NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
-/// Gives a file without a name the name `target`, which a file has already or none.
+/// Gives a file without a name the name `target`; `is_there` says whether a file has it already.
 fn link(file: &File, target: &Path, is_there: bool) -> io::Result<()> {
     if !is_there {
         return descriptor::link_unnamed(file, target);
     }
-    // A name that exists can only be replaced by another.
+    // Only a rename can replace an existing name.
     let make =
         |name: &Path| descriptor::link_unnamed(file, name).map(|()| name.to_owned());
     let name = Builder::new().prefix(".draft-").make_in(folder(target), make)?;

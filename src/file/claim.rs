@@ -1,4 +1,4 @@
-//! What an array keeps of a file that the caller has opened: a description and a lock of its own.
+//! A caller's file as an array uses it: a file description and a lock of the array's own.
 
 use std::fs::File;
 use std::path::Path;
@@ -13,20 +13,20 @@ use crate::sys::{self};
 #[derive(Debug)]
 pub(crate) struct Claim<'f> {
     caller: &'f File,
-    /// Opened again, so that what the kernel reports of it is reported to this array.
+    /// The file opened again, so that this array gets the reports of the kernel about it.
     own: Option<File>,
-    /// A duplicate of the caller's descriptor, which has the lock.
+    /// A duplicate of the caller's descriptor, if the lock belongs to that.
     pub(crate) lock: Option<File>,
-    /// Whether the caller's descriptor has got the lock here.
+    /// Whether the caller's descriptor was locked here.
     is_to_unlock: bool,
 }
 
 impl<'f> Claim<'f> {
-    /// Opens a file again if it is written or locked, and locks it if asked to.
+    /// Opens a file again if it is written or locked and, with `locks`, locks it.
     ///
-    /// A lock that the caller holds through the file already is left as it is, and suffices if it
-    /// is exclusive or only a shared one is asked for. To make an exclusive lock of a shared one,
-    /// the kernel would give that up first.
+    /// A lock that the caller already holds through the file stays as it is. The lock suffices if
+    /// it is exclusive, or if a shared lock is enough. A shared lock is not made exclusive: the
+    /// kernel would release the shared lock first.
     pub(crate) fn new(caller: &'f File, mode: Mode, locks: bool) -> Result<Self> {
         let path = Path::new("");
         let needs_own = mode.writes_file() || locks;
@@ -60,8 +60,8 @@ impl<'f> Claim<'f> {
                 return Err(Error::Locked { path: path.to_owned() });
             }
             file::lock(self.caller, mode, path)?;
-            // Where nothing tells, the lock may have been the caller's before. On Windows, it
-            // would have been refused then.
+            // If the system does not report locks, the caller may have held the lock before.
+            // Windows would have refused a second lock then.
             self.is_to_unlock = held.is_ok() || !sys::CONVERTS_LOCKS;
         }
         self.lock = Some(self.caller.try_clone().map_err(Error::io("keep open", path))?);
@@ -73,7 +73,7 @@ impl<'f> Claim<'f> {
         self.own.as_ref().unwrap_or(self.caller)
     }
 
-    /// Gives up the lock that the caller's descriptor has got here.
+    /// Releases the lock that the caller's descriptor got here.
     pub(crate) fn undo(self) {
         if self.is_to_unlock {
             let _ = self.caller.unlock();

@@ -1,25 +1,25 @@
-//! A shared lock of a file that is exclusive for a time.
+//! A shared lock of a file that is exclusive for a time; knows nothing of arrays.
 
 use std::fs::{File, TryLockError};
 use std::time::Duration;
 
 use crate::sys;
 
-/// An exclusive lock; when dropped, the shared lock that it replaced is back.
+/// An exclusive lock; dropping it restores the shared lock that it replaced.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct LockUpgrade {
     shared: File,
-    /// What holds the exclusive lock, if `shared` cannot.
+    /// The file that holds the exclusive lock, if `shared` cannot hold it.
     writer: Option<File>,
 }
 
 impl LockUpgrade {
     /// Makes the lock that `shared` holds exclusive, or fails at once.
     ///
-    /// Where a descriptor for reading cannot hold an exclusive lock (NFS, Windows), `writer`
-    /// takes it. A file has at most one of the two locks: for a moment it has none, in which
-    /// another process may take one. Then this fails too.
+    /// Where a descriptor for reading cannot hold an exclusive lock (NFS, Windows), `writer` takes
+    /// it. A file has at most one of the two locks, and for a moment it has none. If another
+    /// process takes a lock in that moment, this function fails too.
     pub(crate) fn new(shared: &File, writer: &File) -> Result<Self, TryLockError> {
         let kept = shared.try_clone().map_err(TryLockError::Error)?;
         let upgraded = match sys::upgrade_lock(shared) {
@@ -31,7 +31,7 @@ impl LockUpgrade {
             converted => converted.map(|()| None),
         };
         if upgraded.is_err() {
-            // The kernel has given up the lock that could not be converted.
+            // The kernel has released the lock that it could not convert.
             regain(shared);
         }
         upgraded.map(|writer| Self { shared: kept, writer })
@@ -43,15 +43,15 @@ impl Drop for LockUpgrade {
         if let Some(writer) = &self.writer {
             let _ = writer.unlock();
         }
-        // The kernel gives up the exclusive lock before it gives the shared one.
+        // The kernel releases the exclusive lock before it grants the shared lock.
         regain(&self.shared);
     }
 }
 
-/// Takes a shared lock again, once another handle has ended what it does under an exclusive one.
+/// Takes a shared lock again, after another handle has done its work under an exclusive lock.
 ///
-/// A handle that keeps its exclusive lock for longer than a second has the file: this array is then
-/// without a lock until its next commit.
+/// If a handle keeps its exclusive lock for longer than a second, this array has no lock until its
+/// next commit.
 fn regain(shared: &File) {
     const PAUSE: Duration = Duration::from_millis(1);
 

@@ -1,4 +1,4 @@
-//! The mark at the end of a file that was made longer for rows to come: whose bytes they are.
+//! The mark at the end of a preallocated file, which says whose bytes follow the array.
 
 use std::fs::File;
 use std::io;
@@ -6,27 +6,28 @@ use std::io;
 use crate::sys;
 use crate::sys::zeros::{is_hole, is_zero};
 
-/// How a file ends that was made longer for rows to come; the length of the file follows.
+/// The last bytes of a file that was extended for rows to come; the length of the file follows
+/// them.
 const MARK: &[u8; 45] = b"\nspace that ndarray-memmap has preallocated.\n";
-/// The bytes of the mark and of the length: as many as hardly any array has, see [`is_left_over`].
+/// The number of bytes of mark and length. Hardly any array has as many; see [`is_left_over`].
 pub(crate) const MARK_LEN: u64 = 53;
 
-/// Lengths that say the same where the file ends with a hole: these are `MARKED` modulo `MODULUS`.
+/// Lengths that are a mark by themselves if the file ends with a hole: `MARKED` modulo `MODULUS`.
 const MODULUS: u64 = 1 << 20;
 const MARKED: u64 = 0x9_a3c7;
-/// How long that hole is, which no row fills.
+/// The length of that hole, which rows do not fill.
 pub(crate) const LAST_HOLE: u64 = 1 << 16;
 
-/// Returns the next length that is marked by itself.
+/// Returns the next length that is a mark by itself.
 pub(crate) fn marked_length(len: u64) -> u64 {
     let into = len.checked_rem(MODULUS).unwrap_or(0);
     let further = if into > MARKED { MODULUS } else { 0 };
     len.saturating_sub(into).saturating_add(MARKED).saturating_add(further)
 }
 
-/// Gives a file a length that is known to be of this crate; returns whether it took the mark.
+/// Sets a length of a file that identifies the file as preallocated; returns whether it has a mark.
 ///
-/// The mark takes a block of the disk, which has to be written before rows are counted.
+/// The mark takes a block of the disk, which must be written before rows are counted.
 pub(crate) fn mark(file: &File, reach: u64) -> io::Result<bool> {
     if reach.checked_rem(MODULUS) == Some(MARKED) && reach > file.metadata()?.len() {
         file.set_len(reach)?;
@@ -43,7 +44,7 @@ fn mark_of(reach: u64) -> Vec<u8> {
     [&MARK[..], &reach.to_le_bytes()].concat()
 }
 
-/// Overwrites the mark of a file that had `reach` bytes, as far as it lies before `end`.
+/// Overwrites the mark of a file that had `reach` bytes with zeros, as far as it lies before `end`.
 pub(crate) fn clear_mark(file: &File, reach: u64, end: u64) -> io::Result<()> {
     let start = reach.saturating_sub(MARK_LEN);
     let len = reach.min(end).saturating_sub(start);
@@ -52,12 +53,16 @@ pub(crate) fn clear_mark(file: &File, reach: u64, end: u64) -> io::Result<()> {
     sys::write_all_at(file, zeros.get(..len).unwrap_or_default(), start)
 }
 
-/// Tells whether what a file has beyond its array was left by an array that grew.
+/// Returns whether the bytes of a file beyond its array were left by an array that grew.
 ///
-/// That is so if the file of `found` bytes ends with the mark, or with a hole at a marked length,
-/// or if all of it from the array's end on is a hole, which was never written to. So is it if
-/// there are as many zeros as the mark has bytes: a power cut may take the mark and not the length
-/// of a file that is being truncated. Everything else belongs to the user.
+/// Returns `true` in these cases:
+///
+/// - The file of `found` bytes ends with the mark, or with a hole at a marked length.
+/// - All bytes from the end of the array on are a hole, which was never written to.
+/// - The array is followed by exactly as many zeros as the mark has bytes. A power cut may remove
+///   the mark, but not the length, of a file that is being truncated.
+///
+/// All other bytes belong to the user.
 pub(crate) fn is_left_over(file: &File, end: u64, found: u64) -> io::Result<bool> {
     if found >= end.saturating_add(MARK_LEN) {
         let expected = mark_of(found);
@@ -98,11 +103,11 @@ mod tests {
             sys::write_all_at(&file, &[7; 5000], 100).unwrap();
             mark(&file, reach).unwrap();
             assert!(is_left_over(&file, 100, reach).unwrap());
-            // Whatever follows is the user's.
+            // A byte after the mark belongs to the user.
             sys::write_all_at(&file, b"x", reach).unwrap();
             assert!(!is_left_over(&file, 100, reach + 1).unwrap());
         }
-        // A file of such a length that was written to its end.
+        // A file of a marked length that was written to its end.
         let len = marked_length(0);
         file.set_len(100).unwrap();
         let zeros = vec![0; usize::try_from(len).unwrap() - 100];

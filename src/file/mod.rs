@@ -1,4 +1,4 @@
-//! Files before they are mapped: opening, what they are, locks; changes no contents.
+//! Files before they are mapped: opening, identity, locks; changes no contents.
 
 pub(crate) mod allocate;
 pub(crate) mod atomic_file;
@@ -22,17 +22,17 @@ use crate::sys;
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) file: File,
-    /// The length of the file, if no lock was waited for since it was measured.
+    /// The length of the file; `None` if the call has waited for a lock since it was measured.
     pub(crate) len: Option<u64>,
-    /// Where this call has created it, if it has.
+    /// The path at which this call has created the file, if it has.
     created: Option<PathBuf>,
 }
 
 impl Opened {
-    /// Takes the contents from a file that this call has created, so that it can be undone.
+    /// Truncates a file that this call has created to 0 bytes, so that it can be undone.
     ///
-    /// Only if the file still has the `len` bytes that it was given: another process may have
-    /// extended it since.
+    /// Does so only if the file still has the `len` bytes that this call gave it: another process
+    /// may have extended the file since.
     pub(crate) fn empty(&self, len: u64) {
         let is_ours = || self.file.metadata().is_ok_and(|found| found.len() == len);
         if self.created.is_some() && is_ours() {
@@ -40,27 +40,27 @@ impl Opened {
         }
     }
 
-    /// Removes a file that this call has created, if it is still that one and empty.
+    /// Removes a file that this call has created, if the path still names it and it is empty.
     pub(crate) fn undo(self) {
         let Self { file, created, .. } = self;
         let is_empty = file.metadata().is_ok_and(|metadata| metadata.len() == 0);
         let Some(path) = created.filter(|path| is_empty && names(path, &file)) else {
             return;
         };
-        // Windows removes no file that is open; elsewhere a lock lasts until it is removed.
+        // Windows removes no open file; on other systems the lock lasts until the file is removed.
         let file = Some(file).filter(|_| sys::REPLACES_OPEN_FILES);
         let _ = fs::remove_file(path);
         drop(file);
     }
 }
 
-/// How often a path is opened again that names another file each time it is locked.
+/// How often to open a path again that names another file each time it is locked.
 const TRIES: usize = 100;
 
-/// Opens a path as the mode asks and, if asked to, locks the file that it names then.
+/// Opens a path for a mode and, with `locks`, locks the file that the path names then.
 ///
-/// Between opening and locking, another process may rename a file to the path, or remove it:
-/// then the lock is on a file that has lost its name, and the path is opened again.
+/// Between opening and locking, another process may rename a file to the path, or remove the file.
+/// Then the locked file has lost its name, and the path is opened again.
 pub(crate) fn open_locked(path: &Path, mode: Mode, locks: bool) -> Result<Opened> {
     if locks {
         return open_and(path, mode, |file| lock(file, mode, path));
@@ -75,7 +75,7 @@ pub(crate) fn open_locked(path: &Path, mode: Mode, locks: bool) -> Result<Opened
     }
 }
 
-/// Opens a path for reading, with the lock of a writer, so that the file can be replaced.
+/// Opens a path for reading, with an exclusive lock, so that the file can be replaced.
 pub(crate) fn open_to_replace(path: &Path) -> Result<File> {
     let lock = |file: &File| file.try_lock().map_err(|e| refused_lock(e, path));
     open_and(path, Mode::ReadOnly, lock).map(|opened| opened.file)
@@ -92,7 +92,7 @@ fn open_and(
         let leads = leads_to(path, &opened.file).map_err(Error::io("inspect", path));
         match (locked, leads) {
             (Ok(()), Ok(true)) => return Ok(opened),
-            // A file that this call has created is that of the holder of the lock.
+            // A file that this call has created belongs to the holder of the lock now.
             (Err(Error::Locked { path }), Ok(true)) => {
                 return Err(Error::Locked { path });
             }
@@ -106,14 +106,14 @@ fn open_and(
     Err(Error::Replaced { path: path.to_owned() })
 }
 
-/// Opens a path as the mode asks, without changing a file that exists.
+/// Opens a path for a mode, without changing a file that exists.
 pub(crate) fn open(path: &Path, mode: Mode) -> Result<Opened> {
-    // To open some devices for writing has effects of its own.
+    // Opening some devices for writing has effects of its own.
     if mode.writes_file() && mode != Mode::CreateNew {
         refuse_special(path)?;
     }
     let opened = match open_as(path, mode, false) {
-        // Somebody has a lease on the file: wait until it is given up.
+        // Another process has a lease on the file: wait until that process releases it.
         Err(e) if e.kind() == io::ErrorKind::WouldBlock && path.is_file() => {
             open_as(path, mode, true)
         }
@@ -142,7 +142,7 @@ fn open_as(path: &Path, mode: Mode, wait: bool) -> io::Result<Opened> {
         }
     }
     match options.open(path) {
-        // A link to a file that does not exist yet.
+        // The path is a link to a file that does not exist yet.
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             let file = options.create(true).truncate(false).open(path)?;
             Ok(Opened { file, len: None, created: fs::canonicalize(path).ok() })
@@ -151,7 +151,7 @@ fn open_as(path: &Path, mode: Mode, wait: bool) -> io::Result<Opened> {
     }
 }
 
-/// Fails if the path names something else than a regular file.
+/// Fails if the path names something other than a regular file.
 pub(crate) fn refuse_special(path: &Path) -> Result<()> {
     match fs::metadata(path) {
         Ok(metadata) if !metadata.is_file() => {
@@ -162,12 +162,12 @@ pub(crate) fn refuse_special(path: &Path) -> Result<()> {
     }
 }
 
-/// Returns the length of a regular file and refuses all others.
+/// Returns the length of a regular file; fails for any other file.
 pub(crate) fn regular_len(file: &File, path: &Path) -> Result<u64> {
     regular(file, path).map(|metadata| metadata.len())
 }
 
-/// Describes a regular file and refuses all others.
+/// Returns the metadata of a regular file; fails for any other file.
 pub(crate) fn regular(file: &File, path: &Path) -> Result<Metadata> {
     let metadata = file.metadata().map_err(Error::io("inspect", path))?;
     if metadata.is_file() {
@@ -188,7 +188,7 @@ impl FileId {
     }
 }
 
-/// Length and times of a file, and which file it is.
+/// Length, times and identity of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileSnapshot {
     id: Option<FileId>,
@@ -209,26 +209,26 @@ impl FileSnapshot {
         self.id
     }
 
-    /// Returns whether contents and file are the same as far as this tells.
+    /// Returns whether contents and file are the same, as far as the snapshots show.
     ///
-    /// Opening a file for writing on overlayfs copies it, which changes the time of its
-    /// attributes.
+    /// Ignores the time of the attributes: opening a file for writing on overlayfs copies the file,
+    /// which changes that time.
     pub(crate) fn has_same_contents(self, other: Self) -> bool {
         Self { changed: None, ..self } == Self { changed: None, ..other }
     }
 }
 
-/// A byte that a file extends to, as its length or a write has shown.
+/// A byte to which a file extends, known from its length or from a write.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct FileEnd(u64);
 
 impl FileEnd {
-    /// Takes the length of a file.
+    /// Takes the length from the metadata of a file.
     pub(crate) fn of(metadata: &Metadata) -> Self {
         Self(metadata.len())
     }
 
-    /// Writes all bytes at an offset of a file, which then extends to the end of them.
+    /// Writes all bytes at an offset of a file, which then extends to the end of these bytes.
     pub(crate) fn write(file: &File, bytes: &[u8], at: u64) -> io::Result<Self> {
         sys::write_all_at(file, bytes, at)?;
         let len = u64::try_from(bytes.len()).map_err(io::Error::other)?;
@@ -239,7 +239,7 @@ impl FileEnd {
         self.0
     }
 
-    /// Fails if the file ends before a byte.
+    /// Fails if the file ends before byte `needed`.
     pub(crate) fn check(self, needed: u64) -> Result<()> {
         match self.0 < needed {
             true => Err(Error::FileTooShort { needed, found: self.0 }),
@@ -248,7 +248,7 @@ impl FileEnd {
     }
 }
 
-/// Opens the file that a path named before for reading, if it names it still.
+/// Reopens `path` for reading if it still refers to the same file (device and inode).
 pub(crate) fn open_again(path: &Path, id: Option<FileId>) -> Option<File> {
     let metadata = fs::metadata(path).ok()?;
     if id.is_none() || FileId::of(&metadata) != id {
@@ -259,7 +259,7 @@ pub(crate) fn open_again(path: &Path, id: Option<FileId>) -> Option<File> {
     (found == id).then_some(file)
 }
 
-/// Locks a whole file, shared or exclusive as the mode asks, or fails at once.
+/// Locks a whole file, shared or exclusive according to the mode, or fails at once.
 pub(crate) fn lock(file: &File, mode: Mode, path: &Path) -> Result<()> {
     let locked =
         if mode.writes_file() { file.try_lock() } else { file.try_lock_shared() };
@@ -273,16 +273,16 @@ fn refused_lock(error: TryLockError, path: &Path) -> Error {
     }
 }
 
-/// Returns which bytes of a file a range of an array is that begins at its byte `offset`.
+/// Returns the bytes of a file that hold a range of an array, which begins at byte `offset`.
 pub(crate) fn bytes_of(range: &Range<usize>, offset: u64) -> Range<u64> {
     let at = |at: usize| u64::try_from(at).unwrap_or(u64::MAX).saturating_add(offset);
     at(range.start)..at(range.end)
 }
 
-/// How much is read at a time: enough to keep a disk busy, and to share among threads.
+/// How many bytes are read at a time: enough to keep a disk busy, and to share among threads.
 const PIECE: usize = 8 << 20;
 
-/// Reads like [`read_at_most`], piece by piece, in parallel with the feature `rayon`.
+/// Reads like [`sys::read_at_most`], piece by piece, in parallel with the feature `rayon`.
 pub(crate) fn read_pieces(
     file: &File,
     buffer: &mut [u8],
@@ -291,7 +291,7 @@ pub(crate) fn read_pieces(
     let read = |(number, piece): (usize, &mut [u8])| {
         let start = u64::try_from(number.saturating_mul(PIECE)).unwrap_or(u64::MAX);
         let count = sys::read_at_most(file, piece, offset.saturating_add(start))?;
-        // Whatever follows an end of the file is not counted.
+        // Pieces that follow the end of the file are not counted.
         Ok((count, count == piece.len()))
     };
     let pieces: io::Result<Vec<(usize, bool)>> = {
@@ -315,7 +315,7 @@ pub(crate) fn read_pieces(
     Ok(total)
 }
 
-/// Returns whether rayon's threads could be started, without which its iterators panic.
+/// Returns whether rayon's threads could be started; without threads its iterators panic.
 #[cfg(feature = "rayon")]
 fn has_threads() -> bool {
     use std::error::Error as _;
@@ -323,22 +323,22 @@ fn has_threads() -> bool {
 
     static STARTED: OnceLock<bool> = OnceLock::new();
 
-    // If the application has started them before, the error has no cause.
+    // If the application has started the threads before, the error has no source.
     let start = || rayon::ThreadPoolBuilder::new().build_global();
     *STARTED.get_or_init(|| start().err().is_none_or(|e| e.source().is_none()))
 }
 
-/// Returns whether a path leads to an open file, perhaps by links.
+/// Returns whether a path leads to an open file, directly or through links.
 pub(crate) fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
     let named = match fs::metadata(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
         named => named?,
     };
-    // Where files have no identity, one that is open keeps its name.
+    // On systems where files have no identity, an open file keeps its name.
     Ok(FileId::of(&named) == FileId::of(&file.metadata()?))
 }
 
-/// Returns whether a path itself, not a link, names an open file.
+/// Returns whether a path itself, not through a link, names an open file.
 fn names(path: &Path, file: &File) -> bool {
     match (fs::symlink_metadata(path), file.metadata()) {
         // A file without an identity keeps its name while it is open.

@@ -49,7 +49,7 @@ pub(crate) struct Preallocation {
 }
 
 impl Preallocation {
-    /// Returns the lengths to try, in order, for a file whose array is to end at byte `end`.
+    /// Returns the lengths to try, in order, for a file whose array will end at byte `end`.
     pub(crate) fn lengths(system: &FileSystem, end: u64) -> impl Iterator<Item = u64> {
         let hole = marked_length(end.saturating_add(end.max(LEAST_HOLE)));
         let zeros = (end / 2).clamp(LEAST_ZEROS, MOST_ZEROS);
@@ -57,7 +57,7 @@ impl Preallocation {
         lengths.into_iter().skip(usize::from(!system.has_holes()))
     }
 
-    /// Returns the least length of a file with a mark whose array is to end at byte `end`.
+    /// Returns the least length of a file with a mark whose array will end at byte `end`.
     pub(crate) fn shortest(end: u64) -> u64 {
         end.saturating_add(MARK_LEN)
     }
@@ -147,9 +147,9 @@ impl Preallocation {
 
     /// Makes the file end with the array again.
     ///
-    /// The header reaches the disk first. Otherwise a power cut could leave a file that ends with
-    /// rows that its header does not count, without the mark that tells whose rows these are. The
-    /// caller notes whether `flush` fails: the kernel may not report the failure again.
+    /// The header reaches the disk first. Otherwise a power cut could leave rows at the end of the
+    /// file that the header does not count, without the mark that identifies these rows. The caller
+    /// notes whether `flush` fails: the kernel may not report the failure again.
     pub(crate) fn truncate(
         &self,
         file: &File,

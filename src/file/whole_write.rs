@@ -1,4 +1,4 @@
-//! Writes that leave whole elements, also if they stop half-way.
+//! Writes that leave whole elements, even if they stop halfway; knows only the size of elements.
 
 use std::fs::File;
 use std::io;
@@ -7,20 +7,20 @@ use std::ops::Range;
 
 use crate::sys;
 
-/// How much is written at a time.
+/// How many bytes are written at a time.
 const PIECE: usize = 1 << 20;
 
 /// A write that failed.
 #[derive(Debug)]
 pub(crate) struct FailedWrite {
     pub(crate) error: io::Error,
-    /// What the file had before, if that could not be written back.
+    /// The previous bytes of the file, if they could not be written back.
     pub(crate) lost: Option<Vec<u8>>,
 }
 
 /// Divides a range into parts of about 1 MiB, none of which ends within an element.
 ///
-/// Elements lie at multiples of their size.
+/// Elements begin at multiples of their size.
 pub(crate) fn whole_elements(
     range: &Range<usize>,
     size: usize,
@@ -34,10 +34,10 @@ pub(crate) fn whole_elements(
     })
 }
 
-/// Writes bytes at `at` of a file; if that fails, writes back what was there.
+/// Writes bytes at byte `at` of a file; if that fails, writes the previous bytes back.
 ///
-/// The kernel may write a part of the bytes before it fails, and half an element need not be a
-/// value of its type.
+/// The kernel may write a part of the bytes before it fails, and half an element may not be a value
+/// of its type.
 pub(crate) fn write_or_restore(
     file: &File,
     bytes: &[u8],
@@ -52,7 +52,7 @@ pub(crate) fn write_or_restore(
     };
     let before: Vec<u8> = read().map_err(|error| FailedWrite { error, lost: None })?;
     let Err(error) = sys::write_all_at(file, bytes, at) else { return Ok(()) };
-    // Where this one stops too, nothing was written before.
+    // This write may stop at the same byte; the first write changed nothing beyond that byte.
     let _ = sys::write_all_at(file, &before, at);
     let is_restored = read().is_ok_and(|found| found == before);
     Err(FailedWrite { error, lost: Some(before).filter(|_| !is_restored) })

@@ -5,7 +5,8 @@ pub(crate) mod view;
 
 use bytemuck::cast_slice;
 use ndarray::{
-    ArrayView, ArrayViewMut, Axis, Dimension, ErrorKind, Ix1, ShapeBuilder, StrideShape,
+    ArrayView, ArrayViewMut, Axis, Dimension, ErrorKind, Ix1, Order, ShapeBuilder,
+    StrideShape,
 };
 
 use crate::error::{Error, Result};
@@ -147,12 +148,12 @@ impl<D: Dimension> Layout<D> {
     }
 
     /// Returns the length of the outermost axis (axis 0 in C order, the last in Fortran order).
-    pub(crate) fn rows(&self, fortran: bool) -> usize {
-        self.shape().get(slowest(self.dim.ndim(), fortran)).copied().unwrap_or(0)
+    pub(crate) fn rows(&self, order: Order) -> usize {
+        self.shape().get(outermost(self.dim.ndim(), order)).copied().unwrap_or(0)
     }
 
     /// Returns whether the array is contiguous in the given order, C or Fortran.
-    pub(crate) fn is_in_order(&self, fortran: bool) -> bool {
+    pub(crate) fn is_in_order(&self, order: Order) -> bool {
         let mut expected = Some(1_isize);
         let mut is_next = |(length, stride): (&usize, &isize)| {
             let fits = expected == Some(*stride);
@@ -162,21 +163,25 @@ impl<D: Dimension> Layout<D> {
         };
         let mut axes = self.shape().iter().zip(self.strides());
         self.is_empty()
-            || if fortran { axes.all(is_next) } else { axes.rev().all(&mut is_next) }
+            || match order.is_column_major() {
+                true => axes.all(is_next),
+                false => axes.rev().all(&mut is_next),
+            }
     }
 
-    /// Returns `true` for Fortran order and `false` for C order, whichever makes `axis` outermost.
+    /// Returns the order that makes `axis` the outermost axis.
     ///
     /// An array may be in both orders, unless `known` names its order.
-    pub(crate) fn order_along(&self, axis: Axis, known: Option<bool>) -> Result<bool> {
+    pub(crate) fn order_along(&self, axis: Axis, known: Option<Order>) -> Result<Order> {
         let (axis, ndim) = (axis.index(), self.dim.ndim());
-        let slowest = |fortran: &bool| slowest(ndim, *fortran);
-        let mut orders = [false, true].into_iter().filter(|fortran| {
-            known.is_none_or(|known| known == *fortran) && self.is_in_order(*fortran)
+        let mut orders = [Order::C, Order::F].into_iter().filter(|order| {
+            known.is_none_or(|known| known == *order) && self.is_in_order(*order)
         });
         let first = orders.next().ok_or(Error::NotInOrder)?;
-        let found = std::iter::once(first).chain(orders).find(|f| slowest(f) == axis);
-        found.ok_or(Error::NotSlowestAxis { axis, slowest: slowest(&first) })
+        let found = std::iter::once(first)
+            .chain(orders)
+            .find(|order| outermost(ndim, *order) == axis);
+        found.ok_or(Error::NotSlowestAxis { axis, slowest: outermost(ndim, first) })
     }
 
     /// Returns the layout in C or Fortran order with length `count` of the outermost axis.
@@ -185,25 +190,25 @@ impl<D: Dimension> Layout<D> {
     /// this order.
     pub(crate) fn with_rows(
         &self,
-        fortran: bool,
+        order: Order,
         count: usize,
         align: usize,
     ) -> Result<Self> {
         let mut dim = self.dim.clone();
-        let axis = slowest(dim.ndim(), fortran);
+        let axis = outermost(dim.ndim(), order);
         if let Some(length) = dim.slice_mut().get_mut(axis) {
             *length = count;
         }
         if self.is_empty() || count == 0 {
             return Self::new(
                 self.offset,
-                dim.set_f(fortran).into(),
+                dim.set_f(order.is_column_major()).into(),
                 self.item_size,
                 align,
             );
         }
         // The strides are unchanged. Only the conditions on the length must be checked again.
-        let row = self.len.checked_div(self.rows(fortran)).ok_or(Error::TooLarge)?;
+        let row = self.len.checked_div(self.rows(order)).ok_or(Error::TooLarge)?;
         let longer = Self { len: bytes(count, row)?, dim, ..self.clone() };
         match longer.checked_end().map(i64::try_from) {
             Some(Ok(_)) => Ok(longer),
@@ -245,8 +250,8 @@ pub(crate) fn row_len(shape: &[usize], item_size: usize) -> Result<usize> {
 }
 
 /// Returns the outermost axis: axis 0 in C order, the last in Fortran order.
-pub(crate) fn slowest(ndim: usize, fortran: bool) -> usize {
-    if fortran { ndim.saturating_sub(1) } else { 0 }
+pub(crate) fn outermost(ndim: usize, order: Order) -> usize {
+    if order.is_column_major() { ndim.saturating_sub(1) } else { 0 }
 }
 
 fn signed<D: Dimension>(strides: &D) -> &[isize] {

@@ -12,7 +12,7 @@ use crate::sys;
 use crate::sys::write_state::{Failure, WriteState};
 
 impl Backing {
-    /// Has failures of writes noted, in this process and in the processes that it forks.
+    /// Sets where failures of writes are noted, in this process and in the processes that it forks.
     pub(crate) fn note_failures(&mut self, writes: Option<WriteState>) {
         self.state.writes = writes;
     }
@@ -20,8 +20,8 @@ impl Backing {
     /// Writes changes in some ranges, and the length of the file, to disk.
     ///
     /// The kernel reports a failed write once and drops the data, so a second attempt may succeed
-    /// over a loss. A failure is therefore final. A file that is shorter than the array counts as a
-    /// failure: bytes that were stored beyond its end are lost.
+    /// although data is lost. A failure is therefore final. A file that is shorter than the array
+    /// counts as a failure: bytes that were stored beyond its end are lost.
     pub(crate) fn sync(&self, ranges: &[Range<usize>]) -> Result<()> {
         let flush =
             |map: &MmapRaw| ranges.iter().try_for_each(|range| flush_range(map, range));
@@ -72,7 +72,7 @@ impl Backing {
         self.attempt(action, || write().map_err(self.io(action)))
     }
 
-    /// Does what [`write`](Self::write) does, for a write with errors of its own.
+    /// Does the same as [`write`](Self::write), for a write with errors of its own.
     fn attempt(
         &self,
         action: &'static str,

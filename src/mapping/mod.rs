@@ -50,7 +50,7 @@ enum Bytes {
     Memory { map: MmapRaw, start: usize },
 }
 
-/// A mapping whose bus errors are repaired, once there is one.
+/// The guard that repairs bus errors in a mapping, registered once there is a mapping.
 #[cfg(feature = "sigbus-guard")]
 #[derive(Debug)]
 struct Guarded {
@@ -99,7 +99,7 @@ impl Mapping {
         }
     }
 
-    /// Returns the mapping if it is one of a file.
+    /// Returns the mapping if it maps a file.
     pub(crate) fn map(&self) -> Option<&MmapRaw> {
         match &self.bytes {
             Bytes::File(map) => Some(map),
@@ -131,8 +131,9 @@ impl Mapping {
     pub(crate) fn bytes(&mut self, range: &Range<usize>) -> io::Result<&[u8]> {
         let Some(map) = self.bounded(range)? else { return Ok(&[]) };
         let start = map.as_mut_ptr().wrapping_add(range.start);
-        // SAFETY: `bounded` checks the range against the mapping, and the file extends to its end. The
-        // borrow keeps this process from changing the bytes, and the caller of `open` all others.
+        // SAFETY: `bounded` checks the range against the mapping, and the file extends to its end.
+        // The borrow keeps this process from changing the bytes. The caller of `open` guarantees
+        // that no other process changes them.
         Ok(unsafe { slice::from_raw_parts(start, range.len()) })
     }
 
@@ -144,9 +145,9 @@ impl Mapping {
         Ok(unsafe { slice::from_raw_parts_mut(start, range.len()) })
     }
 
-    /// Drops private copies of pages, of which no view lives: the mapping shows the file again.
+    /// Drops private copies of pages, of which no view exists: the mapping shows the file again.
     ///
-    /// Elements that the file has there are to be checked before a view is made.
+    /// The caller must check the elements of the file there before it makes a view.
     pub(crate) fn discard(&mut self, range: &Range<usize>) -> io::Result<()> {
         if !sys::RELOADS_DROPPED_PAGES {
             return Err(io::ErrorKind::Unsupported.into());
@@ -178,7 +179,7 @@ impl Mapping {
         })
     }
 
-    /// Returns what the guard has replaced, if it has.
+    /// Returns the fault after which the guard has replaced bytes, if there was one.
     #[cfg(feature = "sigbus-guard")]
     pub(crate) fn fault(&self) -> Option<Fault> {
         self.guard.as_ref()?.registration.as_ref()?.fault()
@@ -193,7 +194,7 @@ impl Mapping {
     }
 }
 
-/// What an array consists of besides its elements: mapping, file, mode, offset, path, state.
+/// The parts of an array besides its elements: mapping, file, mode, offset, path, state.
 #[derive(Debug)]
 pub(crate) struct Backing {
     pub(crate) mapping: Mapping,
@@ -215,7 +216,7 @@ pub(crate) struct Backing {
     /// The advice that was passed to the kernel at opening.
     pub(crate) advice: Advice,
     /// Boxed: a cell within the handle makes the compiler load pointer and strides of the array
-    /// again for each element, which costs a quarter of the time of indexing.
+    /// again for each element. This costs a quarter of the time of indexing.
     state: Box<State>,
 }
 
@@ -268,7 +269,7 @@ impl Backing {
         Err(Error::io("guard", &self.path)(io::ErrorKind::Unsupported.into()))
     }
 
-    /// Has bus errors in the mapping repaired.
+    /// Makes the guard repair bus errors in the mapping.
     #[cfg(feature = "sigbus-guard")]
     pub(crate) fn guard(&mut self) -> Result<()> {
         let writable = self.mode.is_mutable();
@@ -311,8 +312,8 @@ impl Backing {
 ///
 /// - Growth, and the check of the length after a sync, need the file. On Linux only the file can
 ///   start writeback. On Apple systems only the file can make the drive write its cache.
-/// - A lock lives as long as its open file. A mapping keeps that alive on some file systems and not
-///   on others (overlayfs), and a commit upgrades the lock through it.
+/// - A lock lives as long as its open file. A mapping keeps the open file alive on some file
+///   systems but not on overlayfs, for example. A commit upgrades the lock through the file.
 /// - The guard asks the file for its length after a fault.
 pub(crate) fn needs_file(mode: Mode, lock: bool, guarded: bool) -> bool {
     mode.writes_file() || guarded || lock

@@ -27,7 +27,7 @@ impl Backing {
         for len in Preallocation::lengths(FileSystem::of(file), end) {
             refused = self.extend_to(from, len);
             match &refused {
-                // A shorter extension may find room.
+                // A shorter extension may find the space.
                 Err(Error::NoSpace { .. }) => {}
                 Err(Error::Io { source, .. })
                     if source.kind() == io::ErrorKind::FileTooLarge => {}
@@ -87,7 +87,7 @@ impl Backing {
 
     /// Allocates blocks up to byte `end` and half as much more as the array has, for stores.
     ///
-    /// Later stores find their space whatever else fills the disk. The file is long enough.
+    /// Later stores have their space even if the disk fills up. The file must be long enough.
     pub(crate) fn allocate_ahead(&mut self, end: u64) -> io::Result<()> {
         if self.preallocation.holds(end) {
             return Ok(());
@@ -145,7 +145,7 @@ mod tests {
         }
         lengths.dedup();
         assert!(lengths.len() > 2, "{lengths:?}");
-        // Marks that were passed are zeros again.
+        // Former marks are zeros again.
         for old_len in lengths.iter().rev().skip(1) {
             let mut old = vec![1; usize::try_from(MARK_LEN).unwrap()];
             sys::read_at_most(&file, &mut old, old_len.saturating_sub(MARK_LEN)).unwrap();

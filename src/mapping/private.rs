@@ -1,6 +1,6 @@
 //! Private copies of mapped pages: found, compared, stored and dropped.
 //!
-//! All ranges count bytes from the first of the array.
+//! All ranges count bytes from the first byte of the array.
 
 use std::fs::File;
 use std::io;
@@ -16,7 +16,7 @@ impl Mapping {
         Ok(changed.iter().map(|part| self.range_of(part)).collect())
     }
 
-    /// Returns the ranges of bytes, whole pieces of a page, that differ from those of a file.
+    /// Returns the ranges of bytes that differ from those of a file, compared page by page.
     pub(crate) fn different(
         &mut self,
         range: &Range<usize>,
@@ -39,13 +39,14 @@ impl Mapping {
         Ok(different)
     }
 
-    /// Returns the ranges of bytes, whole pages, that were changed since they were private.
+    /// Returns the ranges of bytes, whole pages, that changed since they became private.
     ///
     /// For a file system where the mapping and `from`, a descriptor of the same path, may show
-    /// different bytes. The second value is `false` if they do, in a page that was changed: a
-    /// write of the page would revert what another process has written there.
+    /// different bytes. The second value is `false` if they do, in a page that was changed. A write
+    /// of the page would revert what another process has written there.
     ///
-    /// Drops private copies to see what they were copied from, and puts those back that differ.
+    /// Drops private copies to see the pages that they were copied from, and restores those that
+    /// differ.
     pub(crate) fn changed(
         &mut self,
         range: &Range<usize>,
@@ -67,7 +68,7 @@ impl Mapping {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             self.discard(&piece)?;
-            // A page that cannot be read is an error here, and a bus error later.
+            // A page that cannot be read is an error here; a later access would be a bus error.
             if let Err(e) = self.populate(&piece) {
                 self.bytes_mut(&piece)?.copy_from_slice(&mine);
                 return Err(e);
@@ -90,13 +91,13 @@ impl Mapping {
         Ok((changed, is_same))
     }
 
-    /// Stores a slice into bytes of a mapping for writing, of which no view lives.
+    /// Stores a slice into writable bytes of a mapping, of which no view exists.
     pub(crate) fn put(&mut self, range: &Range<usize>, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes;
         for page in sys::pieces(range, sys::page_size()) {
             let (bytes, after) = rest.split_at_checked(page.len()).unwrap_or((rest, &[]));
             let here = self.bytes_mut(&page)?;
-            // A store makes a private copy.
+            // Even a store of equal bytes makes a private copy.
             if here != bytes {
                 here.copy_from_slice(bytes);
             }
@@ -106,7 +107,7 @@ impl Mapping {
     }
 }
 
-/// Adds a range to those before it, as a part of the last if that ends there.
+/// Adds a range to a list; extends the last range if the new range begins at its end.
 fn join(ranges: &mut Vec<Range<usize>>, next: Range<usize>) {
     match ranges.last_mut() {
         Some(last) if last.end == next.start => last.end = next.end,

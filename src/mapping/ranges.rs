@@ -1,7 +1,7 @@
-//! Ranges of mapped pages: what the kernel is told and asked about them.
+//! Ranges of mapped pages: advice and queries to the kernel about them.
 //!
-//! All ranges count bytes from the first byte of the array. They are compared with the mapping here,
-//! since neither memmap2 nor the kernel knows where the array ends.
+//! All ranges count bytes from the first byte of the array. Ranges are checked against the mapping
+//! here: neither memmap2 nor the kernel knows where the array ends.
 
 use std::io;
 use std::ops::Range;
@@ -59,7 +59,7 @@ impl Mapping {
         Ok(base.saturating_add(range.start)..base.saturating_add(range.end))
     }
 
-    /// Returns the range that has some addresses.
+    /// Returns the range of the array at some addresses.
     pub(crate) fn range_of(&self, addresses: &Range<usize>) -> Range<usize> {
         let base = self.as_mut_ptr().addr();
         addresses.start.saturating_sub(base)..addresses.end.saturating_sub(base)
@@ -93,10 +93,10 @@ impl Backing {
         }
     }
 
-    /// Maps all pages of a large array a second time, to read through.
+    /// Maps all pages of a large array a second time, for reading.
     ///
-    /// For a private mapping, or one with pages that are locked in memory, `map` makes the alias; it
-    /// maps as many bytes of the file shared.
+    /// For a private mapping, or one with pages that are locked in memory, `map` makes the alias.
+    /// That alias is a shared mapping of the same number of bytes of the file.
     pub(crate) fn alias(
         &self,
         map: impl FnOnce(usize) -> Option<MmapRaw>,
@@ -135,8 +135,8 @@ impl Backing {
 
     /// Notes whether the process locks all pages that it maps (`mlockall`).
     ///
-    /// The kernel has then copied the pages of a private mapping. They stay copies after the process
-    /// unlocks them.
+    /// If so, the kernel has copied the pages of a private mapping. The pages stay copies after the
+    /// process unlocks them.
     pub(crate) fn note_locked_process(&self) {
         let Some(map) = self.mapping.map() else { return };
         let is_locked = sys::may_be_locked(map.as_mut_ptr().addr())

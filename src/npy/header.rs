@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
+use ndarray::Order;
+
 use super::descr::read_shape;
 use super::dtype::DType;
 use super::entries::Entries;
@@ -12,7 +14,7 @@ use super::parser::{Cursor, Literal};
 use super::version::Version;
 use crate::error::npy::NpyError;
 use crate::error::{Error, Result};
-use crate::layout::slowest;
+use crate::layout::outermost;
 use crate::{file, sys};
 
 pub(crate) const MAGIC: &[u8; 6] = b"\x93NUMPY";
@@ -95,11 +97,11 @@ impl Header {
 
     /// Returns the length of the outermost axis, which can grow, if the array has an axis.
     pub(crate) fn count(&self) -> Option<usize> {
-        self.shape.get(slowest(self.shape.len(), self.fortran_order)).copied()
+        self.shape.get(outermost(self.shape.len(), self.order())).copied()
     }
 
     pub(crate) fn set_count(&mut self, count: usize) {
-        let growing = slowest(self.shape.len(), self.fortran_order);
+        let growing = outermost(self.shape.len(), self.order());
         if let Some(length) = self.shape.get_mut(growing) {
             *length = count;
         }
@@ -199,6 +201,11 @@ impl Header {
     /// Returns whether the array is in Fortran order, in which the first axis varies fastest.
     pub fn fortran_order(&self) -> bool {
         self.fortran_order
+    }
+
+    /// Returns the memory order of the array.
+    pub(crate) fn order(&self) -> Order {
+        if self.fortran_order { Order::F } else { Order::C }
     }
 
     /// Returns the byte offset in the file at which the elements begin.

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use ndarray::Order;
+
 use super::header::{self, Header};
 use crate::array::row_count::RowHeader;
 use crate::error::npy::NpyError;
@@ -57,8 +59,8 @@ impl HeaderCount {
 }
 
 impl RowHeader for HeaderCount {
-    fn is_fortran(&self) -> bool {
-        self.header.fortran_order
+    fn order(&self) -> Order {
+        self.header.order()
     }
 
     fn count(&self) -> usize {

@@ -1,4 +1,5 @@
-//! Drafts: new files that nobody sees until they are published, whole.
+//! Drafts: new files that no other process sees until they are complete; does not know how a file
+//! gets its name.
 
 use std::fmt;
 use std::fs::File;
@@ -18,27 +19,30 @@ use crate::mode::Mode;
 use crate::open::options::MapOptions;
 use crate::sweep::SweepMut;
 
-/// A new file that takes its place only when it is complete.
+/// Holds a new file that becomes visible at its path only when it is complete.
 ///
-/// Made by [`MapOptions::draft`] or [`npy::Options::draft`](crate::npy::Options::draft). The
-/// array is filled like any other; [`publish`](Self::publish) brings it to disk and under its
-/// name in one step, so that whoever opens the path finds the old file or the new one, never
-/// a part, whenever they look and whenever the machine fails. Those who have the old file
-/// open keep its contents.
+/// [`MapOptions::draft`] or [`npy::Options::draft`](crate::npy::Options::draft) creates a draft.
+/// The caller fills its array like any other. [`publish`](Self::publish) writes the file to disk,
+/// and gives the file its name in one step. A process that opens the path at any moment finds the
+/// complete old file or the complete new file. The same holds if the machine fails at any moment.
+/// Processes that have the old file open keep its contents.
 ///
-/// Until then the file has no name, where the file system can do without (Linux: ext4, xfs,
-/// btrfs, tmpfs): if the draft is dropped or the process is killed, nothing is left. Elsewhere
-/// it has a name that begins with `.draft-`, in the folder of its path, as it has for the
-/// moment in which it replaces another; dropped, it is removed, but a process that is killed
-/// then leaves it. Such a file is as open to others as any new one, or, if it is to replace
-/// another, to nobody; to write to it is to tamper with this process.
+/// Until publication the file has no name, if the file system supports unnamed files (Linux: ext4,
+/// xfs, btrfs, tmpfs). If the draft is dropped or the process is killed, nothing of an unnamed file
+/// is left. On other file systems the file has a name that begins with `.draft-`, in the folder of
+/// its path. An unnamed file has such a name for the moment in which it replaces another file.
 ///
-/// A file that is replaced leaves its permissions to read, write and execute, and if that may
-/// be its group; owner, access lists and other attributes are those of a new file. Permission
-/// to write to the folder is all it takes, even if the old file may not be written to.
+/// If the draft is dropped, a file with such a name is removed. If the process is killed, a file
+/// with such a name stays. The file has the permissions of any new file. If the draft is to replace
+/// another file, only the owner has access. Writing to the file means tampering with this process.
 ///
-/// There is no mutable access to the array as such, by which it could be kept beyond its
-/// publication.
+/// The new file gets the read, write and execute permissions of the file that it replaces. The new
+/// file also gets the group, if that is permitted. Owner, access lists and other attributes are
+/// those of a new file. The process needs only permission to write to the folder, even if the old
+/// file is not writable.
+///
+/// The draft gives no mutable access to the handle of the array, which a caller could otherwise
+/// keep after the publication.
 ///
 /// # Examples
 ///
@@ -59,23 +63,24 @@ pub struct Draft<A: 'static, D> {
     /// Dropped before the file gets a name.
     array: MmapArray<A, D>,
     file: AtomicFile,
-    /// Whether a file that others have locked to read it is not to be replaced either.
+    /// Whether a file that other handles have locked for reading is not replaced either.
     locks: bool,
 }
 
 impl<D: Dimension> MapOptions<D> {
-    /// Makes an array of zeros in a file that takes the place of `path` when published.
+    /// Creates an array of zeros in a file that replaces `path` when it is published.
     ///
-    /// In mode `w+` it replaces a file that is there by then; in mode `x+` that is an error. If
-    /// `path` is a link, the file it leads to is replaced. Space is reserved, also if
-    /// [`sparse`](Self::sparse) is set.
+    /// In mode `w+` the publication replaces a file that exists by then; in mode `x+` an existing
+    /// file is an error. If `path` is a symbolic link, the publication replaces the file that it
+    /// leads to. Disk space is reserved, even if [`sparse`](Self::sparse) is set.
     ///
     /// # Errors
     ///
-    /// - [`Error::UnsupportedMode`] in other modes.
+    /// - [`Error::UnsupportedMode`] in modes other than `w+` and `x+`.
     /// - [`Error::NotAFile`] if the path names a directory, a FIFO or a device.
-    /// - [`Error::Io`] if there is no such folder, or the path is a link that leads nowhere.
-    /// - Those of [`scratch_in`](MapOptions::scratch_in).
+    /// - [`Error::Io`] if the folder does not exist, or if the path is a symbolic link that leads
+    ///   nowhere.
+    /// - The errors of [`scratch_in`](MapOptions::scratch_in).
     pub fn draft<A: Element>(&self, path: impl AsRef<Path>) -> Result<Draft<A, D>> {
         self.draft_then(path.as_ref(), |_| Ok(()))
     }
@@ -86,7 +91,7 @@ impl<D: Dimension> MapOptions<D> {
         finish: impl FnOnce(&File) -> io::Result<()>,
     ) -> Result<Draft<A, D>> {
         self.require(&[Mode::Create, Mode::CreateNew], "draft a file")?;
-        // Whatever can be refused is refused before there is a file.
+        // Perform every check that needs no file before the file is created.
         let options = self.clone().sparse(false);
         options.check_guard()?;
         options.resolve::<A>(0)?;
@@ -105,43 +110,45 @@ impl<D: Dimension> MapOptions<D> {
 }
 
 impl<A: Element, D: Dimension> Draft<A, D> {
-    /// Views the array for reading and writing.
+    /// Returns a view for reading and writing.
     ///
     /// # Errors
     ///
-    /// None; a draft can be changed. As with [`MmapArray::view_mut`], for use in its place.
+    /// None, because a draft can always be changed. The `Result` lets this method replace
+    /// [`MmapArray::view_mut`].
     pub fn view_mut(&mut self) -> Result<ArrayViewMut<'_, A, D>> {
         self.array.view_mut()
     }
 
-    /// Goes through the array in blocks to fill them; see [`MmapArray::sweep_mut`].
+    /// Iterates over the array in blocks, to fill them; see [`MmapArray::sweep_mut`].
     ///
     /// # Errors
     ///
-    /// [`Error::AxisOutOfBounds`] if there is no such axis.
+    /// [`Error::AxisOutOfBounds`] if the array has no such axis.
     pub fn sweep_mut(&mut self, axis: Axis, bytes: usize) -> Result<SweepMut<'_, A, D>> {
         self.array.sweep_mut(axis, bytes)
     }
 
-    /// Brings the file to disk, then under its name, then the name to disk.
+    /// Writes the file to disk, gives the file its name, and writes the name to disk.
     ///
     /// # Errors
     ///
-    /// - Those of [`sync`](SyncToDisk::sync), and [`Error::NoSpace`] if the folder has no room.
-    /// - [`Error::Locked`] if the file to be replaced is locked, through another handle with
-    ///   [`lock`](MapOptions::lock) that writes: what that handle stores or appends from then on
-    ///   would be lost. A file that is locked for reading only is replaced, and its readers keep
-    ///   it, unless the draft was made with `lock` as well.
+    /// - The errors of [`sync`](SyncToDisk::sync), and [`Error::NoSpace`] if the folder has no
+    ///   space.
+    /// - [`Error::Locked`] if the file to be replaced is locked through another handle that writes
+    ///   and has [`lock`](MapOptions::lock). Data that this handle stores or appends later would be
+    ///   lost. A file that is locked only for reading is replaced, and its readers keep the old
+    ///   file. If the draft was made with `lock`, such a file is not replaced either.
     /// - [`Error::Io`] if the path cannot be replaced, or exists in mode `x+`.
     ///
-    /// The old file is intact then, and of the draft nothing is left. Only if the disk fails
-    /// with the name, the new file is in its place, and may not be after a power cut.
+    /// After an error the old file is intact, and nothing of the draft is left. The exception is a
+    /// disk that fails to write the name. The new file is then at its path, but may not be there
+    /// after a power cut.
     pub fn publish(self) -> Result<()> {
         self.publish_over(None)
     }
 
-    /// Publishes the draft; replaces a file that the caller has locked, if there is one, and no
-    /// other.
+    /// Publishes the draft; with `over`, a file that the caller has locked, replaces no other file.
     pub(crate) fn publish_over(self, over: Option<&File>) -> Result<()> {
         let Self { array, file, locks } = self;
         let replaces = array.mode() == Mode::Create;

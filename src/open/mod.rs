@@ -1,5 +1,5 @@
-//! From options to arrays: the unsafe door.
-#![expect(unsafe_code, reason = "mapping a file is unsafe, whoever does it")]
+//! From options to arrays: the unsafe constructors; knows no format of a header.
+#![expect(unsafe_code, reason = "mapping a file is unsafe for every caller")]
 
 pub(crate) mod draft;
 pub(crate) mod options;
@@ -34,21 +34,21 @@ impl<D: Dimension> MapOptions<D> {
     ///
     /// # Safety
     ///
-    /// While the array lives, nobody else may change the file's mapped bytes or make it
-    /// shorter: [the contract of a mapping](crate#the-contract-of-a-mapping).
+    /// While the array exists, no other code may change the mapped bytes of the file or make the
+    /// file shorter: [the contract of a mapping](crate#the-contract-of-a-mapping).
     ///
     /// # Errors
     ///
-    /// - Those of [`resolve`](Self::resolve).
+    /// - The errors of [`resolve`](Self::resolve).
     /// - [`Error::NotAFile`] if the path names a directory, a FIFO or a device.
-    /// - [`Error::Locked`] if the file was to be locked and somebody else holds a lock.
-    /// - [`Error::NoSpace`] if the disk has no room for a file to be created or grown.
+    /// - [`Error::Locked`] if the file is to be locked and another handle holds a conflicting lock.
+    /// - [`Error::NoSpace`] if the disk has no space to create or extend the file.
     /// - [`Error::InvalidElement`] if some bytes are not a value of `A`.
     /// - [`Error::Io`] if the operating system refuses for another reason.
     ///
-    /// After an error the file is as it was, and one that did not exist does not exist. The exception
-    /// is mode `w+` if the kernel fails while it clears or truncates a file that exists: this file may
-    /// be empty or zeros, as for `File::create`.
+    /// After an error the file is as before, and a file that did not exist does not exist. The
+    /// exception is mode `w+` if the kernel fails while it clears or truncates an existing file.
+    /// This file may then be empty or zeros, as for `File::create`.
     pub unsafe fn open<A: Element>(
         &self,
         path: impl AsRef<Path>,
@@ -57,18 +57,18 @@ impl<D: Dimension> MapOptions<D> {
         unsafe { self.open_then(path.as_ref(), |_| Ok(())) }
     }
 
-    /// Opens a file, maps it, and calls `finish`; undoes what it has created if that fails.
+    /// Opens a file, maps it, and calls `finish`; undoes the creation of a file after an error.
     ///
     /// # Safety
     ///
-    /// That of [`open`](Self::open).
+    /// The condition of [`open`](Self::open).
     pub(crate) unsafe fn open_then<A: Element>(
         &self,
         path: &Path,
         finish: impl FnOnce(&File) -> io::Result<()>,
     ) -> Result<MmapArray<A, D>> {
         if self.mode.creates() {
-            // Whatever can be refused is refused before there is a file.
+            // Perform every check that needs no file before a file is created.
             self.check_guard()?;
             let layout = self.resolve::<A>(0)?;
             self.check_halves::<A>(&layout, path)?;
@@ -98,28 +98,28 @@ impl<D: Dimension> MapOptions<D> {
 
     /// Maps an open file as an array.
     ///
-    /// The file must be open for reading, and in modes `r+`, `w+` and `x+` for writing.
-    /// Mode `x+` takes only a file without contents. The file may be closed afterwards.
+    /// The file must be open for reading, and in modes `r+`, `w+` and `x+` also for writing. Mode
+    /// `x+` accepts only an empty file. The caller may close the file afterwards.
     ///
-    /// On Linux an array that writes, and one with [`lock`](Self::lock), opens the file again by
-    /// `/proc/self/fd`: the lock and the errors of writes are those of the array, whatever is
-    /// locked or synced through `file`. Without `/proc`, or permission, and on other systems, it
-    /// shares both with `file`, and of two arrays of one `file` only the first that is synced is
-    /// sure to see that a write has failed.
+    /// On Linux, an array that writes, or that has [`lock`](Self::lock), opens the file again by
+    /// `/proc/self/fd`. The lock and the errors of writes then belong to the array alone, whatever
+    /// is locked or synced through `file`. Without `/proc` or permission, and on other systems, the
+    /// array shares both with `file`. If two arrays share one `file`, only the first array that is
+    /// synced is sure to detect a failed write.
     ///
-    /// A lock that is held through `file` already stays as it is, also after an error. The array
-    /// keeps it until both are gone if it is exclusive; an exclusive lock is not made of a shared
-    /// one, which is [`Error::Locked`]. Elsewhere than on Linux and Windows, an error may leave
-    /// `file` locked.
+    /// A lock that is already held through `file` stays as it is, also after an error. The array
+    /// keeps an exclusive lock of `file` until both are closed. A shared lock is not upgraded to an
+    /// exclusive one: the error is [`Error::Locked`]. On systems other than Linux and Windows, an
+    /// error may leave `file` locked.
     ///
     /// # Safety
     ///
-    /// That of [`open`](Self::open): [the contract of a
+    /// The condition of [`open`](Self::open): [the contract of a
     /// mapping](crate#the-contract-of-a-mapping).
     ///
     /// # Errors
     ///
-    /// Those of [`open`](Self::open), with empty paths.
+    /// The errors of [`open`](Self::open), with empty paths.
     pub unsafe fn map<A: Element>(&self, file: &File) -> Result<MmapArray<A, D>> {
         let mut claim = Claim::new(file, self.mode, self.lock)?;
         let (own, path) = (claim.file(), Path::new(""));
@@ -137,10 +137,11 @@ impl<D: Dimension> MapOptions<D> {
         }
     }
 
-    /// Maps an open file of `len` bytes, known as `path`; the caller has locked it if it is to be.
+    /// Maps an open file of `len` bytes that is known as `path`.
     ///
-    /// Every step that can fail comes before contents are destroyed: a file that `Create` replaces is
-    /// allocated and mapped before it is cleared.
+    /// The caller has locked the file if the options ask for a lock. Every step that can fail comes
+    /// before contents are destroyed. A file that `Create` replaces is allocated and mapped before
+    /// it is cleared.
     ///
     /// # Safety
     ///
@@ -166,13 +167,13 @@ impl<D: Dimension> MapOptions<D> {
             map = self.map_layout(file, &layout, path)?;
         }
         let mut backing = self.backing(map, kept, &layout, &metadata, path)?;
-        // Nothing after this may fail for a file whose contents are lost.
+        // If the contents of a file are lost, no later step may fail.
         if let Some(allocation) = cleared {
             allocation.clear(path)?;
         }
         self.populate_new(&backing)?;
         if allocation.is_some() || self.mode.creates() {
-            // Changes that were made here are no changes by another process. A file that cannot be
+            // Changes by this function are no changes by another process. A file that cannot be
             // inspected counts as changed.
             let changed = file.metadata().map(|found| FileSnapshot::of(&found));
             backing.snapshot = changed.unwrap_or(backing.snapshot);
@@ -180,8 +181,8 @@ impl<D: Dimension> MapOptions<D> {
         // The elements of a new file are zeros, which are valid.
         if !layout.is_empty() && !self.mode.creates() {
             let start = backing.mapping.as_mut_ptr();
-            // SAFETY: the mapping has `len` bytes and exists longer than the reference. The file
-            // extends to their end, and the caller keeps other code from changing them.
+            // SAFETY: the mapping has `len` bytes and outlives the reference. The file extends to
+            // the end of these bytes, and the caller keeps other code from changing them.
             let bytes = unsafe { slice::from_raw_parts(start, layout.len()) };
             check::<A, D>(&layout, bytes)?;
             backing.intact()?;
@@ -189,7 +190,7 @@ impl<D: Dimension> MapOptions<D> {
         if let Some(allocation) = allocation {
             allocation.keep();
         }
-        // SAFETY: the bytes are valid (1), the caller keeps other code from changing the file (2),
+        // SAFETY: the bytes are valid (1). The caller keeps other code from changing the file (2).
         // `map_layout` and `check` respect the mode (3).
         let mut array = unsafe { MmapArray::new(backing, layout) };
         if matches!(self.extent, Extent::Rows(_)) {
@@ -204,12 +205,12 @@ impl<D: Dimension> MapOptions<D> {
         file: &Exclusive<'_>,
         path: &Path,
     ) -> Result<MmapArray<A, D>> {
-        // SAFETY: no other code can reach the file, so none can change it. Blocks are allocated
-        // where the file system supports that, so stores find space.
+        // SAFETY: no other code can reach the file, so no other code can change it. Blocks are
+        // allocated where the file system supports this, so stores find space.
         unsafe { self.map_sized(file.file(), 0, path) }
     }
 
-    /// Joins a layout and a mapping whose file does not change, as a `Mmap` guarantees.
+    /// Makes an array from a layout and a mapping whose file does not change, as `Mmap` guarantees.
     fn immutable_array<A: Element>(
         &self,
         map: Mmap,
@@ -224,12 +225,12 @@ impl<D: Dimension> MapOptions<D> {
         let bytes = backing.mapping.bytes(&(0..layout.len()));
         check::<A, D>(&layout, bytes.map_err(Error::io("read", path))?)?;
         backing.intact()?;
-        // SAFETY: the bytes are checked (1). `Mmap` guarantees that they do not change and that the
-        // file does not become shorter (2). The mode is not mutable (3).
+        // SAFETY: the bytes are checked (1). `Mmap` guarantees that the bytes do not change and
+        // that the file does not become shorter (2). The mode is not mutable (3).
         Ok(unsafe { MmapArray::new(backing, layout) })
     }
 
-    /// Joins a layout and its bytes in memory, from byte `start` on.
+    /// Makes an array from a layout and its bytes in memory, which begin at byte `start`.
     fn loaded_array<A: Element>(
         &self,
         memory: MmapMut,
@@ -242,12 +243,12 @@ impl<D: Dimension> MapOptions<D> {
         let mapping = Mapping::of_memory(memory, start);
         let offset = layout.offset();
         let backing = Backing::new(mapping, None, self.mode, offset, path, snapshot);
-        // SAFETY: the bytes are checked (1). The memory belongs to the handle (2) and can be written;
-        // `resolve_at` refuses layouts that overlap in a mutable mode (3).
+        // SAFETY: the bytes are checked (1). The memory belongs to the handle (2) and can be
+        // written; `resolve_at` refuses layouts that overlap in a mutable mode (3).
         Ok(unsafe { MmapArray::new(backing, layout) })
     }
 
-    /// Resolves the layout and checks what needs no file.
+    /// Resolves the layout, and performs the checks that need no file.
     fn check<A: Element>(&self, len: u64, path: &Path) -> Result<Layout<D>> {
         self.check_guard()?;
         if self.mode == Mode::CreateNew && len > 0 {
@@ -259,7 +260,7 @@ impl<D: Dimension> MapOptions<D> {
         Ok(layout)
     }
 
-    /// Extends a file to the end of the layout if the mode does that.
+    /// Extends a file to the end of the layout if the mode extends files.
     fn extend<'f>(
         &self,
         file: &'f File,
@@ -289,15 +290,15 @@ impl<D: Dimension> MapOptions<D> {
             .map_err(Error::io("map", path))
     }
 
-    /// Passes advice and reads pages, as the options ask.
+    /// Passes advice and reads pages, as the options specify.
     fn populate_new(&self, backing: &Backing) -> Result<()> {
         let Some(map) = backing.mapping.map() else { return Ok(()) };
         let populated = self.prepare(map, backing.offset);
-        // The contents of a new file need not be read, and nothing may fail here.
+        // The pages of a new file need not be read, and no step may fail here.
         if self.mode.creates() { Ok(()) } else { populated.map_err(backing.io("read")) }
     }
 
-    /// Refuses to guard without a guard.
+    /// Fails if the array is to be guarded and no guard is installed.
     pub(crate) fn check_guard(&self) -> Result<()> {
         #[cfg(feature = "sigbus-guard")]
         if self.guarded && !crate::guard::is_active() {
@@ -306,15 +307,15 @@ impl<D: Dimension> MapOptions<D> {
         Ok(())
     }
 
-    /// Refuses to guard elements of which zeros in the place of a page could leave an invalid
-    /// half.
+    /// Refuses to guard elements that could be left with an invalid half when zeros replace a page.
     pub(crate) fn check_halves<A: Element>(
         &self,
         layout: &Layout<D>,
         path: &Path,
     ) -> Result<()> {
         let size = size_of::<A>();
-        // Strides are whole elements, so that all lie as the first one does.
+        // Strides are whole elements: every element begins at a multiple of `size` if the first one
+        // does.
         let is_in_a_page = SMALLEST_PAGE.is_multiple_of(size)
             && u64::try_from(size).is_ok_and(|size| layout.offset().is_multiple_of(size));
         if !self.guarded || !needs_check::<A>() || is_in_a_page || layout.is_empty() {
@@ -332,7 +333,7 @@ impl<D: Dimension> MapOptions<D> {
         kept.map_err(Error::io("keep open", path))
     }
 
-    /// Joins a mapping and its file, and guards them if the options ask for it.
+    /// Makes the backing of a mapping and its file, and guards it if the options ask for the guard.
     fn backing(
         &self,
         map: Option<MmapRaw>,

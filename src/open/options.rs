@@ -1,4 +1,4 @@
-//! What the caller asks for, and its resolution against the length of a file.
+//! The options of a mapping, and their resolution against the length of a file; opens no file.
 
 use ndarray::{Dimension, IntoDimension, Ix1, StrideShape};
 
@@ -7,13 +7,13 @@ use crate::error::{Error, Result};
 use crate::layout::{Layout, row_len};
 use crate::mode::{Advice, Mode};
 
-/// No system aligns a mapping to less, nor can it be relied on for more.
+/// Every system aligns a mapping to at least this many bytes. No larger alignment is guaranteed.
 pub(crate) const SMALLEST_PAGE: usize = 4096;
 
-/// What a mapping is to be and do; opens files as arrays.
+/// Configures a mapping, and opens files as arrays.
 ///
-/// Without [`shape`](Self::shape) or [`rows_of`](Self::rows_of), the array has one axis
-/// and takes all elements from the offset to the end of the file.
+/// Without [`shape`](Self::shape) or [`rows_of`](Self::rows_of), the array has one axis and
+/// contains all elements from the offset to the end of the file.
 ///
 /// # Examples
 ///
@@ -24,7 +24,7 @@ pub(crate) const SMALLEST_PAGE: usize = 4096;
 /// let dir = tempfile::tempdir()?;
 /// let path = dir.path().join("planes.f32");
 ///
-/// // SAFETY: nobody else knows the file.
+/// // SAFETY: no other code knows the file.
 /// let mut a = unsafe {
 ///     MapOptions::new(Mode::Create).offset(512).shape((64, 48, 3).f()).open::<f32>(&path)?
 /// };
@@ -47,17 +47,17 @@ pub struct MapOptions<D = Ix1> {
     pub(crate) guarded: bool,
 }
 
-/// How the shape is given.
+/// How the caller gives the shape.
 #[derive(Clone, Debug)]
 pub(crate) enum Extent<D> {
-    /// The lengths of all axes but the first, which comes from the length of the file.
+    /// The lengths of all axes except the first, which the length of the file determines.
     Rows(D),
     /// Shape and order or strides.
     Shape(StrideShape<D>),
 }
 
 impl MapOptions {
-    /// Starts from a mode and the defaults of all other options.
+    /// Creates options with the given mode and the defaults of all other options.
     pub fn new(mode: Mode) -> Self {
         Self {
             mode,
@@ -74,19 +74,19 @@ impl MapOptions {
 }
 
 impl<D: Dimension> MapOptions<D> {
-    /// Sets the byte of the file at which the array begins (default 0).
+    /// Sets the byte offset in the file at which the array begins (default 0).
     ///
-    /// Any multiple of the element's alignment will do; it need not be one of the page.
-    /// In mode `w+` and `x+` the bytes before it are zeros too.
+    /// The offset must be a multiple of the element's alignment; it need not be a multiple of the
+    /// page size. In modes `w+` and `x+` the bytes before the offset are zeros too.
     pub fn offset(self, offset: u64) -> Self {
         Self { offset, ..self }
     }
 
     /// Sets shape and order (default: one axis, up to the end of the file).
     ///
-    /// Takes what ndarray's own constructors take: a number or a tuple for C order, `.f()`
-    /// for Fortran order, `.strides(..)` in elements for anything else, such as one field of
-    /// interleaved records.
+    /// Accepts the argument of ndarray's own constructors. A number or a tuple gives C order, and
+    /// `.f()` gives Fortran order. `.strides(..)`, in elements, gives any other order, such as one
+    /// field of interleaved records.
     pub fn shape<E: Dimension>(self, shape: impl Into<StrideShape<E>>) -> MapOptions<E> {
         self.with_extent(Extent::Shape(shape.into()))
     }
@@ -94,8 +94,8 @@ impl<D: Dimension> MapOptions<D> {
     /// Sets the shape of one row; the first axis counts the rows up to the end of the file.
     ///
     /// `rows_of(768)` gives shape `(n, 768)`, `rows_of((64, 48))` gives `(n, 64, 48)`. An empty
-    /// file has no rows yet, to which some can be [appended](crate::MmapArray::append); a new
-    /// one has no length, and needs a [`shape`](Self::shape), such as `(0, 768)`.
+    /// file has no rows yet; [`append`](crate::MmapArray::append) adds rows. A new file has no
+    /// length, and needs a [`shape`](Self::shape), such as `(0, 768)`.
     pub fn rows_of<R: IntoDimension>(
         self,
         row: R,
@@ -110,73 +110,74 @@ impl<D: Dimension> MapOptions<D> {
 
     /// Sets whether mode `r+` extends a file that is too short, with zeros (default no).
     ///
-    /// Other modes ignore it. If the opening fails after that, the file is truncated again, provided
-    /// that its length is still the new one and that it has zeros there. Another process that
-    /// appends to the file at this moment can lose what it appends; use [`lock`](Self::lock).
+    /// Other modes ignore this option. If the opening fails after the extension, the file is
+    /// truncated again. The conditions are that its length is still the new one, and that the added
+    /// bytes are zeros. Another process that appends to the file at this moment can lose its
+    /// appended data; use [`lock`](Self::lock).
     pub fn grow(self, grow: bool) -> Self {
         Self { grow, ..self }
     }
 
-    /// Sets whether a file may be created or grown without disk space (default no).
+    /// Sets whether to create or extend a file without reserving disk space (default no).
     ///
-    /// By default the space is reserved first, and a full disk is [`Error::NoSpace`]. In a
-    /// sparse file a store into a page for which no space is left kills the process by
-    /// `SIGBUS`. File systems that cannot reserve space get a sparse file either way, and
-    /// holes that a file already has stay holes in mode `r+`.
+    /// By default the space is reserved first, and a full disk is [`Error::NoSpace`]. In a sparse
+    /// file, a store into a page for which no space is left kills the process by `SIGBUS`. On file
+    /// systems that cannot reserve space the file is always sparse. Holes that a file already has
+    /// stay holes in mode `r+`.
     pub fn sparse(self, sparse: bool) -> Self {
         Self { sparse, ..self }
     }
 
-    /// Sets whether all pages are brought into memory at once (default no).
+    /// Sets whether to read all pages into memory at once (default no).
     ///
-    /// Takes no longer than to read them one after the other, and saves the faults later. Pages
-    /// that cannot be read are an error then. Only Linux 5.14 and later do this.
+    /// Reading all pages takes no longer than reading them one after the other, and saves page
+    /// faults later. A page that cannot be read is then an error. Only Linux 5.14 and later support
+    /// this option.
     pub fn populate(self, populate: bool) -> Self {
         Self { populate, ..self }
     }
 
-    /// Sets what the kernel is told of the accesses to come (default nothing; Unix).
+    /// Sets the advice to pass to the kernel (`madvise`) about later accesses (default none; Unix).
     pub fn advice(self, advice: Advice) -> Self {
         Self { advice, ..self }
     }
 
-    /// Sets whether the whole file is locked while the array lives (default no).
+    /// Sets whether to lock the whole file while the array exists (default no).
     ///
-    /// The lock is [`File::lock`](std::fs::File::lock): shared in modes `r` and `c`,
-    /// exclusive in the others. If another handle holds it, [`Error::Locked`] comes at once.
-    /// On Unix it is advisory: it binds only those who lock as well, and
-    /// [`Draft::publish`](crate::Draft::publish). The file that is locked is the one that the
-    /// path names once it is locked. A forked child keeps the lock too. The array keeps the file
-    /// open.
+    /// The lock is [`File::lock`](std::fs::File::lock): shared in modes `r` and `c`, exclusive in
+    /// the other modes. If another handle holds a conflicting lock, opening returns
+    /// [`Error::Locked`] at once. On Unix the lock is advisory: it binds only programs that lock
+    /// too, and [`Draft::publish`](crate::Draft::publish). The locked file is the file that the
+    /// path names after locking. A forked child keeps the lock too. The array keeps the file open.
     pub fn lock(self, lock: bool) -> Self {
         Self { lock, ..self }
     }
 
-    /// Sets whether bus errors in the mapping are repaired and noted (default no).
+    /// Sets whether to repair and record bus errors in the mapping (default no).
     ///
-    /// See [`guard`](crate::guard), which has to be installed, or opening is
-    /// [`Error::NotGuarded`]. The array keeps its file open. Types of which not all bytes are
-    /// valid, such as a packed struct with a `char`, cannot be guarded if an element may lie in
-    /// two pages ([`Error::Io`] of the kind `Unsupported`).
+    /// The [`guard`](crate::guard) must be installed; otherwise opening returns
+    /// [`Error::NotGuarded`]. The array keeps its file open. Some types do not accept all bytes,
+    /// such as a packed struct with a `char`. An array of these types cannot be guarded if an
+    /// element may lie in two pages ([`Error::Io`] of the kind `Unsupported`).
     #[cfg(feature = "sigbus-guard")]
     pub fn guarded(self, guarded: bool) -> Self {
         Self { guarded, ..self }
     }
 
-    /// Works out where the array lies in a file of `file_len` bytes, without opening one.
+    /// Computes the layout of the array in a file of `file_len` bytes, without opening a file.
     ///
     /// # Errors
     ///
-    /// - [`Error::ShapeRequired`], [`Error::OffsetPastEnd`] and [`Error::PartialElement`]
-    ///   if the shape is to come from the file and cannot.
-    /// - [`Error::FileTooShort`] unless the mode creates the file or may grow it.
+    /// - [`Error::ShapeRequired`], [`Error::OffsetPastEnd`] and [`Error::PartialElement`] if the
+    ///   shape must come from the file and cannot.
+    /// - [`Error::FileTooShort`] unless the mode creates the file or may extend it.
     /// - [`Error::Misaligned`], [`Error::TooLarge`] and [`Error::ZeroSizedElement`].
     /// - [`Error::StridesMismatch`], and [`Error::OverlappingStrides`] unless the mode is `r`.
     pub fn resolve<A: Element>(&self, file_len: u64) -> Result<Layout<D>> {
         self.resolve_at::<A>(file_len, align_of::<A>())
     }
 
-    /// Resolves for an offset that has to be a multiple of `align`, not of `A`'s own.
+    /// Resolves for an offset that must be a multiple of `align`, not of the alignment of `A`.
     pub(crate) fn resolve_at<A: Element>(
         &self,
         file_len: u64,
@@ -206,7 +207,7 @@ impl<D: Dimension> MapOptions<D> {
         Ok(layout)
     }
 
-    /// Tells whether the file is made as long as the array needs.
+    /// Returns whether opening extends the file to the end of the array.
     pub(crate) fn extends(&self) -> bool {
         self.mode.creates() || self.grow && self.mode == Mode::ReadWrite
     }

@@ -1,4 +1,4 @@
-//! Constructors that need no promise of the caller, and why each needs none.
+//! The safe constructors, and the reason why each is safe; contains no unsafe code.
 
 use std::fs::File;
 use std::io;
@@ -19,22 +19,23 @@ use crate::open::options::MapOptions;
 use crate::sys::file_system::has_trusted_contents;
 use crate::sys::{self, ReadAlias, map, space};
 
-/// How many zeros are written at a time.
+/// The most zeros that one call writes.
 const PIECE: usize = 1 << 20;
 
 impl MapOptions {
-    /// Makes an array of zeros in a private file of the system's temporary folder.
+    /// Creates an array of zeros in a private file of the system's temporary folder.
     ///
-    /// The file has no name in any folder, so nobody else can open it, and it is gone when
-    /// the array is dropped. Its disk space is reserved where the file system can (on macOS it
-    /// is not), so that a full disk is an error. On Linux `/tmp` may itself be in memory; if
-    /// so, name a folder on disk by [`scratch_in`](Self::scratch_in). Its mode is `x+`.
+    /// The file has no name in any folder, so no other code can open it. The file disappears when
+    /// the array is dropped. Its disk space is reserved where the file system supports this (not on
+    /// macOS), so that a full disk is an error. On Linux `/tmp` may itself be in memory; use
+    /// [`scratch_in`](Self::scratch_in) with a folder on disk in this case. The mode of the array
+    /// is `x+`.
     ///
     /// # Errors
     ///
-    /// - [`Error::NoSpace`] if the disk has no room.
+    /// - [`Error::NoSpace`] if the disk has no space.
     /// - [`Error::TooLarge`], [`Error::ZeroSizedElement`], [`Error::StridesMismatch`] and
-    ///   [`Error::OverlappingStrides`] for shapes that cannot be.
+    ///   [`Error::OverlappingStrides`] for invalid shapes.
     /// - [`Error::Io`] if the operating system refuses for another reason.
     ///
     /// # Examples
@@ -53,11 +54,12 @@ impl MapOptions {
         scratch(&std::env::temp_dir(), shape.into())
     }
 
-    /// Makes an array of zeros in a private file of the folder `dir`.
+    /// Creates an array of zeros in a private file of the folder `dir`; see
+    /// [`scratch`](Self::scratch).
     ///
     /// # Errors
     ///
-    /// Those of [`scratch`](Self::scratch).
+    /// The errors of [`scratch`](Self::scratch).
     pub fn scratch_in<A: Element, D: Dimension>(
         dir: impl AsRef<Path>,
         shape: impl Into<StrideShape<D>>,
@@ -78,16 +80,16 @@ fn scratch<A: Element, D: Dimension>(
 }
 
 impl<D: Dimension> MapOptions<D> {
-    /// Opens a file that can never change again, which the kernel proves.
+    /// Opens a file that the kernel proves to be immutable.
     ///
-    /// That is a memfd sealed against writing and shrinking, or a file under fs-verity on
-    /// ext4, f2fs or btrfs. For reading only: the mode must be `r`.
+    /// Such a file is a memfd sealed against writing and shrinking, or a file under fs-verity on
+    /// ext4, f2fs or btrfs. The mode must be `r`.
     ///
     /// # Errors
     ///
-    /// - [`Error::NotImmutable`] if there is no such proof, or none on this system.
-    /// - [`Error::UnsupportedMode`] in other modes than `r`.
-    /// - Those of [`open`](Self::open) in mode `r`.
+    /// - [`Error::NotImmutable`] if there is no such proof, or if the system supports none.
+    /// - [`Error::UnsupportedMode`] in modes other than `r`.
+    /// - The errors of [`open`](Self::open) in mode `r`.
     pub fn open_immutable<A: Element>(
         &self,
         path: impl AsRef<Path>,
@@ -98,11 +100,11 @@ impl<D: Dimension> MapOptions<D> {
         self.map_immutable_named(&file, path)
     }
 
-    /// Maps an open file that can never change again, which the kernel proves.
+    /// Maps an open file that the kernel proves to be immutable.
     ///
     /// # Errors
     ///
-    /// Those of [`open_immutable`](Self::open_immutable), with empty paths.
+    /// The errors of [`open_immutable`](Self::open_immutable), with empty paths.
     pub fn map_immutable<A: Element>(&self, file: &File) -> Result<MmapArray<A, D>> {
         self.require(&[Mode::ReadOnly], "map an immutable file")?;
         let mut claim = Claim::new(file, self.mode, self.lock)?;
@@ -145,15 +147,15 @@ impl<D: Dimension> MapOptions<D> {
 
     /// Reads a file into memory and returns the same handle over the copy.
     ///
-    /// For files that cannot be trusted to stay as they are, such as those on network file
-    /// systems. The mode is `r`, or `c` to change the copy. Elements may lie at any offset,
-    /// since the copy is aligned. With `lock`, the file is locked while it is read; advice and
-    /// populate have no effect.
+    /// Use this method for files that may change, such as files on network file systems. The mode
+    /// must be `r`, or `c` to change the copy. The elements may begin at any offset, because the
+    /// copy is aligned. With `lock`, the file is locked while it is read. The options `advice` and
+    /// `populate` have no effect.
     ///
     /// # Errors
     ///
-    /// - [`Error::UnsupportedMode`] in other modes than `r` and `c`.
-    /// - Those of [`open`](Self::open) in these modes, but for [`Error::Misaligned`].
+    /// - [`Error::UnsupportedMode`] in modes other than `r` and `c`.
+    /// - The errors of [`open`](Self::open) in these modes, except [`Error::Misaligned`].
     ///
     /// # Examples
     ///
@@ -186,11 +188,11 @@ impl<D: Dimension> MapOptions<D> {
         self.loaded_array(memory, start, layout, snapshot, path)
     }
 
-    /// Writes the zeros of a new file where no space can be reserved, if elements are checked.
+    /// Writes the zeros of a new file if no space can be reserved and elements are checked.
     ///
-    /// A page that could not be written, and that the kernel takes from memory, comes back as the
-    /// disk has it: with space reserved, as zeros or as it was last written, but in a block that
-    /// was not reserved as whatever was in that block before.
+    /// The kernel may evict a page that could not be written. A later access reads the page from
+    /// the disk. In reserved space the page then has zeros, or its contents from the last write. In
+    /// a block that was not reserved, the page has the contents that the block had before.
     pub(crate) fn write_zeros<A: Element>(&self, file: &File, path: &Path) -> Result<()> {
         let end = self.resolve::<A>(0)?.end();
         if !needs_check::<A>() {
@@ -214,7 +216,7 @@ impl<D: Dimension> MapOptions<D> {
         write().map_err(allocate::refusal("extend", end, path))
     }
 
-    /// Gives the advice asked for, and reads what is to be in memory at once.
+    /// Passes the advice to the kernel, and reads the pages if `populate` is set.
     pub(crate) fn prepare(&self, map: &MmapRaw, offset: u64) -> io::Result<()> {
         map::advise_all(map, self.advice);
         if !self.populate {
@@ -236,10 +238,11 @@ impl<D: Dimension> MapOptions<D> {
     }
 }
 
-/// Reads the bytes of a layout into memory; returns where they begin in it.
+/// Reads the bytes of a layout into memory; returns the position of the first byte.
 ///
-/// They begin as far into a page as in the file, or half a page apart if the elements do not
-/// allow that: to copy between places a few bytes apart is several times slower.
+/// The bytes begin at the same position within a page as in the file. If the elements do not allow
+/// this position, the bytes begin half a page further. A copy between positions a few bytes apart
+/// is several times slower.
 fn read<D: Dimension>(
     file: &File,
     path: &Path,

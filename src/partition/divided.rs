@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::Axis;
 
 use crate::error::{Error, Result};
-use crate::layout::slowest;
+use crate::layout::outermost;
 use crate::npy::{Header, Version};
 
 /// An array in a file, with at least one axis.
@@ -44,7 +44,7 @@ impl DividedArray {
     }
 
     pub(super) fn axis(&self) -> Axis {
-        Axis(slowest(self.header.shape.len(), self.header.fortran_order))
+        Axis(outermost(self.header.shape.len(), self.header.order()))
     }
 
     /// Returns the byte offset in the file of a row, or of the end after the last row.

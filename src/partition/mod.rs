@@ -127,8 +127,9 @@ impl Partition {
             return Err(Error::ElementSize { expected, found });
         }
         check_axis(axis, layout.shape().len())?;
-        let fortran = layout.order_along(axis, None)?;
-        let mut header = Header::new(A::dtype(), layout.shape(), fortran)?;
+        let order = layout.order_along(axis, None)?;
+        let mut header =
+            Header::new(A::dtype(), layout.shape(), order.is_column_major())?;
         header.data_offset = layout.offset();
         Self::of(&header, axis, parts)
     }

@@ -1,7 +1,7 @@
-//! The pages of one array in a sweep: when they are read, mapped, written and dropped.
+//! The pages of one array in a sweep: finds, writes, releases and evicts them.
 //!
-//! Nothing here can fail for the caller: what the kernel refuses costs speed or memory only,
-//! and a page that cannot be written is reported by the next sync.
+//! `Readahead` reads the pages. No function here returns an error to the caller. A refusal by the
+//! kernel costs speed or memory only, and the next sync reports a page that cannot be written.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -16,19 +16,19 @@ use crate::mapping::Backing;
 use crate::mode::Advice;
 use crate::sys::{self, FOLIO};
 
-/// One array of a sweep.
+/// The pages of one array in a sweep.
 #[derive(Clone, Debug)]
 pub(crate) struct ArrayWindow<'a> {
     pub(crate) backing: &'a Backing,
     span: Footprint,
     axis: Axis,
-    /// Whether blocks are handed out to be changed, and changes go to the file.
+    /// Whether the caller may change the blocks, and changes go to the file.
     writes: bool,
-    /// Whether they are, and changes stay private.
+    /// Whether the caller may change the blocks, and changes stay private.
     is_private: bool,
-    /// The bytes from the first of its pages to the last; those of other threads are not.
+    /// The bytes from the first page of the window to the last. Other threads have other windows.
     bounds: Range<usize>,
-    /// SlidingWindow that are being written.
+    /// The chunks that the kernel is writing, the oldest first.
     writing: VecDeque<ChunkPages>,
 }
 
@@ -36,15 +36,15 @@ pub(crate) struct ArrayWindow<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct ChunkPages {
     pages: Ranges,
-    /// Those that are to leave the page cache.
+    /// The pages to evict from the page cache on release.
     passing: Ranges,
-    /// Whether the pages hold more of other chunks than of this.
+    /// Whether the pages hold more bytes of other chunks than of this chunk.
     is_thin: bool,
-    /// Whether they lie together, so that the reader advises on them.
+    /// Whether the pages are contiguous, so that `Readahead` passes advice about them.
     is_advised: bool,
 }
 
-/// How many chunks are being written before the first of them is waited for.
+/// How many chunks the kernel may be writing before the sweep waits for the oldest.
 const WRITING: usize = 2;
 
 impl<'a> ArrayWindow<'a> {
@@ -60,7 +60,7 @@ impl<'a> ArrayWindow<'a> {
         Self { backing, span, axis, writes, is_private, bounds, writing: VecDeque::new() }
     }
 
-    /// Returns one that cares for some of the rows, while others care for the rest.
+    /// Returns the window over some of the rows, while other threads have the rest.
     #[cfg(feature = "rayon")]
     pub(crate) fn part(&self, rows: Range<usize>) -> Self {
         let pages = self.backing.mapping.touched(&self.span.part(self.axis, rows));
@@ -69,10 +69,10 @@ impl<'a> ArrayWindow<'a> {
         Self { bounds, ..self.clone() }
     }
 
-    /// Finds the pages of some rows.
+    /// Returns the pages of some rows.
     ///
-    /// If they lie together, the folios that they begin and end in are theirs as a whole:
-    /// so the kernel reads and drops them, and what a neighbour shares is left to it.
+    /// Contiguous pages include the whole folios in which they begin and end: the kernel reads and
+    /// evicts whole folios. A folio that the next chunk shares is left to that chunk.
     pub(crate) fn plan(&self, rows: Range<usize>) -> ChunkPages {
         let span = self.span.part(self.axis, rows);
         let mut pages = self.backing.mapping.touched(&span);
@@ -85,12 +85,12 @@ impl<'a> ArrayWindow<'a> {
         ChunkPages { pages, passing: Vec::new(), is_thin, is_advised }
     }
 
-    /// Returns the addresses of what is to be read before the rows are used.
+    /// Returns the addresses of the pages to read before the rows are used.
     pub(crate) fn wanted(&self, part: &ChunkPages) -> Ranges {
         if part.is_thin { Vec::new() } else { self.addresses(&part.pages) }
     }
 
-    /// Notes the addresses of pages that are to leave the page cache.
+    /// Notes the addresses of pages to evict from the page cache on release.
     pub(crate) fn note(&self, part: &mut ChunkPages, passing: &[Range<usize>]) {
         let mapping = &self.backing.mapping;
         part.passing = passing.iter().map(|run| mapping.range_of(run)).collect();
@@ -103,7 +103,7 @@ impl<'a> ArrayWindow<'a> {
             .collect()
     }
 
-    /// Gives a chunk back, but for what the next one shares with it.
+    /// Releases a chunk, except the pages that the next chunk shares.
     pub(crate) fn finish(
         &mut self,
         mut part: ChunkPages,
@@ -117,19 +117,19 @@ impl<'a> ArrayWindow<'a> {
         for range in part.pages.iter().filter(|_| self.writes) {
             let _ = backing.start_sync(range);
         }
-        // Without its file, only what is in the page table can leave the page cache.
+        // Without the file, only pages in the page table can be evicted from the page cache.
         let pages_out = file.is_none() || self.is_private;
         for range in part.passing.iter().filter(|_| pages_out) {
             let _ = backing.mapping.page_out(range);
         }
-        // What the reader has advised ends here; the other advice is not undone by that.
+        // Replaces the advice of `Readahead`. `Normal` does not undo the other kinds of advice.
         let advice = match backing.advice {
             Advice::Random => Advice::Random,
             Advice::Sequential => Advice::Sequential,
             _ => Advice::Normal,
         };
         for range in &part.pages {
-            // While one thread finds out which pages are unchanged, another may change them.
+            // While one thread finds the unchanged pages, another thread may change them.
             if !self.is_private {
                 let _ = backing.unmap(range);
             }
@@ -145,26 +145,26 @@ impl<'a> ArrayWindow<'a> {
         }
     }
 
-    /// Takes the passing pages of a chunk, which are not mapped, out of the page cache.
+    /// Evicts the noted pages of a chunk, which are not mapped any more, from the page cache.
     fn forget(&self, part: &ChunkPages, file: &File) {
         for range in &part.passing {
             let _ = sys::drop_cached(file, &bytes_of(range, self.backing.offset));
         }
     }
 
-    /// Ends the sweep.
+    /// Ends the sweep: waits for all chunks that the kernel is writing.
     pub(crate) fn end(&mut self) {
         self.wait(0);
     }
 
-    /// Waits until so many chunks are being written at most, and drops the others.
+    /// Waits until the kernel is writing at most `most` chunks, and evicts the written chunks.
     fn wait(&mut self, most: usize) {
         let backing = self.backing;
         while self.writing.len() > most {
             let Some(part) = self.writing.pop_front() else { break };
-            // What is to stay in the page cache is left for the system to write.
+            // The system writes the pages that stay in the page cache.
             for range in &part.passing {
-                // A failure is kept for the next sync.
+                // The next sync reports a failure.
                 let _ = backing.finish_write(range);
             }
             if let Some(file) = &backing.file {
@@ -173,7 +173,7 @@ impl<'a> ArrayWindow<'a> {
         }
     }
 
-    /// Leaves to the next chunk what it has too.
+    /// Leaves the pages that the next chunk shares to that chunk.
     fn share(part: &mut ChunkPages, next: &mut ChunkPages) {
         let common = common(&part.pages, &next.pages);
         if common.is_empty() {
@@ -200,7 +200,7 @@ impl<'a> ArrayWindow<'a> {
     }
 }
 
-/// Joins ranges that touch.
+/// Sorts ranges and joins those that touch.
 fn merge(ranges: &mut Ranges) {
     ranges.sort_unstable_by_key(|range| range.start);
     ranges.dedup_by(|next, last| {
@@ -212,7 +212,7 @@ fn merge(ranges: &mut Ranges) {
     });
 }
 
-/// Returns what two lists of ranges, each in order and apart, have in common.
+/// Returns the common part of two lists of ranges, each sorted and without overlaps.
 fn common(some: &[Range<usize>], others: &[Range<usize>]) -> Ranges {
     let mut common = Vec::new();
     let mut others = others.iter().peekable();
@@ -231,7 +231,7 @@ fn common(some: &[Range<usize>], others: &[Range<usize>]) -> Ranges {
     common
 }
 
-/// Returns what a list of ranges has and another has not.
+/// Returns the part of one list of ranges that is not in another list.
 fn without(some: &[Range<usize>], others: &[Range<usize>]) -> Ranges {
     let mut rest = Vec::new();
     let common = common(some, others);

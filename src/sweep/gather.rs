@@ -1,4 +1,5 @@
-//! Gathers and scatters: rows named one by one.
+//! Gather and scatter: reads and replaces rows by a list of indices; leaves pages to
+//! `RowPrefetcher`.
 
 use std::fmt;
 use std::ops::Range;
@@ -18,32 +19,33 @@ use crate::sweep::Position;
 use crate::sys;
 use crate::sys::file_system::FileSystem;
 
-/// An iterator over rows in the order of a list; see [`MmapArray::gather`].
+/// An iterator over rows in the order of a list of indices; see [`MmapArray::gather`].
 ///
-/// With the feature `rayon` it is a parallel iterator too (`into_par_iter`), whose threads
-/// take batches of at least 128 neighbours of the list.
+/// With the feature `rayon` a gather is a parallel iterator too (`into_par_iter`). Each thread
+/// takes batches of at least 128 neighbours in the list.
 #[must_use = "a gather does nothing until it is iterated"]
 pub struct Gather<'a, A, D> {
     view: ArrayView<'a, A, D>,
     axis: Axis,
     indices: &'a [usize],
-    /// Those of `indices` that are left.
+    /// The positions in `indices` that are left.
     left: Range<usize>,
     ahead: RowPrefetcher<'a>,
     bytes_of_row: u64,
 }
 
 impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
-    /// Returns the rows of `axis` that `indices` name, in their order, as views.
+    /// Returns views of the rows of `axis` that `indices` lists, in the same order.
     ///
-    /// Pages of the rows ahead are requested in time, which is many times faster than to
-    /// wait for one row after the other if they are not in memory; if they are, it costs
-    /// little more than indexing. An index may come more than once.
+    /// The pages of rows ahead are requested before their use. If the rows are not cached, the
+    /// requests make iteration many times faster than waiting for one row after the other. If the
+    /// rows are cached, iteration costs little more than indexing. An index may occur more than
+    /// once.
     ///
     /// # Errors
     ///
-    /// - [`Error::AxisOutOfBounds`] if there is no such axis.
-    /// - [`Error::IndexOutOfBounds`] if one of `indices` is not of the axis.
+    /// - [`Error::AxisOutOfBounds`] if the array has no such axis.
+    /// - [`Error::IndexOutOfBounds`] if the axis has no row of an index.
     ///
     /// # Examples
     ///
@@ -71,29 +73,29 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
         Ok(Gather { view: self.view(), axis, indices, left, ahead, bytes_of_row })
     }
 
-    /// Replaces the rows of `axis` that `indices` name by those of `rows`, in their order.
+    /// Replaces the rows of `axis` that `indices` lists with the rows of `rows`, in the same order.
     ///
-    /// `rows` has the shape of the array, but for `axis`, which is as long as `indices`. If
-    /// an index comes more than once, its last row counts.
+    /// `rows` has the shape of the array, except that its length along `axis` is that of `indices`.
+    /// If an index occurs more than once, its last row counts.
     ///
-    /// For many small changes to a large file. On Linux the rows are written to the file,
-    /// whose mapping shows them at once: a store into a mapping marks the whole folio of the
-    /// page cache as changed, up to 2 MiB. Rows are stored into the mapping instead in mode `c`,
-    /// if they are not contiguous in the file, and on file systems whose mappings do not show
-    /// what is written (overlayfs, FUSE, 9p). [`sync`](crate::SyncToDisk::sync) makes them
-    /// durable.
+    /// This function is for many small changes to a large file. On Linux it writes the rows to the
+    /// file, and the mapping shows them at once. A store into a mapping marks the whole folio of
+    /// the page cache as changed, up to 2 MiB. The rows are stored into the mapping instead in mode
+    /// `c`, and if a row is not contiguous in the file. The same holds for file systems whose
+    /// mappings do not show writes (overlayfs, FUSE, 9p). [`sync`](crate::SyncToDisk::sync) makes
+    /// the rows durable.
     ///
     /// # Errors
     ///
     /// - [`Error::ReadOnly`] in mode `r`.
-    /// - [`Error::AxisOutOfBounds`], [`Error::IndexOutOfBounds`] and [`Error::ShapeMismatch`]
-    ///   if the arguments do not fit; nothing is changed then.
+    /// - [`Error::AxisOutOfBounds`], [`Error::IndexOutOfBounds`] and [`Error::ShapeMismatch`] if
+    ///   the arguments do not fit; nothing is changed then.
     /// - [`Error::FileTooShort`] if another process has truncated the file. A file that was too
     ///   short before the call is not changed.
-    /// - [`Error::Io`] if the file cannot be written, also since it is longer than the process
-    ///   may write (`RLIMIT_FSIZE`); then nothing is changed. If the disk is full, the rows
-    ///   before are written, and of the row at which the write stopped, a part. It can end
-    ///   within an element; of types whose bytes are checked it does not.
+    /// - [`Error::Io`] if the file cannot be written. Nothing is changed if the file is longer than
+    ///   the process may write (`RLIMIT_FSIZE`). If the disk is full, the rows before are written,
+    ///   and a part of the row at which the write stopped. This part can end within an element,
+    ///   except for types whose bytes are checked.
     ///
     /// # Examples
     ///
@@ -132,9 +134,9 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
         self.reaches_to_end()
     }
 
-    /// Makes sure that the file, if it is kept, still has all bytes of the array.
+    /// Fails if the file, where the array keeps one open, does not have all bytes of the array.
     ///
-    /// A write beyond its end would extend it, and hide that bytes were lost.
+    /// A write beyond its end would extend the file, and hide the loss of bytes.
     fn reaches_to_end(&self) -> Result<()> {
         let Backing { file, path, .. } = self.backing();
         let Some(file) = file else { return Ok(()) };
@@ -162,17 +164,17 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
 
     /// Returns whether rows of `axis` can be written to the file instead.
     ///
-    /// They must be contiguous there, and the mapping must show at once what is written.
+    /// The rows must be contiguous in the file, and the mapping must show a write at once.
     fn writes_rows(&self, axis: Axis) -> bool {
         let file = self.backing().file.as_ref().filter(|_| self.mode().writes_file());
         let Some(file) = file else { return false };
         let row = self.index_axis(axis, 0);
-        // In Fortran order a row is contiguous the other way round.
+        // In Fortran order the transposed row is contiguous.
         let is_contiguous = row.is_standard_layout() || row.t().is_standard_layout();
         is_contiguous && sys::writes_in_place(file) && FileSystem::of(file).is_coherent
     }
 
-    /// Writes rows to the file, each of which is contiguous there.
+    /// Writes rows to the file, where each row is contiguous.
     fn write_rows(
         &mut self,
         axis: Axis,
@@ -193,7 +195,7 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
         };
         let at = |range: &Range<usize>| file::bytes_of(range, backing.offset);
         let failed = |e| Error::io("write", &backing.path)(e);
-        // Nothing is written if the last row may not be.
+        // Nothing is written if the process may not write the last row.
         let end = indices.iter().map(|&index| at(&range_of(index)).end).max();
         allocate::check_limit(end.unwrap_or(0)).map_err(failed)?;
         let mut ahead = RowPrefetcher::new(backing, Footprint::of(self), axis, indices);
@@ -243,12 +245,12 @@ fn check_indices<A, D: Dimension>(
 }
 
 impl<'a, A, D: RemoveAxis> Gather<'a, A, D> {
-    /// Returns how much has been handed out.
+    /// Returns how many rows and bytes the gather has returned so far.
     pub fn position(&self) -> Position {
         self.of_rows(self.indices.len().saturating_sub(self.left.len()))
     }
 
-    /// Returns how much there is in all.
+    /// Returns how many rows and bytes the gather returns in all.
     pub fn total(&self) -> Position {
         self.of_rows(self.indices.len())
     }
@@ -264,7 +266,7 @@ impl<'a, A, D: RemoveAxis> Gather<'a, A, D> {
         Position { rows, bytes: count.saturating_mul(self.bytes_of_row) }
     }
 
-    /// Divides into the first `index` rows that are left, and the others.
+    /// Splits into the first `index` rows that are left, and the other rows.
     #[cfg(feature = "rayon")]
     pub(crate) fn split_rows(self, index: usize) -> (Self, Self) {
         let Self { view, axis, indices, left, ahead, bytes_of_row } = self;
@@ -297,7 +299,7 @@ impl<'a, A, D: RemoveAxis> Iterator for Gather<'a, A, D> {
     }
 }
 
-/// From the back nothing is requested.
+/// Iteration from the back requests no pages ahead.
 impl<A, D: RemoveAxis> DoubleEndedIterator for Gather<'_, A, D> {
     fn next_back(&mut self) -> Option<Self::Item> {
         let at = self.left.next_back()?;

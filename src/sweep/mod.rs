@@ -1,4 +1,5 @@
-//! Sweeps: arrays block by block, in the memory of two blocks.
+//! Sweeps: iterators over the blocks of arrays, in the memory of two blocks; leaves pages to
+//! `window`.
 
 mod array_window;
 pub(crate) mod gather;
@@ -25,36 +26,36 @@ use crate::sweep::array_window::ArrayWindow;
 use crate::sweep::window::SlidingWindow;
 use crate::sweep::zip::{Split, Sweepable, SweptArrays};
 
-/// How far a sweep or gather has come, or how far it goes.
+/// The progress of a sweep or a gather, or its total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Position {
-    /// Rows, along the axis that is gone along.
+    /// Rows along the axis of the sweep or the gather.
     pub rows: usize,
     /// Bytes of the elements of these rows.
     pub bytes: u64,
 }
 
-/// The blocks of one array, to read; see [`MmapArray::sweep`].
+/// The blocks of one array, for reading; see [`MmapArray::sweep`].
 pub type Sweep<'a, A, D> = Blocks<'a, ArrayView<'a, A, D>>;
-/// The blocks of one array, to change; see [`MmapArray::sweep_mut`].
+/// The blocks of one array, for writing; see [`MmapArray::sweep_mut`].
 pub type SweepMut<'a, A, D> = Blocks<'a, ArrayViewMut<'a, A, D>>;
 
 /// An iterator of ordinary views over blocks of whole rows.
 ///
-/// Blocks that are passed over, by `skip` or `nth`, are read all the same.
+/// While the caller uses a block, the next block is read. When the caller asks for the next block,
+/// the pages of the last block are released. A view of a released block stays valid: an access
+/// reads its pages again.
 ///
-/// While a block is used, the next is read; when the next is asked for, the last leaves
-/// memory. A block that is kept beyond that stays valid, its pages are read anew when they
-/// are touched.
+/// `skip` and `nth` also read the blocks that they pass over.
 ///
-/// With the feature `rayon` it is a parallel iterator too (`into_par_iter`), whose threads
-/// each sweep a stretch of neighbouring blocks.
+/// With the feature `rayon` a sweep is a parallel iterator too (`into_par_iter`). Each thread
+/// sweeps a range of neighbouring blocks.
 #[must_use = "a sweep does nothing until it is iterated"]
 pub struct Blocks<'a, V> {
-    /// What has not been handed out; `None` only while a block is split off.
+    /// The rows that the sweep has not returned yet; `None` only while a block is split off.
     rest: Option<V>,
     axis: Axis,
-    /// The rows of the array that are left.
+    /// The numbers of these rows in the array.
     left: Range<usize>,
     all: Range<usize>,
     rows_of_block: usize,
@@ -63,32 +64,35 @@ pub struct Blocks<'a, V> {
 }
 
 impl<A: Element, D: Dimension> MmapArray<A, D> {
-    /// Goes through the array in blocks of whole rows of at most `bytes`.
+    /// Iterates over the array in blocks of whole rows, each of at most `bytes` bytes.
     ///
-    /// For arrays larger than memory: the next block is read while one is used, the last one
-    /// is given back, and the page cache is left as it was found, so that a scan of a huge
-    /// file does not drive everything else out of memory; [`Blocks::cache`] has other
-    /// ways. A row larger than `bytes` is a block of its own. Blocks of 4 to 16 MiB are the
-    /// fastest; of smaller ones several are read and given back together, about 1 MiB.
+    /// A sweep is for arrays larger than memory. The next block is read while the caller uses one
+    /// block, and the last block is released. The page cache is left as the sweep found it, so that
+    /// a scan of a huge file does not evict everything else from memory. [`Blocks::cache`] sets
+    /// another policy.
     ///
-    /// The process holds two blocks, each counted as 1 MiB at least, and up to 4 MiB more, for
-    /// the pieces of 2 MiB that they begin and end in: blocks of 16 MiB do for a budget of 64.
-    /// As much again if blocks are taken from the back as well, and as much for each thread.
-    /// In mode `c` private changes stay.
+    /// A row larger than `bytes` is a block of its own. Blocks of 4 to 16 MiB are the fastest.
+    /// Several smaller blocks are read and released together, about 1 MiB at a time.
     ///
-    /// On Linux a thread reads ahead, whole pieces of 2 MiB at a time, whatever the readahead
-    /// of the disk is set to. Advice given by a [`region`](Self::region) is not heeded, and
-    /// ends. What is in memory the kernel tells only those who own the file or may write to
-    /// it; others leave in the page cache what they read.
+    /// The process holds two blocks, each counted as 1 MiB at least. It holds up to 4 MiB more, for
+    /// the pieces of 2 MiB in which blocks begin and end. Blocks of 16 MiB fit a budget of 64 MiB.
+    /// Taking blocks from the back as well needs the same amount again, and so does each thread. In
+    /// mode `c` the sweep keeps private changes.
     ///
-    /// Rows are those of `axis`. Along another than the slowest (0 in C order, the last in
-    /// Fortran order) the pages of a block hold much else, so that far more has to be read.
-    /// Blocks that touch more than twice the pages they fill are neither read ahead nor taken
-    /// out of the page cache.
+    /// On Linux a thread reads ahead in whole pieces of 2 MiB, whatever the readahead setting of
+    /// the disk. The sweep ignores advice that the caller passed through a
+    /// [`region`](Self::region), and ends it. The kernel reports which pages are cached only to a
+    /// process that owns the file or may write to it. Any other process leaves the pages that it
+    /// reads in the page cache.
+    ///
+    /// Rows lie along `axis`, best the outermost axis (axis 0 in C order, the last in Fortran
+    /// order). Along any other axis the pages of a block also hold other rows, so that far more
+    /// must be read. Blocks that touch more than twice the pages that they fill are neither read
+    /// ahead nor evicted from the page cache.
     ///
     /// # Panics
     ///
-    /// Panics if there is no such axis, as `axis_iter` does.
+    /// Panics if the array has no such axis, as `axis_iter` does.
     ///
     /// # Examples
     ///
@@ -110,17 +114,17 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         Blocks::new(self.view(), whole, axis, bytes)
     }
 
-    /// Goes through the array in blocks like [`sweep`](Self::sweep), to change them.
+    /// Iterates over the array in mutable blocks, otherwise like [`sweep`](Self::sweep).
     ///
-    /// Blocks that are done begin to be written at once; what had to be read for them is waited
-    /// for two blocks later and dropped, so that memory with changes is bounded too. That makes
-    /// nothing durable; [`sync`](crate::SyncToDisk::sync) does, and reports what could not be
-    /// written. In mode `c` all pages stay until the system needs their memory, and changed
-    /// ones longer.
+    /// When a block is done, the kernel starts at once to write its changes to the file. Two blocks
+    /// later the sweep waits for the pages that it had to read, and evicts them. So the memory with
+    /// changes is bounded too. A sweep makes nothing durable: [`sync`](crate::SyncToDisk::sync)
+    /// does, and reports failed writes. In mode `c` all pages stay in memory until the system needs
+    /// the memory, and changed pages stay longer.
     ///
     /// # Errors
     ///
-    /// - [`Error::AxisOutOfBounds`](crate::Error::AxisOutOfBounds) if there is no such axis.
+    /// - [`Error::AxisOutOfBounds`](crate::Error::AxisOutOfBounds) if the array has no such axis.
     /// - [`Error::ReadOnly`](crate::Error::ReadOnly) in mode `r`.
     pub fn sweep_mut(&mut self, axis: Axis, bytes: usize) -> Result<SweepMut<'_, A, D>> {
         let (view, whole) = Sweepable::views(self, axis)?;
@@ -128,18 +132,18 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     }
 }
 
-/// Goes through several arrays at once, in blocks of as many rows.
+/// Iterates over several arrays together, in blocks of the same rows.
 ///
-/// `arrays` is a tuple of two to four `&` and `&mut` handles whose `axis` is of one length;
-/// the elements and other axes may differ. A block has at most `bytes` in all arrays
-/// together. For the rest it is as with [`sweep`](MmapArray::sweep) and
-/// [`sweep_mut`](MmapArray::sweep_mut).
+/// `arrays` is a tuple of two to four `&` and `&mut` handles. Their lengths along `axis` must be
+/// equal; the elements and the other axes may differ. A block has at most `bytes` bytes in all
+/// arrays together. In all other respects [`sweep`](MmapArray::sweep) and
+/// [`sweep_mut`](MmapArray::sweep_mut) describe what happens.
 ///
 /// # Errors
 ///
-/// - [`Error::AxisOutOfBounds`](crate::Error::AxisOutOfBounds) if one of them has no such axis.
-/// - [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if their axes differ in length.
-/// - [`Error::ReadOnly`](crate::Error::ReadOnly) for `&mut` of an array of mode `r`.
+/// - [`Error::AxisOutOfBounds`](crate::Error::AxisOutOfBounds) if an array has no such axis.
+/// - [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the lengths along `axis` differ.
+/// - [`Error::ReadOnly`](crate::Error::ReadOnly) for `&mut` of an array in mode `r`.
 ///
 /// # Examples
 ///
@@ -187,13 +191,13 @@ impl<'a, V: Split> Blocks<'a, V> {
         }
     }
 
-    /// Sets what is done with the page cache (default: leave it as it was found).
+    /// Sets what the sweep does with the page cache (default: [`PageCache::AsFound`]).
     pub fn cache(mut self, cache: PageCache) -> Self {
         self.window.cache = cache;
         self
     }
 
-    /// Returns the next block's rows, from the front or the back.
+    /// Returns the rows of the next block, from the front or the back.
     fn block(&self, from_back: bool) -> Option<Range<usize>> {
         let Range { start, end } = self.left.clone();
         let last = end.checked_sub(1).filter(|last| start <= *last)?;
@@ -223,7 +227,7 @@ impl<'a, V: Split> Blocks<'a, V> {
         Some(block)
     }
 
-    /// Divides into a sweep of the first `index` blocks and one of the others.
+    /// Splits into a sweep of the first `index` blocks and a sweep of the other blocks.
     #[cfg(feature = "rayon")]
     pub(crate) fn split_blocks(mut self, index: usize) -> (Self, Self) {
         let rows = index.saturating_mul(self.rows_of_block).min(self.left.len());
@@ -249,12 +253,12 @@ impl<'a, V: Split> Blocks<'a, V> {
 }
 
 impl<V> Blocks<'_, V> {
-    /// Returns how much has been handed out.
+    /// Returns how many rows and bytes the sweep has returned so far.
     pub fn position(&self) -> Position {
         self.of_rows(self.all.len().saturating_sub(self.left.len()))
     }
 
-    /// Returns how much there is in all.
+    /// Returns how many rows and bytes the sweep returns in all.
     pub fn total(&self) -> Position {
         self.of_rows(self.all.len())
     }

@@ -1,17 +1,18 @@
-//! What a sweep does with the page cache.
+//! The policies of a sweep for the page cache; knows nothing of pages.
 
-/// What a sweep does with the page cache, the memory that all processes share (Linux).
+/// Selects what a sweep does with the page cache, the memory that all processes share (Linux).
 ///
-/// Elsewhere it is left to the system, as it is for blocks that touch more than twice the pages
-/// they fill. Of blocks whose pages lie apart, what the kernel reads ahead of its own accord may
-/// stay, and of what threads share, pages that one has mapped while another would drop them.
+/// On other systems the sweep leaves the page cache to the system. The same holds on Linux for
+/// blocks that touch more than twice the pages that they fill. Pages that the kernel reads ahead by
+/// itself may stay if the pages of a block are not contiguous. If threads share pages, a page may
+/// stay that one thread has mapped while another tries to evict it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PageCache {
-    /// What the sweep had to read goes, what was there stays.
+    /// Evicts the pages that the sweep had to read, and keeps the pages that were cached before.
     #[default]
     AsFound,
-    /// What the sweep had to read stays.
+    /// Keeps the pages that the sweep had to read.
     Keep,
-    /// All pages that the sweep goes over go.
+    /// Evicts all pages that the sweep passes over.
     Drop,
 }

@@ -1,4 +1,4 @@
-//! Sweeps and gathers as rayon's parallel iterators.
+//! Sweeps and gathers as parallel iterators of rayon; leaves rows and pages to the parts.
 
 use ndarray::{ArrayView, RemoveAxis};
 use rayon::iter::plumbing::{
@@ -10,12 +10,12 @@ use super::gather::Gather;
 use super::zip::Split;
 use crate::sweep::Blocks;
 
-/// A sweep or a gather whose blocks or rows are handed out to several threads.
+/// A parallel iterator over the blocks of a sweep or the rows of a gather.
 #[derive(Debug)]
 #[must_use = "a parallel iterator does nothing until it is consumed"]
 pub struct Parallel<I>(I);
 
-/// How many neighbours of a list a thread takes at least.
+/// The least number of neighbours in the list for one thread.
 const BATCH: usize = 128;
 
 impl<'a, V: Split + Send> IntoParallelIterator for Blocks<'a, V> {
@@ -88,7 +88,7 @@ impl<A: Sync, D: RemoveAxis> IndexedParallelIterator for Parallel<Gather<'_, A, 
     }
 }
 
-/// What one thread goes through.
+/// The blocks or rows of one thread.
 struct Stretch<I>(I);
 
 impl<'a, V: Split + Send> Producer for Stretch<Blocks<'a, V>> {

@@ -1,4 +1,8 @@
-//! Reads pages ahead of their use, on a thread of its own; knows addresses only.
+//! Reads pages before their use, on a thread of its own; knows addresses only.
+//!
+//! The iterating thread sends a read request with `begin`, uses other pages, and then waits for the
+//! answer with `wait`. The answer names the pages to evict from the page cache after use. At most
+//! one request has no answer yet.
 
 use std::fs::File;
 use std::io;
@@ -18,28 +22,28 @@ use crate::sys::{self, FOLIO, ReadAlias, descriptor, map};
 /// Addresses of pages.
 pub(crate) type Ranges = Vec<Range<usize>>;
 
-/// The pages to read of each array, and for which treatment of the page cache.
+/// The pages to read in each array, and the policy for the page cache.
 #[derive(Debug)]
 pub(crate) struct ReadRequest {
     pub(crate) pages: Vec<Ranges>,
     pub(crate) cache: PageCache,
 }
 
-/// Who reads pages.
+/// The thread that reads pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ReadBy {
-    /// The caller, which waits.
+    /// The iterating thread, which waits.
     Caller,
-    /// The thread, while the caller uses other pages.
+    /// The thread of `Readahead`, while the iterating thread uses other pages.
     Thread,
 }
 
-/// Carries out requests, at once or on its thread.
+/// Carries out read requests, at once or on its thread.
 #[derive(Debug)]
 pub(crate) struct Readahead {
     targets: Arc<Targets>,
     thread: Option<Thread>,
-    /// The process that has the thread; a fork of it has none.
+    /// The process that has the thread; a forked child has no such thread.
     process: u64,
 }
 
@@ -50,26 +54,26 @@ struct Thread {
     handle: JoinHandle<()>,
 }
 
-/// The arrays that are read.
+/// The arrays to read.
 #[derive(Debug)]
 struct Targets(Vec<Target>);
 
-/// What it takes to read the pages of an array.
+/// Everything that is needed to read the pages of one array.
 #[derive(Debug)]
 struct Target {
     alias: Option<ReadAlias>,
     /// The file, and which of its bytes is at address 0, by wrapping arithmetic.
     file: Option<(File, u64)>,
-    /// Whether what the kernel counts of the file are the pages of the mapping.
+    /// Whether the pages that the kernel counts for the file are those of the mapping.
     counts: bool,
-    /// Whether advice for some of the pages leaves no more mappings behind.
+    /// Whether the kernel merges the mappings again that advice for some of the pages splits.
     advises: bool,
-    /// Whether the kernel tells this process which pages are in memory.
+    /// Whether the kernel reports to this process which pages are cached.
     is_told: bool,
 }
 
 impl Readahead {
-    /// Prepares to read pages of arrays, on a thread if that is wanted and to be had.
+    /// Prepares to read pages of arrays; starts a thread if wanted and possible.
     pub(crate) fn new<'a>(
         arrays: impl Iterator<Item = &'a Backing>,
         wants_thread: bool,
@@ -81,32 +85,33 @@ impl Readahead {
         Self { targets, thread, process: generation() }
     }
 
-    /// Returns the file of one of the arrays, if it could be opened.
+    /// Returns the file of an array, if it could be opened.
     pub(crate) fn file(&self, number: usize) -> Option<&File> {
         self.targets.0.get(number)?.file.as_ref().map(|(file, _)| file)
     }
 
-    /// Tells whether requests can be carried out while something else is done.
+    /// Returns whether pages can be read while the iterating thread does something else.
     pub(crate) fn reads_ahead(&self) -> bool {
-        // Elsewhere than on Linux pages are only requested.
+        // Systems other than Linux only request pages.
         self.thread().is_some() || !sys::CONTROLS_PAGE_CACHE
     }
 
-    /// Reads pages, and returns of each array those that are to leave the page cache again.
+    /// Reads pages, and returns for each array those to evict from the page cache after use.
     ///
-    /// Until they are advised otherwise, the pages are such that a fault in one of them reads
-    /// nothing beyond.
+    /// Until other advice is passed for the pages, a fault in one of them reads nothing beyond it.
     pub(crate) fn read(&self, request: &ReadRequest) -> Vec<Ranges> {
         self.targets.read_all(request, ReadBy::Caller)
     }
 
-    /// Begins to read pages; the request before must have been waited for.
+    /// Starts to read pages. The caller must have waited for the request before.
+    ///
+    /// Without a thread, reads the pages at once and returns what [`read`](Self::read) returns.
     pub(crate) fn begin(&self, request: ReadRequest) -> Option<Vec<Ranges>> {
         let Some(thread) = self.thread() else { return Some(self.read(&request)) };
         thread.requests.send(request).err().map(|request| self.read(&request.0))
     }
 
-    /// Waits for the pages of the request that was begun, and answers as `read` does.
+    /// Waits for the pages of the request that was begun, and returns what `read` returns.
     pub(crate) fn wait(&self) -> Option<Vec<Ranges>> {
         self.thread()?.answers.recv().ok()
     }
@@ -134,7 +139,7 @@ impl Thread {
         let (requests, inbox) = channel::<ReadRequest>();
         let (outbox, answers) = channel();
         let work = move || {
-            // Ends when the reader is dropped.
+            // Ends when the `Readahead` is dropped.
             for request in inbox {
                 if outbox.send(targets.read_all(&request, ReadBy::Thread)).is_err() {
                     break;
@@ -147,7 +152,7 @@ impl Thread {
 }
 
 impl Targets {
-    /// What the kernel refuses costs speed only.
+    /// Reads the pages of all arrays. A refusal by the kernel costs speed only.
     fn read_all(&self, request: &ReadRequest, by: ReadBy) -> Vec<Ranges> {
         let arrays = self.0.iter().zip(&request.pages);
         arrays.map(|(array, pages)| array.read(pages, request.cache, by)).collect()
@@ -163,8 +168,8 @@ impl Target {
             let id = snapshot.id();
             system.opens_without_loss().then(|| file::open_again(path, id))?
         };
-        // A sweep that is leaked keeps its thread, file and mapping: they must not be what has
-        // the lock.
+        // A leaked sweep keeps its thread, file and mapping. None of these may hold the lock of the
+        // array.
         let file = match file {
             Some(locked) if *holds_lock => {
                 let (system, writes) = (FileSystem::of(locked), mode.writes_file());
@@ -199,17 +204,17 @@ impl Target {
         }
     }
 
-    /// Finds the pages that are not in memory; elsewhere than on Linux all may not be.
+    /// Returns the pages that are not cached; all pages on systems other than Linux.
     fn absent(&self, pages: &[Range<usize>]) -> Ranges {
         match self.cached(pages) {
             Some(true) => Vec::new(),
             Some(false) => pages.to_vec(),
-            // Asked twice: a page that the kernel is just moving about is not there for once.
+            // Checked twice: the kernel reports a page as absent while it moves the page.
             None => absent(&absent(pages)),
         }
     }
 
-    /// Tells whether all pages are in memory, or none, if it is easy to tell.
+    /// Returns whether all pages are cached, or none; `None` if that is not easy to find out.
     fn cached(&self, pages: &[Range<usize>]) -> Option<bool> {
         let (file, first) = self.file.as_ref().filter(|_| self.counts)?;
         let page = u64::try_from(sys::page_size()).ok()?;
@@ -232,17 +237,18 @@ impl Target {
         }
     }
 
-    /// Reads pages, and returns those that are to leave the page cache again.
+    /// Reads pages, and returns those to evict from the page cache after use.
     ///
-    /// Puts them into the page table, unless nothing else would be done meanwhile.
+    /// Puts the pages into the page table, unless the iterating thread waits and no page is
+    /// missing.
     fn read(&self, pages: &[Range<usize>], cache: PageCache, by: ReadBy) -> Ranges {
         let missing = match cache {
             PageCache::AsFound => self.absent(pages),
             PageCache::Keep => perhaps_absent(pages),
             PageCache::Drop => pages.to_vec(),
         };
-        // Advice for pages that lie apart takes a mapping for each run of them, and a process
-        // has not many; they are requested, and read without it.
+        // Advice for pages that are not contiguous needs a mapping for each run of them. A process
+        // has a limited number of mappings. These pages are requested, and read without advice.
         let lies_together = pages.len() <= 1;
         for range in &missing {
             let _ = match self.alias.as_ref().filter(|_| lies_together) {
@@ -250,15 +256,15 @@ impl Target {
                 None => sys::request(range),
             };
         }
-        // All pages are in memory or on their way: to read ahead of them would be to read
-        // what nobody has asked about yet.
+        // Every page of this chunk is cached or being read. Turn kernel readahead off here: it
+        // would read the next chunk before its residency is recorded.
         let is_known = sys::CONTROLS_PAGE_CACHE && cache != PageCache::Keep;
         let is_known = is_known && self.advises && (self.is_told || !missing.is_empty());
         for range in pages {
             if is_known && lies_together {
                 let _ = sys::advise(range, Advice::Random);
             }
-            // Faults map pages that were in memory faster than this does, but not meanwhile.
+            // Page faults map cached pages faster than this call, but on the iterating thread.
             if by == ReadBy::Thread || !missing.is_empty() {
                 let _ = sys::populate(range);
             }
@@ -267,7 +273,7 @@ impl Target {
     }
 }
 
-/// Finds the pages that are not in memory; elsewhere than on Linux all may not be.
+/// Returns the pages that are not cached; all pages on systems other than Linux.
 fn absent(pages: &[Range<usize>]) -> Ranges {
     if !sys::CONTROLS_PAGE_CACHE {
         return pages.to_vec();
@@ -284,7 +290,7 @@ fn absent(pages: &[Range<usize>]) -> Ranges {
     absent
 }
 
-/// Finds pieces whose first page is not in memory, which is cheaper by far.
+/// Returns pieces whose first page is not cached, which is much cheaper than checking all pages.
 fn perhaps_absent(pages: &[Range<usize>]) -> Ranges {
     let pieces = pages.iter().flat_map(|range| sys::pieces(range, FOLIO));
     let is_absent = |piece: &Range<usize>| {

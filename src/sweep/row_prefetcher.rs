@@ -1,4 +1,9 @@
-//! Rows in any order: their pages are requested before they are needed.
+//! Requests the pages of rows before they are used, in any order; knows nothing of elements.
+//!
+//! All functions run on the thread that iterates. That thread calls `reach` before it uses a row,
+//! and the kernel reads the requested pages at the same time. A check whether a row is cached costs
+//! more than a row that is cached. After a cached row the prefetcher skips the checks of more and
+//! more rows. After a row that is not cached the prefetcher requests some rows without a check.
 
 use std::ops::Range;
 
@@ -7,27 +12,26 @@ use ndarray::Axis;
 use crate::layout::footprint::Footprint;
 use crate::mapping::Backing;
 
-/// How many rows are requested ahead.
+/// The number of rows to request ahead.
 const ROWS: usize = 128;
-/// How many bytes, if that is less; at least the next row is requested.
+/// The number of bytes to request ahead, if that is less; the next row is always requested.
 const BYTES: usize = 16 << 20;
-/// How many rows are passed over, at most, while all those asked about are in memory.
+/// The most rows to skip while all checked rows are cached.
 const TRUST: usize = 63;
-/// How many rows are requested without a question after one that was not.
+/// The number of rows to request without a check after a row that was not cached.
 const DOUBT: usize = 7;
 
-/// Requests rows in the order of `indices`.
+/// Requests the rows of an array in the order of `indices`.
 #[derive(Clone, Debug)]
 pub(crate) struct RowPrefetcher<'a> {
     backing: &'a Backing,
     span: Footprint,
     axis: Axis,
     indices: &'a [usize],
-    /// How many have been requested, or found in memory.
+    /// How many rows have been requested, skipped, or found cached.
     reached: usize,
     rows: usize,
-    /// How many rows are passed over before the next question: a question costs more than
-    /// a row that is in memory.
+    /// How many rows to skip before the next check: a check costs more than a row that is cached.
     skip: usize,
     trust: usize,
     doubt: usize,
@@ -55,13 +59,13 @@ impl<'a> RowPrefetcher<'a> {
         }
     }
 
-    /// Does the same for other rows.
+    /// Returns a prefetcher for other rows of the array.
     #[cfg(feature = "rayon")]
     pub(crate) fn of(&self, indices: &'a [usize]) -> Self {
         Self { indices, reached: 0, skip: 0, trust: 0, doubt: 0, ..self.clone() }
     }
 
-    /// Sees to the rows that follow number `at`.
+    /// Requests the rows that follow position `at` of the list.
     #[inline]
     pub(crate) fn reach(&mut self, at: usize) {
         let end = at.saturating_add(self.rows).min(self.indices.len());
@@ -93,7 +97,7 @@ impl<'a> RowPrefetcher<'a> {
         }
     }
 
-    /// Begins to read a row unless it is there.
+    /// Returns whether a row is cached; starts to read those of its pages that are not.
     fn is_in_memory(&self, index: usize) -> bool {
         let mapping = &self.backing.mapping;
         let mut is_in = true;
@@ -109,7 +113,7 @@ impl<'a> RowPrefetcher<'a> {
         is_in
     }
 
-    /// Begins to read what of a row is not there.
+    /// Starts to read the pages of a row that are not cached.
     fn request(&self, index: usize) {
         for range in self.pages(index) {
             let _ = self.backing.mapping.request(&range);

@@ -1,6 +1,9 @@
-//! The chunks of a sweep: which pages are read, used and given back when.
+//! The chunks of a sweep: which pages are requested, read, used and released, and when.
 //!
-//! Knows rows and the pages of each array, and nothing of elements.
+//! Knows rows and the pages of each array, and nothing of elements. All functions run on the thread
+//! that iterates. That thread uses one chunk while `Readahead` reads the next chunk on its own
+//! thread. At the next chunk the iterating thread waits for `Readahead`, then releases the chunk
+//! that it used before.
 
 use std::ops::Range;
 
@@ -8,34 +11,35 @@ use super::array_window::{ArrayWindow, ChunkPages};
 use super::policy::PageCache;
 use super::readahead::{Ranges, ReadRequest, Readahead};
 
-/// The arrays of a sweep, and their chunks.
+/// The arrays of a sweep, and those of their chunks that are in memory.
 #[derive(Debug)]
 pub(crate) struct SlidingWindow<'a> {
     pub(crate) cache: PageCache,
     arrays: Vec<ArrayWindow<'a>>,
     rows: Range<usize>,
     rows_of_chunk: usize,
-    /// The last ones of the front and of the back.
+    /// The chunk in use at the front, and the one at the back.
     used: [Option<Chunk>; 2],
-    /// Those that come next, and are being read or have been.
+    /// The chunk that comes next at each end; it is being read or has been read.
     ahead: [Option<Chunk>; 2],
-    /// Begins with the first chunk.
+    /// Starts with the first chunk.
     reader: Option<Readahead>,
-    /// Whether only one of these is gone through at a time.
+    /// Whether no other thread sweeps a part of the rows at the same time.
     is_alone: bool,
 }
 
-/// Neighbouring blocks that are tended together.
+/// Neighbouring blocks whose pages are requested, read and released together.
 #[derive(Debug)]
 struct Chunk {
     number: usize,
-    /// Its pages in each array.
+    /// The pages of the chunk in each array.
     parts: Vec<ChunkPages>,
-    /// Whether the reader has not been waited for yet.
+    /// Whether the read request was sent to `Readahead` and has no answer yet.
     is_begun: bool,
 }
 
-/// The least that a chunk has if there are more: to tend less costs more than it gains.
+/// The size up to which neighbouring blocks form one chunk: smaller chunks cost more than they
+/// gain.
 const CHUNK: usize = 1 << 20;
 
 impl<'a> SlidingWindow<'a> {
@@ -60,7 +64,7 @@ impl<'a> SlidingWindow<'a> {
         }
     }
 
-    /// Returns the chunks of a part of the rows, for one of several threads.
+    /// Returns the window over a part of the rows, for one of several threads.
     #[cfg(feature = "rayon")]
     pub(crate) fn part(&self, rows: Range<usize>) -> Self {
         let arrays = self.arrays.iter().map(|array| array.part(rows.clone())).collect();
@@ -70,10 +74,9 @@ impl<'a> SlidingWindow<'a> {
         part
     }
 
-    /// Sees to it that a row, the first or last of those left, can be used.
+    /// Makes the chunk of a row ready for use. The row is the first or the last of those left.
     ///
-    /// With the row its chunk is there; the one used before at this end is given back, and
-    /// the one that comes next is read meanwhile.
+    /// Releases the chunk that was used before at this end, and starts to read the next chunk.
     pub(crate) fn advance(&mut self, row: usize, left: &Range<usize>, from_back: bool) {
         let number = self.number(row);
         if self.is_used(number) {
@@ -101,12 +104,12 @@ impl<'a> SlidingWindow<'a> {
         }
     }
 
-    /// Gives back what is used and what was to come.
+    /// Releases the chunks in use and the chunks that were read ahead.
     pub(crate) fn finish_all(&mut self) {
         self.settle();
         let used = std::mem::take(&mut self.used).into_iter();
         let chunks = used.chain(std::mem::take(&mut self.ahead)).flatten();
-        // In their order, so that each leaves what it shares to its neighbour.
+        // Sorted, so that each chunk leaves the pages that both share to its neighbour.
         let mut chunks: Vec<_> = chunks.collect();
         chunks.sort_unstable_by_key(|chunk| chunk.number);
         let mut chunks = chunks.into_iter().peekable();
@@ -146,7 +149,7 @@ impl<'a> SlidingWindow<'a> {
         )
     }
 
-    /// Reads a chunk at once.
+    /// Reads a chunk on the iterating thread.
     fn read(&mut self, number: usize) -> Chunk {
         let (mut chunk, order) = self.plan(number);
         let has_next = self.rows.len() > self.rows_of_chunk;
@@ -160,7 +163,7 @@ impl<'a> SlidingWindow<'a> {
         chunk
     }
 
-    /// Begins to read a chunk, for one of the sides.
+    /// Starts to read a chunk that comes next at one end.
     fn read_ahead(&mut self, number: usize, side: usize) {
         let reader = self.reader.as_ref().filter(|reader| reader.reads_ahead());
         let Some(reader) = reader.filter(|_| !self.is_ahead(number)) else { return };
@@ -174,7 +177,7 @@ impl<'a> SlidingWindow<'a> {
         }
     }
 
-    /// Waits for the chunk that is being read.
+    /// Waits for the chunk that `Readahead` is reading.
     fn settle(&mut self) {
         let mut ahead = std::mem::take(&mut self.ahead);
         for chunk in ahead.iter_mut().flatten() {
@@ -186,13 +189,13 @@ impl<'a> SlidingWindow<'a> {
         self.ahead = ahead;
     }
 
-    /// Notes which pages of a chunk are to leave the page cache.
+    /// Notes which pages of a chunk to evict from the page cache on release.
     fn note(&self, chunk: &mut Chunk, passing: &[Ranges]) {
         let parts = self.arrays.iter().zip(&mut chunk.parts).zip(passing);
         parts.for_each(|((array, part), passing)| array.note(part, passing));
     }
 
-    /// Gives the pages of a chunk back, but for those that the next one shares.
+    /// Releases the pages of a chunk, except those that the next chunk shares.
     fn finish(&mut self, chunk: Chunk, mut next: Option<&mut Chunk>) {
         let parts = self.arrays.iter_mut().zip(chunk.parts);
         for (number, (array, part)) in parts.enumerate() {

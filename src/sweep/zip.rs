@@ -1,4 +1,4 @@
-//! What can be swept: one array or several, to read and to change.
+//! The arrays of a sweep, one or several, for reading or writing; knows nothing of pages.
 
 use ndarray::{ArrayRef, ArrayView, ArrayViewMut, Axis, Dimension};
 
@@ -9,26 +9,27 @@ use crate::layout::check_axis;
 use crate::layout::footprint::Footprint;
 use crate::mapping::Backing;
 
-/// Views that a sweep can divide: of one array, or tuples of up to four.
+/// Views that a sweep can split: views of one array, or tuples of up to four.
 pub trait Split: sealed::Sealed + Sized {
-    /// Divides along an axis at an index.
+    /// Splits along an axis at an index.
     #[doc(hidden)]
     fn split_rows(self, axis: Axis, index: usize) -> (Self, Self);
 }
 
-/// Arrays that are swept together by [`sweep_zip`](crate::sweep_zip): tuples of `&` and `&mut`
-/// handles.
+/// Arrays that [`sweep_zip`](crate::sweep_zip) accepts: tuples of `&` and `&mut` handles.
 pub trait Sweepable<'a>: sealed::Sealed {
-    /// The views of a block.
+    /// The views of one block.
     type Views: Split;
 
-    /// Views everything.
+    /// Returns views of all rows.
     #[doc(hidden)]
     fn views(self, axis: Axis) -> Result<(Self::Views, SweptArrays<'a>)>;
 }
 
-/// What is known of the arrays of a sweep beside their views: where they are, and whether they
-/// are to be changed; the number of rows, and a shape that has it.
+/// The arrays of a sweep without their views.
+///
+/// The first field has backing, footprint, and whether the sweep changes the array. The second has
+/// the number of rows, and a shape with that number.
 #[doc(hidden)]
 #[derive(Debug)]
 #[expect(unnameable_types, reason = "only the traits here exchange it")]
@@ -38,12 +39,12 @@ pub struct SweptArrays<'a>(
 );
 
 mod sealed {
-    #[expect(unnameable_types, reason = "nobody else is to implement it")]
+    #[expect(unnameable_types, reason = "no other crate implements it")]
     pub trait Sealed {}
 }
 
 impl<'a> SweptArrays<'a> {
-    /// Describes one array, whose `axis` is there.
+    /// Describes one array, which must have the axis.
     pub(crate) fn of<A: Element, D: Dimension>(
         view: &ArrayRef<A, D>,
         backing: &'a Backing,
@@ -69,7 +70,7 @@ impl<'a> SweptArrays<'a> {
         Ok(self)
     }
 
-    /// Returns place, span and whether it is changed of each array, and the number of rows.
+    /// Returns the backing and footprint of each array, whether it changes, and the number of rows.
     pub(crate) fn into_parts(self) -> (Vec<(&'a Backing, Footprint, bool)>, usize) {
         (self.0, self.1.map_or(0, |(rows, _)| rows))
     }

@@ -1,11 +1,11 @@
-//! A number of 64 bits that is replaced through a shared reference.
+//! A number of 64 bits that changes through a shared reference.
 
 #[cfg(target_has_atomic = "64")]
 use std::sync::atomic::{AtomicU64, Ordering};
 #[cfg(not(target_has_atomic = "64"))]
 use std::sync::{Mutex, PoisonError};
 
-/// A number that is replaced through a shared reference.
+/// A number that changes through a shared reference.
 #[derive(Debug, Default)]
 pub(crate) struct SharedU64 {
     #[cfg(target_has_atomic = "64")]
@@ -25,7 +25,7 @@ impl SharedU64 {
         *self.value.get_mut() = value;
     }
 
-    /// Returns the number and puts 0 in its place.
+    /// Returns the number and sets it to 0.
     pub(crate) fn take(&self) -> u64 {
         self.value.swap(0, Ordering::Relaxed)
     }
@@ -41,7 +41,7 @@ impl SharedU64 {
         *self.value.get_mut().unwrap_or_else(PoisonError::into_inner) = value;
     }
 
-    /// Returns the number and puts 0 in its place.
+    /// Returns the number and sets it to 0.
     pub(crate) fn take(&self) -> u64 {
         std::mem::take(&mut *self.value.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,8 +1,8 @@
-//! Open file descriptions, which descriptors share: opening one more, and what one has locked.
+//! Open file descriptions, which descriptors share: opens one more, and finds what one has locked.
 //!
-//! A lock, the position, and what the kernel has reported of failed writes belong to the
-//! description. Every duplicate of a descriptor, every mapping made through one, and a forked
-//! child have the same.
+//! A lock, the position, and the reports of the kernel about failed writes belong to the
+//! description. All duplicates of a descriptor, all mappings made through one, and a forked child
+//! share the description.
 
 use std::fs::File;
 use std::io;
@@ -12,7 +12,7 @@ use std::path::Path;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
     not(any(target_os = "linux", target_os = "android")),
-    expect(dead_code, reason = "no other system tells")
+    expect(dead_code, reason = "no other system reports locks")
 )]
 pub(crate) enum Held {
     Nothing,
@@ -20,12 +20,12 @@ pub(crate) enum Held {
     Exclusive,
 }
 
-/// Opens the file of a descriptor again, for reading and perhaps for writing.
+/// Opens the file of a descriptor again, for reading and, with `is_written`, for writing.
 ///
-/// The description is a new one, without a lock, and with the flags of the other one that
-/// determine how it is written, but for `O_APPEND`: FUSE writes the pages of a mapping back through
-/// one of the descriptions, and would append them. Works for files without a name. An error if the descriptor itself
-/// does not permit as much, and if there is no `/proc`.
+/// The new description has no lock. It has the flags of the old one that determine how the file is
+/// written, except `O_APPEND`. FUSE writes the pages of a mapping back through one of the
+/// descriptions, and would append them. Works for files without a name. Fails if the descriptor
+/// itself does not permit as much, and if there is no `/proc`.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn reopen(file: &File, is_written: bool) -> io::Result<File> {
     use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -45,11 +45,11 @@ pub(crate) fn reopen(file: &File, is_written: bool) -> io::Result<File> {
     options.read(true).write(is_written).custom_flags(kept.bits().cast_signed());
     let again = options.open(path_of(file, "fd"))?;
     let id = |file: &File| file.metadata().map(|found| (found.dev(), found.ino()));
-    // What is mounted at `/proc` may be something else.
+    // Another file system may be mounted at `/proc`.
     if id(&again)? == id(file)? { Ok(again) } else { Err(io::ErrorKind::NotFound.into()) }
 }
 
-/// Cannot: elsewhere a descriptor leads to its own description only.
+/// Returns `Unsupported`: on other systems a descriptor leads to its own description only.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) fn reopen(_: &File, _: bool) -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
@@ -62,13 +62,15 @@ pub(crate) fn held(file: &File) -> io::Result<Held> {
     Ok(held_by(&info))
 }
 
-/// The system does not tell.
+/// Returns `Unsupported`: the system does not report locks.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) fn held(_: &File) -> io::Result<Held> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Returns where the kernel shows a descriptor of this thread, which may have a table of its own.
+/// Returns the path at which the kernel shows a descriptor of this thread.
+///
+/// The thread may have its own table of descriptors.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn path_of(file: &File, what: &str) -> String {
     use std::os::fd::AsRawFd;
@@ -76,7 +78,7 @@ fn path_of(file: &File, what: &str) -> String {
     format!("/proc/thread-self/{what}/{}", file.as_raw_fd())
 }
 
-/// Creates a file without a name in a folder; `None` if it could not be named later.
+/// Creates a file without a name in a folder; returns `None` if it could not be named later.
 #[cfg(target_os = "linux")]
 pub(crate) fn open_unnamed(folder: &Path) -> io::Result<Option<File>> {
     use rustix::fs::OFlags;
@@ -117,7 +119,8 @@ pub(crate) fn link_unnamed(_: &File, _: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Reads `/proc/…/fdinfo/…`, with lines such as `lock: 1: FLOCK  ADVISORY  WRITE 7 00:1:2 0 EOF`.
+/// Reads `/proc/…/fdinfo/…`, with lines such as
+/// `lock: 1: FLOCK  ADVISORY  WRITE 7 00:1:2 0 EOF`.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn held_by(info: &str) -> Held {
     let is_flock = |line: &&str| {

@@ -1,4 +1,4 @@
-//! What each file system guarantees, as far as this crate depends on it.
+//! The guarantees of each file system, as far as this crate depends on them.
 //!
 //! Every feature that depends on a file system asks [`FileSystem::of`]. A file system that is not
 //! in the table gets [`FileSystem::UNKNOWN`], which guarantees nothing. The table for users is in
@@ -14,9 +14,9 @@ pub(crate) struct FileSystem {
     pub(crate) name: &'static str,
     /// Mappings and descriptors of one path show the same bytes at any time.
     ///
-    /// Where this is `false`, a `write` may not reach the pages of a mapping, and a mapping that
-    /// was made through a descriptor for reading may show another file than one made later
-    /// (overlayfs after it has copied the file to its upper layer).
+    /// Where this is `false`, a `write` may not reach the pages of a mapping. A mapping that was
+    /// made through a descriptor for reading may show another file than a later mapping (overlayfs
+    /// after it has copied the file to its upper layer).
     pub(crate) is_coherent: bool,
     /// A store into a block that was allocated and written before needs no new space, unless
     /// another file shares the block; `fallocate` guarantees later stores.
@@ -82,7 +82,7 @@ impl FileSystem {
     /// Returns the guarantees of the file system of an open file.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn of(file: &File) -> &'static Self {
-        // A refusal (seccomp) makes the file system an unknown one.
+        // If a sandbox refuses the call (seccomp), the file system counts as unknown.
         rustix::fs::fstatfs(file)
             .map_or(&Self::UNKNOWN, |found| Self::of_type(i128::from(found.f_type)))
     }
@@ -95,20 +95,20 @@ impl FileSystem {
 
     /// Returns whether the page cache of a file stays when the file is opened once more.
     ///
-    /// A FUSE server says at each opening whether it does, and by default it does not.
+    /// A FUSE server decides that at each opening, and by default the page cache does not stay.
     pub(crate) fn opens_without_loss(&self) -> bool {
         !matches!(self.name, "fuse" | "9p" | "other")
     }
 
     /// Returns whether the kernel merges two mappings that it has split for advice.
     ///
-    /// Where a file system wants to know of each mapping that ends, the kernel does not, and each
-    /// piece counts towards the limit of the process.
+    /// The kernel does not merge them if the file system must be informed when a mapping ends. Each
+    /// piece then counts towards the limit of the process.
     pub(crate) fn merges_mappings(&self) -> bool {
         !matches!(self.name, "fuse" | "9p" | "hugetlbfs")
     }
 
-    /// Returns what every file system of another system guarantees.
+    /// Returns the guarantees of every file system of another operating system.
     ///
     /// Windows, macOS and BSD keep one cache for mappings and descriptors of a file.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -116,20 +116,20 @@ impl FileSystem {
         const { &Self { is_coherent: true, ..Self::UNKNOWN } }
     }
 
-    /// Returns what every file system of another system guarantees.
+    /// Returns `None` on other operating systems.
     #[cfg(not(target_os = "linux"))]
     pub(crate) fn of_path(_: &std::path::Path) -> Option<&'static Self> {
         None
     }
 
-    /// Returns whether a file can be made longer without space or zeros written for that.
+    /// Returns whether a file can be extended without allocating space or writing zeros.
     pub(crate) fn has_holes(&self) -> bool {
         let with_holes =
             ["ext2/3/4", "xfs", "btrfs", "f2fs", "tmpfs", "zfs", "nfs", "overlay"];
         with_holes.contains(&self.name)
     }
 
-    /// Finds the row of an `f_type`, which is signed or unsigned, and of 32 or 64 bits.
+    /// Finds the row of an `f_type`, which is signed or unsigned, and has 32 or 64 bits.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn of_type(f_type: i128) -> &'static Self {
         let is_of = |magic: u32| f_type & 0xffff_ffff == i128::from(magic);
@@ -142,8 +142,8 @@ impl FileSystem {
 
 /// Returns an error unless the kernel itself guarantees what a file says of its own immutability.
 ///
-/// Any user can run the server of a FUSE file system, which can claim fs-verity for files that it
-/// goes on changing. fs-verity counts only where the kernel implements it.
+/// Any user can run the server of a FUSE file system. The server can claim fs-verity for files that
+/// it continues to change. fs-verity counts only where the kernel implements it.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn has_trusted_contents(file: &File) -> io::Result<()> {
     if rustix::fs::fcntl_get_seals(file).is_ok() || FileSystem::of(file).has_verity {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 
-/// The holes of a file that were allocated; freed when dropped, unless they are kept.
+/// The holes of a file that were allocated; freed on drop unless they are kept.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct FilledHoles<'f> {
@@ -13,7 +13,7 @@ pub(crate) struct FilledHoles<'f> {
         expect(dead_code, reason = "nothing is allocated there")
     )]
     file: &'f File,
-    /// Where blocks were allocated.
+    /// The ranges in which blocks were allocated.
     filled: Vec<Range<u64>>,
 }
 
@@ -24,7 +24,7 @@ impl FilledHoles<'_> {
     }
 }
 
-/// Leaves the allocation to the writes.
+/// Allocates nothing: the writes allocate the blocks.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 impl<'f> FilledHoles<'f> {
     pub(crate) fn fill(
@@ -45,16 +45,16 @@ mod allocated {
     use super::{File, FilledHoles, Range, io};
     use crate::sys;
 
-    /// How much is allocated at a time: what a failure leaves is known to this much.
+    /// How many bytes are allocated at a time. What a failure leaves is known to this precision.
     const PIECE: u64 = 1 << 20;
     /// The largest block that is freed as a whole if only a part of it was needed.
     const BLOCK: u64 = 1 << 16;
 
     impl<'f> FilledHoles<'f> {
-        /// Allocates the holes in some ranges of a file; its length and contents stay.
+        /// Allocates the holes in some ranges of a file, whose length and contents stay.
         ///
-        /// A file system that cannot allocate, or a kernel that refuses, leaves that to the
-        /// writes, if the disk has room for them. An error frees what was allocated.
+        /// If the file system cannot allocate, or the kernel refuses, the writes allocate the
+        /// blocks, provided that the disk has space for them. An error frees what was allocated.
         pub(crate) fn fill(
             file: &'f File,
             ranges: impl Iterator<Item = Range<u64>>,
@@ -77,7 +77,7 @@ mod allocated {
             Ok(holes)
         }
 
-        /// Allocates a hole, and returns how much of it was refused.
+        /// Allocates a hole, and returns how many bytes of it were refused.
         fn allocate(&mut self, hole: &Range<u64>) -> io::Result<u64> {
             let mut start = hole.start;
             while start < hole.end {
@@ -87,7 +87,7 @@ mod allocated {
                 let len = end.saturating_sub(start);
                 let allocated =
                     rustix::io::retry_on_intr(|| fallocate(self.file, keep, start, len));
-                // What was allocated before, without contents, is not ours to free.
+                // Blocks that were allocated before, without contents, must not be freed.
                 if self.file.metadata()?.blocks() > before {
                     self.filled.push(start..end);
                 }
@@ -102,7 +102,7 @@ mod allocated {
         }
     }
 
-    /// Whether a failed `fallocate` says nothing about the disk.
+    /// Returns whether a failed `fallocate` says nothing about the disk.
     fn is_refusal(error: Errno) -> bool {
         matches!(
             error,
@@ -132,7 +132,7 @@ mod allocated {
 
     /// Frees blocks, unless another process has written to them.
     ///
-    /// `SEEK_DATA` does not tell zeros that were read from those that were written.
+    /// `SEEK_DATA` does not distinguish zeros that were read from zeros that were written.
     fn free_zeros(file: &File, range: Range<u64>) -> io::Result<()> {
         let zeros = vec![0; usize::try_from(BLOCK).map_err(io::Error::other)?];
         let mut found = zeros.clone();
@@ -158,7 +158,7 @@ mod allocated {
         if len > 0 { Ok(fallocate(file, punch, range.start, len)?) } else { Ok(()) }
     }
 
-    /// Whether the file system tells where the holes of a file are.
+    /// Returns whether the file system reports where the holes of a file are.
     fn shows_holes(file: &File) -> io::Result<bool> {
         let metadata = file.metadata()?;
         let has_holes = metadata.blocks().saturating_mul(512) < metadata.len();
@@ -180,7 +180,7 @@ mod allocated {
         }
         let end = match seek(file, SeekFrom::Data(start)) {
             Ok(end) => end.min(range.end),
-            // There are no more data.
+            // No data follow.
             Err(_) => range.end,
         };
         start..end.max(start)
@@ -188,7 +188,7 @@ mod allocated {
 
     /// Refuses writes to `len` bytes that may lie in holes if the disk lacks the space.
     ///
-    /// Without this they would stop at the last free block, and leave the disk full.
+    /// Without this check, the writes would stop at the last free block, and leave the disk full.
     fn check_free(file: &File, len: u64) -> io::Result<()> {
         let metadata = file.metadata()?;
         let held = metadata.blocks().saturating_mul(512);

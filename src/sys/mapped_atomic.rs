@@ -1,4 +1,4 @@
-//! Eight bytes of a file that change in one step, for whoever reads them at the same time.
+//! Eight bytes of a file that change in one step, for processes that read them at the same time.
 #![cfg_attr(target_has_atomic = "64", expect(unsafe_code, reason = "a word is stored"))]
 
 use std::fs::File;
@@ -10,23 +10,23 @@ use memmap2::MmapRaw;
 use crate::sys::file_system::FileSystem;
 use crate::sys::{self, map, space};
 
-/// How many bytes a processor writes in one step wherever this crate runs.
+/// The number of bytes that every processor on which this crate runs writes in one step.
 pub(crate) const WORD: usize = size_of::<u64>();
 
 /// A word of a file at a multiple of its own size.
 ///
-/// Whoever reads the file finds the old bytes or the new ones, never some of each, as far as
-/// the system copies aligned words whole, which those that are known do.
+/// Another process that reads the file finds the old bytes or the new bytes, never a mix. This
+/// holds as far as the system copies aligned words whole, as all known systems do.
 #[derive(Debug)]
 pub(crate) struct MappedAtomicU64 {
-    /// Mapped when it is first stored to; `Some(None)` if it cannot be.
+    /// Mapped at the first store; `Some(None)` if the file cannot be mapped.
     #[cfg(target_has_atomic = "64")]
     map: Option<Option<MmapRaw>>,
     at: u64,
 }
 
 impl MappedAtomicU64 {
-    /// Takes the word at the byte `at`, which the file must have.
+    /// Takes the word at byte `at`, which the file must have.
     pub(crate) fn at(at: u64) -> Self {
         Self {
             #[cfg(target_has_atomic = "64")]
@@ -35,10 +35,10 @@ impl MappedAtomicU64 {
         }
     }
 
-    /// Writes the word, after whatever was written before.
+    /// Writes the word, after everything that was written before.
     ///
-    /// If it may, it `stores` into a mapping, which is faster: where the file has space, which a
-    /// store without dies of, and is known to be long enough.
+    /// With `stores`, the word may be stored into a mapping, which is faster. The file must have
+    /// space, because a store without space kills the process, and must be known to be long enough.
     #[cfg(target_has_atomic = "64")]
     pub(crate) fn write(
         &mut self,
@@ -54,7 +54,7 @@ impl MappedAtomicU64 {
         if shows_writes(file) {
             return Ok(());
         }
-        // Pages of mappings are written back as a whole, and must not bring old bytes back.
+        // The kernel writes pages of mappings back as a whole. They must not restore the old bytes.
         match self.map(file) {
             Some(map) if load(map) != bytes => store(map, bytes),
             _ => {}
@@ -62,7 +62,7 @@ impl MappedAtomicU64 {
         Ok(())
     }
 
-    /// Writes the word, after whatever was written before.
+    /// Writes the word, after everything that was written before.
     #[cfg(not(target_has_atomic = "64"))]
     pub(crate) fn write(
         &mut self,
@@ -81,7 +81,7 @@ impl MappedAtomicU64 {
     }
 }
 
-/// Makes mappings show bytes that were written to a file, where a write does not.
+/// Makes mappings show bytes that were written to a file, where a write alone does not.
 #[cfg(target_has_atomic = "64")]
 pub(crate) fn show(file: &File, at: u64, bytes: &[u8]) -> io::Result<()> {
     use std::sync::atomic::{AtomicU8, Ordering};
@@ -93,8 +93,8 @@ pub(crate) fn show(file: &File, at: u64, bytes: &[u8]) -> io::Result<()> {
     let end = start.saturating_add(bytes.len());
     let map = map::map_start(file, u64::try_from(end).map_err(io::Error::other)?)?;
     for (at, byte) in (start..end).zip(bytes) {
-        // SAFETY: the mapping has `end` bytes, all of which the file has; nobody has a reference
-        // to them: headers are read by copying.
+        // SAFETY: the mapping has `end` bytes, all of which the file has. No reference to them
+        // exists: headers are read by copying.
         let shown = unsafe { AtomicU8::from_ptr(map.as_mut_ptr().wrapping_add(at)) };
         if shown.load(Ordering::Acquire) != *byte {
             shown.store(*byte, Ordering::Release);
@@ -103,13 +103,13 @@ pub(crate) fn show(file: &File, at: u64, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// No system of such processors is known to need it.
+/// Does nothing: no system with such processors is known to need it.
 #[cfg(not(target_has_atomic = "64"))]
 pub(crate) fn show(_: &File, _: u64, _: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Maps a file up to the end of the word at `at`, where all its blocks have their space.
+/// Maps a file up to the end of the word at `at`, where all blocks of the word have their space.
 #[cfg(target_has_atomic = "64")]
 fn map(file: &File, at: u64) -> Option<MmapRaw> {
     const PAGE: u64 = 4096;
@@ -132,7 +132,7 @@ fn map(file: &File, at: u64) -> Option<MmapRaw> {
     map::map_start(file, end).ok()
 }
 
-/// Tells whether mappings show what a file was given by a write, as far as is known.
+/// Returns whether mappings are known to show what is written to a file.
 #[cfg(target_has_atomic = "64")]
 fn shows_writes(file: &File) -> bool {
     FileSystem::of(file).is_coherent
@@ -144,10 +144,10 @@ fn store(map: &MmapRaw, bytes: [u8; WORD]) {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     let start = map.as_mut_ptr().wrapping_add(map.len().saturating_sub(WORD));
-    // SAFETY: the mapping is of at least one word and ends with this one, which is aligned as the
-    // file's pages are; the caller keeps it mapped, and nobody has a reference to it: headers are
-    // read by copying. The file reached beyond it and, by the contract of the array that it
-    // belongs to, is not shortened.
+    // SAFETY: the mapping has at least one word and ends with this word, which is aligned as the
+    // pages of the file are. The caller keeps it mapped. No reference to it exists: headers are
+    // read by copying. The file extended beyond it and, by the contract of the array that the file
+    // belongs to, is not truncated.
     let word = unsafe { AtomicU64::from_ptr(start.cast()) };
     word.store(u64::from_ne_bytes(bytes), Ordering::Release);
 }

@@ -1,7 +1,7 @@
 //! The calls of the operating system, and what its file systems guarantee.
 //!
-//! No other folder has code for one system, besides `guard` and `doc`. `unix` and `windows` have the
-//! same functions, and so have `linux` and `other`; the lists below are these functions. A function
+//! No other folder has code for one system, except `guard` and `doc`. `unix` and `windows` have the
+//! same functions, and so have `linux` and `other`. The lists below are these functions. A function
 //! that the system lacks does nothing or returns `Unsupported`, as its documentation says.
 
 pub(crate) mod atomic_u64;

@@ -1,8 +1,8 @@
-//! Tells a process from the processes that it was forked from.
+//! Distinguishes a process from the processes that it was forked from.
 //!
-//! A process id does not: the ids of a PID namespace begin again at 1, and an id is used again
-//! after its process has ended. Here each forked child gets a number of its own, which costs no
-//! system call to ask for.
+//! A process id is not enough. The ids of a PID namespace begin again at 1, and the kernel uses an
+//! id again after its process has ended. Here each forked child gets a number of its own. Reading
+//! the number costs no system call.
 #![cfg_attr(unix, expect(unsafe_code, reason = "the kernel wipes a page of the child"))]
 
 #[cfg(target_os = "linux")]
@@ -10,7 +10,8 @@ pub(crate) use lock::ForkLock;
 
 /// Returns the number of this process, which no process that it was forked from has.
 ///
-/// It is not 0. Safe in a signal handler, once it has been called outside one.
+/// The number is not 0. The function is safe in a signal handler, once it has been called outside
+/// one.
 pub(crate) fn generation() -> u64 {
     u64::try_from(imp::current()).unwrap_or(u64::MAX)
 }
@@ -35,7 +36,7 @@ mod imp {
         if page.is_null() {
             return super::hooked::current();
         }
-        // SAFETY: the page is mapped until the process ends, aligned, and zeros at first.
+        // SAFETY: the page is mapped until the process ends. It is aligned, and zeros at first.
         let number = unsafe { &*page };
         match number.load(Ordering::Relaxed) {
             0 => fresh(number),
@@ -46,7 +47,7 @@ mod imp {
     /// Numbers a process that has no number yet: the first one, or a forked child.
     #[cold]
     fn fresh(number: &AtomicUsize) -> usize {
-        // Higher than that of each process that this one was forked from.
+        // Higher than the number of each process that this one was forked from.
         let next = LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         let order = Ordering::Relaxed;
         number
@@ -63,7 +64,7 @@ mod imp {
         // SAFETY: a new mapping where nothing is mapped.
         let mapped = unsafe { mmap_anonymous(ptr::null_mut(), len, protection, flags) };
         let Ok(page) = mapped else { return ptr::null_mut() };
-        // SAFETY: the page is this function's own.
+        // SAFETY: the page belongs to this function.
         let wiped = unsafe { madvise(page, len, Advice::LinuxWipeOnFork) };
         let mine = page.cast::<AtomicUsize>();
         let order = (Ordering::AcqRel, Ordering::Acquire);
@@ -85,7 +86,7 @@ mod imp {
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
 use hooked as imp;
 
-/// Counts the forks that the C library reports: not those by a system call alone.
+/// Counts the forks that the C library reports, but not forks by a system call alone.
 #[cfg(unix)]
 mod hooked {
     use std::ffi::c_int;
@@ -115,7 +116,7 @@ mod hooked {
     }
 }
 
-/// There is no `fork`.
+/// The system has no `fork`.
 #[cfg(not(unix))]
 mod imp {
     pub(super) fn current() -> usize {
@@ -135,8 +136,8 @@ mod lock {
     /// A lock for a few instructions, which a forked child takes over.
     ///
     /// A lock of the standard library that another thread holds at the time of the fork stays
-    /// locked in the child for ever. This one starts there with the default value instead; the
-    /// value that the other thread was changing is not dropped.
+    /// locked in the child for ever. This lock starts with the default value in the child instead.
+    /// The value that the other thread was changing is not dropped.
     pub(crate) struct ForkLock<T> {
         /// The process whose thread holds the lock; 0 if it is free.
         holder: AtomicUsize,
@@ -161,8 +162,8 @@ mod lock {
                     && self.holder.compare_exchange(found, me, success, failure).is_ok();
                 if is_taken {
                     if found != 0 {
-                        // SAFETY: this thread has the lock; what it replaces may be half changed,
-                        // and is leaked.
+                        // SAFETY: this thread has the lock. The old value may be half changed, and
+                        // is leaked.
                         unsafe { self.value.get().write(T::default()) };
                     }
                     return ForkGuard { lock: self };
@@ -178,7 +179,7 @@ mod lock {
         }
     }
 
-    /// The value of a [`ForkLock`], for as long as it is locked.
+    /// The value of a [`ForkLock`] while it is locked.
     #[derive(Debug)]
     pub(crate) struct ForkGuard<'a, T> {
         lock: &'a ForkLock<T>,
@@ -215,17 +216,17 @@ mod tests {
 
     /// Runs `work` in a forked child, and returns whether it answered `true` within 10 s.
     fn in_child(work: impl FnOnce() -> bool) -> bool {
-        // SAFETY: the child calls nothing that waits for another thread, and `_exit`.
+        // SAFETY: the child calls nothing that waits for another thread, and ends with `_exit`.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
-            // SAFETY: a number of seconds.
+            // SAFETY: the call takes a number of seconds.
             unsafe { libc::alarm(10) };
             let code = i32::from(!work());
             // SAFETY: nothing is left to do.
             unsafe { libc::_exit(code) };
         }
         let mut status = 0;
-        // SAFETY: `status` is where the system may write.
+        // SAFETY: the system may write to `status`.
         let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
         (waited, status) == (pid, 0)
     }

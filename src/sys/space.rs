@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 
-/// Frees the blocks of a range, where the file system does that.
+/// Frees the blocks of a range, where the file system supports that.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn punch_hole(file: &File, bytes: Range<u64>) {
     use rustix::fs::{FallocateFlags, fallocate};
@@ -12,16 +12,16 @@ pub(crate) fn punch_hole(file: &File, bytes: Range<u64>) {
     let len = bytes.end.saturating_sub(bytes.start);
     let punch = FallocateFlags::PUNCH_HOLE.union(FallocateFlags::KEEP_SIZE);
     if len > 0 {
-        // What stays allocated is free again when the file is truncated.
+        // Blocks that stay allocated are freed when the file is truncated.
         let _ = rustix::io::retry_on_intr(|| fallocate(file, punch, bytes.start, len));
     }
 }
 
-/// Leaves that to the next truncation.
+/// Frees nothing: the next truncation does.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) fn punch_hole(_: &File, _: Range<u64>) {}
 
-/// Allocates the blocks of `from..end`; false if the file system does not do that.
+/// Allocates the blocks of `from..end`; returns `false` if the file system does not support that.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 pub(crate) fn allocate(file: &File, from: u64, end: u64) -> io::Result<bool> {
     use rustix::fs::FallocateFlags;
@@ -33,7 +33,7 @@ pub(crate) fn allocate(file: &File, from: u64, end: u64) -> io::Result<bool> {
     check_space(file, from, end)?;
     match fallocate_pieces(file, FallocateFlags::empty(), from, len) {
         Ok(()) => Ok(true),
-        // A sandbox that refuses the call, or a seal, which then refuses the length too.
+        // A sandbox refuses the call, or a seal does, which then refuses the new length too.
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM) => Ok(false),
         // FreeBSD's answer for ZFS.
         Err(Errno::INVAL) if cfg!(target_os = "freebsd") => Ok(false),
@@ -41,10 +41,10 @@ pub(crate) fn allocate(file: &File, from: u64, end: u64) -> io::Result<bool> {
     }
 }
 
-/// Allocates blocks, in ever smaller pieces if signals interrupt that.
+/// Allocates blocks, in smaller and smaller pieces if signals interrupt the call.
 ///
-/// Kernels before 6.11 give up what they have allocated in memory at each signal, so that a
-/// profiler's would keep them from ever allocating much.
+/// Kernels before 6.11 release what they have allocated in memory at each signal. The signals of a
+/// profiler would keep them from ever allocating much.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 fn fallocate_pieces(
     file: &File,
@@ -69,9 +69,9 @@ fn fallocate_pieces(
     Ok(())
 }
 
-/// Refuses to fill the holes of a file if there is no room for them.
+/// Refuses to fill the holes of a file if the disk lacks the space.
 ///
-/// A reservation that fails in the middle of a file keeps the blocks it has got.
+/// An allocation that fails in the middle of a file keeps the blocks that it has got.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 fn check_space(file: &File, from: u64, end: u64) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt;
@@ -81,7 +81,7 @@ fn check_space(file: &File, from: u64, end: u64) -> io::Result<()> {
         return Ok(());
     }
     let held = metadata.blocks().saturating_mul(512);
-    // What is not known is found out by the reservation.
+    // If the free space is not known, the allocation finds out.
     let Ok(disk) = rustix::fs::fstatvfs(file) else { return Ok(()) };
     let free = disk.f_bfree.saturating_mul(disk.f_frsize);
     if disk.f_blocks > 0 && end.saturating_sub(held) > free {
@@ -90,13 +90,13 @@ fn check_space(file: &File, from: u64, end: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Leaves it to `set_len`, which allocates on NTFS and does not on APFS.
+/// Returns `false`: `set_len` allocates on NTFS, and does not on APFS.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 pub(crate) fn allocate(_: &File, _: u64, _: u64) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Reserves space for holes in a range of the file, where the file system does that.
+/// Allocates the holes in a range of the file, where the file system supports that.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn fill_holes(file: &File, bytes: Range<u64>) -> io::Result<()> {
     use rustix::fs::FallocateFlags;
@@ -110,16 +110,16 @@ pub(crate) fn fill_holes(file: &File, bytes: Range<u64>) -> io::Result<()> {
     }
 }
 
-/// Leaves that to the writes.
+/// Allocates nothing: the writes allocate the blocks.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) fn fill_holes(_: &File, _: Range<u64>) -> io::Result<()> {
     Ok(())
 }
 
-/// Has the file system turn the first `len` bytes to zeros, if it knows how.
+/// Makes the file system turn the first `len` bytes into zeros, if it can.
 ///
-/// Whole blocks, also beyond the end of the file: a part of one would be written, and
-/// btrfs would want another block for each store into it.
+/// Covers whole blocks, also beyond the end of the file. A part of a block would be written, and
+/// btrfs would need another block for each store into it.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn zero_start(file: &File, len: u64) -> io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
@@ -134,7 +134,7 @@ pub(crate) fn zero_start(_: &File, _: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Refuses to change the length of a file in memory that is sealed against it.
+/// Refuses to change the length of a file in memory if a seal forbids the change.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn check_seals(file: &File, shrinks: bool, grows: bool) -> io::Result<()> {
     use rustix::fs::{SealFlags, fcntl_get_seals};

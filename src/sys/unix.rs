@@ -93,7 +93,7 @@ pub(crate) fn unlock_pages(addresses: &Range<usize>) -> io::Result<()> {
 /// the caller checks the bytes before the next one.
 pub(crate) unsafe fn drop_pages(map: &MmapRaw, range: &Range<usize>) -> io::Result<()> {
     let advice = memmap2::UncheckedAdvice::DontNeed;
-    // SAFETY: memmap2 checks the range against the mapping; the caller's condition.
+    // SAFETY: memmap2 checks the range against the mapping; the caller guarantees the rest.
     unsafe { map.unchecked_advise_range(advice, range.start, range.len()) }
 }
 

@@ -1,4 +1,4 @@
-//! What of a file is a hole, and what is zeros; changes nothing.
+//! Finds holes and zeros in a file; changes nothing.
 
 use std::fs::File;
 use std::io;
@@ -6,10 +6,10 @@ use std::ops::Range;
 
 use crate::sys;
 
-/// Tells whether a range of a file is a hole: from the first page that begins in it on it was
-/// never written to, and before that it is zeros.
+/// Returns whether a range of a file is a hole.
 ///
-/// Returns `false` where the file system does not tell.
+/// From the first page that begins in the range on, the file was never written to. The bytes before
+/// that page are zeros. Returns `false` if the file system does not report holes.
 pub(crate) fn is_hole(file: &File, bytes: Range<u64>) -> io::Result<bool> {
     const PAGE: u64 = 4096;
 
@@ -23,9 +23,9 @@ pub(crate) fn is_hole(file: &File, bytes: Range<u64>) -> io::Result<bool> {
     Ok(data.is_some_and(|data| data.is_none_or(|data| data >= bytes.end)))
 }
 
-/// Tells whether all bytes of a range of a file are zeros; does not read its holes.
+/// Returns whether all bytes of a range of a file are zeros; does not read its holes.
 pub(crate) fn is_zero(file: &File, bytes: Range<u64>) -> io::Result<bool> {
-    /// How much is read between two questions for the next hole.
+    /// How many bytes are read between two searches for the next hole.
     const STEP: u64 = 1 << 20;
 
     let mut at = bytes.start;
@@ -43,7 +43,7 @@ pub(crate) fn is_zero(file: &File, bytes: Range<u64>) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Reads a range that the file has, and tells whether it is zeros.
+/// Reads a range that the file has, and returns whether it is zeros.
 fn has_zeros(file: &File, bytes: Range<u64>) -> io::Result<bool> {
     let (zeros, mut buffer) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     let mut at = bytes.start;
@@ -63,8 +63,9 @@ fn has_zeros(file: &File, bytes: Range<u64>) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Returns where the next data of a file are from a byte on, if there are any; `None` if the file
-/// system does not tell.
+/// Returns where the next data of a file begin from a byte on, or `Some(None)` if no data follow.
+///
+/// Returns `None` if the file system does not report holes.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn next_data(file: &File, at: u64) -> Option<Option<u64>> {
     use rustix::fs::{SeekFrom, seek};
@@ -77,7 +78,8 @@ fn next_data(file: &File, at: u64) -> Option<Option<u64>> {
     if !FileSystem::of(file).opens_without_loss() {
         return None;
     }
-    // To ask moves the position, which the caller of the crate may use: not that of this file.
+    // Seeking moves the position, which the caller of the crate may use. This file has its own
+    // position.
     let file = descriptor::reopen(file, false).ok()?;
     match seek(&file, SeekFrom::Data(at)) {
         Ok(data) => Some(Some(data)),

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::thread;
 
 use ndarray::{Axis, array, s};
-use ndarray_memmap::{MapOptions, MmapArray2, Mode, SyncToDisk};
+use ndarray_memmap::{MapOptions, MmapArray2, Mode, SyncToDisk, npy};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 
 /// Runs `work` in a thread in which the kernel refuses a system call.
@@ -148,4 +148,65 @@ fn pages_are_read_where_advice_is_refused() {
         }
         assert_eq!(fs::read(path).unwrap(), vec![1; 1000 * 4096]);
     });
+}
+
+/// Rows that a header counts are on disk first, by the length of the file or by themselves.
+#[test]
+fn rows_that_a_header_counts_are_synced_first_where_the_file_cannot_be_longer() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+
+    /// Returns whether each of two growths succeeds while the disk takes nothing.
+    fn grown(open: impl Fn() -> MmapArray2<u32>) -> [bool; 2] {
+        let row = array![[1, 2, 3]];
+        let refused = |work: &(dyn Fn(&mut MmapArray2<u32>) -> bool + Sync)| {
+            let mut a = open();
+            refusing(libc::SYS_fdatasync, libc::EIO, || work(&mut a))
+        };
+        [
+            refused(&|a| a.append(Axis(0), &row).is_ok()),
+            refused(&|a| a.resize(Axis(0), a.nrows() + 1).is_ok()),
+        ]
+    }
+
+    test_support::in_own_process(
+        rows_that_a_header_counts_are_synced_first_where_the_file_cannot_be_longer,
+        || {
+            let dir = tempfile::tempdir().unwrap();
+            let (npy, raw) = (dir.path().join("a.npy"), dir.path().join("a.raw"));
+            // SAFETY: the file is in the test's own folder.
+            drop(unsafe { npy::create::<u32, _>(&npy, (1, 3)) }.unwrap());
+            fs::write(&raw, bytes(&[0; 3])).unwrap();
+            // SAFETY: as above.
+            let open_npy = || unsafe { npy::open(&npy, Mode::ReadWrite) }.unwrap();
+            let open_raw = || open(&MapOptions::new(Mode::ReadWrite).rows_of(3), &raw);
+
+            // Room for rows, not for the mark behind them.
+            let current = Some(fs::metadata(&npy).unwrap().len() + 48);
+            let limit = Rlimit { current, maximum: current };
+            setrlimit(Resource::Fsize, limit).unwrap();
+            assert_eq!(grown(open_npy), [false, false]);
+            assert_eq!(open_npy().nrows(), 1, "no row is counted that may be lost");
+            assert_eq!(grown(open_raw), [true, true], "a raw file is not synced");
+            let mut a = open_npy();
+            a.push(Axis(0), &array![1, 2, 3]).unwrap();
+            a.close().unwrap();
+            assert_eq!(open_npy(), array![[0, 0, 0], [1, 2, 3]]);
+        },
+    );
+}
+
+#[test]
+fn rows_within_an_extended_file_are_not_synced_one_by_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.npy");
+    // SAFETY: the file is in the test's own folder.
+    let mut a = unsafe { npy::create::<u32, _>(&path, (0, 3)) }.unwrap();
+    a.push(Axis(0), &array![1, 2, 3]).unwrap();
+    refusing(libc::SYS_fdatasync, libc::EIO, || {
+        for _ in 0..3 {
+            a.push(Axis(0), &array![1, 2, 3]).unwrap();
+        }
+    });
+    a.close().unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().len(), 128 + 4 * 12);
 }

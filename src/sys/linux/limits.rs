@@ -1,7 +1,7 @@
-//! What the kernel says of this process and of itself, unless it refuses to (Linux).
+//! Limits of this process and the version of the kernel, unless the kernel refuses (Linux).
 //!
-//! rustix assumes that these calls succeed. A sandbox (seccomp) may refuse them, and then
-//! nothing is known.
+//! rustix assumes that these calls succeed. A sandbox (seccomp) may refuse them, and then nothing
+//! is known.
 #![expect(unsafe_code, reason = "rustix does not check whether these calls fail")]
 
 #[cfg(target_env = "gnu")]
@@ -23,18 +23,18 @@ pub(crate) fn locked_memory_limit() -> Option<u64> {
 
 fn limit(resource: Resource) -> Option<u64> {
     let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: `limit` is where the C library may write.
+    // SAFETY: the C library may write to `limit`.
     let failed = unsafe { libc::getrlimit64(resource, &raw mut limit) } != 0;
     Some(limit.rlim_cur).filter(|found| !failed && *found != libc::RLIM64_INFINITY)
 }
 
 /// Returns the version of the kernel, as in `6.11.0-rc1`; `None` if it is not known.
 pub(crate) fn kernel_release() -> Option<String> {
-    // SAFETY: all zeros are a value of this struct of characters.
+    // SAFETY: all zeros are a valid value of this struct of characters.
     let mut found: libc::utsname = unsafe { std::mem::zeroed() };
-    // SAFETY: `found` is where the C library may write.
+    // SAFETY: the C library may write to `found`.
     let failed = unsafe { libc::uname(&raw mut found) } != 0;
-    // Characters are signed on some processors and not on others.
+    // Characters are signed on some processors only.
     let bytes = found.release.iter().flat_map(|character| character.to_ne_bytes());
     let bytes = bytes.take_while(|byte| *byte != 0).collect();
     String::from_utf8(bytes).ok().filter(|_| !failed)

@@ -10,14 +10,14 @@ use crate::sys::{pieces, round_down};
 /// The most bytes of one call. The kernel looks for signals after each call.
 const WINDOW: usize = 64 << 20;
 
-/// Reads pages that are not in memory, and puts all into the page table.
+/// Reads pages that are not cached, and puts all pages into the page table.
 ///
-/// Those of a private mapping are not copied.
+/// Pages of a private mapping are not copied.
 pub(crate) fn populate(addresses: &Range<usize>) -> io::Result<()> {
     use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
 
     let populate = |part| match madvise(&part, rustix::mm::Advice::LinuxPopulateRead) {
-        // A kernel before 5.14, or built without advice, or a sandbox that refuses some.
+        // A kernel before 5.14, a kernel without `madvise`, or a sandbox that refuses this advice.
         Err(e) if matches!(e.kind(), InvalidInput | Unsupported | PermissionDenied) => {
             Ok(())
         }
@@ -26,10 +26,10 @@ pub(crate) fn populate(addresses: &Range<usize>) -> io::Result<()> {
     pieces(addresses, WINDOW).try_for_each(populate)
 }
 
-/// Calls `each` for every run of pages that are all in memory, or all not.
+/// Calls `each` for every run of pages that are all cached, or all not.
 ///
-/// In the page cache, that is, whether or not in the page table. To those who may not write
-/// to a file, nor own it, all its pages are said to be in memory.
+/// A page is cached if it is in the page cache, whether or not it is in the page table. The kernel
+/// reports all pages as cached to a process that neither owns the file nor may write to it.
 pub(crate) fn residency(
     addresses: &Range<usize>,
     mut each: impl FnMut(Range<usize>, bool),
@@ -42,7 +42,7 @@ pub(crate) fn residency(
         let start = round_down(part.start, page);
         let len = part.end.saturating_sub(start);
         states.resize(len.div_ceil(page.max(1)), 0_u8);
-        // SAFETY: `states` has a byte for each page; where there are none, it is an error.
+        // SAFETY: `states` has a byte for each page; an address without a page is an error.
         let failed =
             unsafe { libc::mincore(pointer(start), len, states.as_mut_ptr().cast()) };
         if failed != 0 {
@@ -66,15 +66,15 @@ pub(crate) fn residency(
     Ok(())
 }
 
-/// Takes unchanged pages out of memory altogether, also out of the page cache.
+/// Evicts unchanged pages from memory, and from the page cache.
 ///
-/// Those that other mappings have stay, as do those of a file that is neither the caller's
-/// own nor open to be written by them.
+/// Pages that other mappings have stay. So do pages of a file that the caller neither owns nor may
+/// write to.
 pub(crate) fn page_out(addresses: &Range<usize>) -> io::Result<()> {
     madvise(addresses, rustix::mm::Advice::LinuxPageOut)
 }
 
-/// Returns whether the kernel refuses to take a page from memory: because it is locked there, or
+/// Returns whether the kernel refuses to release a page: because the page is locked in memory, or
 /// because the kernel is older than 5.4.
 pub(crate) fn may_be_locked(address: usize) -> bool {
     let page = address..address.saturating_add(1);

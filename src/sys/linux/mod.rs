@@ -52,8 +52,8 @@ pub(crate) fn reports_residency_of(path: &Path) -> bool {
 
 /// Returns the length to map so that the mapping of `len` bytes from `offset` on ends with a page.
 ///
-/// The kernel rounds the end of a mapping of 4 KiB pages. On hugetlbfs the kernel rounds it when
-/// it maps, and unmaps no part of a page.
+/// The kernel rounds the end of a mapping of 4 KiB pages. On hugetlbfs the kernel rounds the end
+/// when it maps, and it unmaps no part of a page.
 pub(crate) fn whole_pages(file: &File, offset: u64, len: usize) -> io::Result<usize> {
     let page = page_size();
     let block = rustix::fs::fstat(file)?.st_blksize;

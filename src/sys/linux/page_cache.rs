@@ -11,8 +11,8 @@ use crate::sys::{page_size, round_down, round_up};
 
 /// The number of `cachestat`.
 ///
-/// System calls since Linux 5.0 have one number on all processors but those of MIPS, which add
-/// one for each of their conventions, and Alpha, which Rust does not know.
+/// System calls since Linux 5.0 have one number on all processors except MIPS and Alpha. MIPS adds
+/// a number for each of its conventions, and Rust does not support Alpha.
 #[cfg(not(any(
     target_arch = "mips",
     target_arch = "mips32r6",
@@ -49,7 +49,8 @@ struct Cachestat {
 
 /// Counts the cached pages of some bytes of a file.
 ///
-/// Fails in kernels before 6.5, and if the file is neither open for writing nor owned by the caller.
+/// Fails in kernels before 6.5, and if the file is neither open for writing nor owned by the
+/// caller.
 pub(crate) fn cached_pages(file: &File, bytes: &Range<u64>) -> io::Result<u64> {
     let len = bytes.end.saturating_sub(bytes.start);
     if len == 0 {

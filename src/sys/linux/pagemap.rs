@@ -12,9 +12,9 @@ use crate::sys::page_size;
 const PRESENT: u64 = 1 << 63;
 /// The page in memory is the file's own, not a private copy.
 const OF_FILE: u64 = 1 << 61;
-/// The page is on the swap disk, where only private copies go.
+/// The page is swapped out, as only private copies are.
 const SWAPPED: u64 = 1 << 62;
-/// How many pages are asked about at a time.
+/// How many entries are read at a time.
 const BATCH: usize = 8192;
 
 /// Returns the addresses of pages that are in the page table and the file's own.
@@ -27,8 +27,9 @@ pub(crate) fn private_pages(addresses: Range<usize>) -> io::Result<Vec<Range<usi
     pages(addresses, is_private)
 }
 
-/// Returns the addresses of pages whose entries are such; an error if the entries are not those
-/// of this process.
+/// Returns the addresses of pages whose entries satisfy `is_such`.
+///
+/// Fails if the entries are not those of this process.
 fn pages(
     addresses: Range<usize>,
     is_such: impl Fn(u64) -> bool,
@@ -40,14 +41,14 @@ fn pages(
 
 /// Fails unless the page map describes the pages of this process at their addresses.
 ///
-/// An emulator of another processor reads the page map of its own process, and a sandbox may
-/// show one without contents. Either would say that nothing has changed.
+/// An emulator of another processor reads the page map of its own process, and a sandbox may show a
+/// page map without contents. Either would report that nothing has changed.
 fn check_reliable(pagemap: &File) -> io::Result<()> {
     static IS_RELIABLE: OnceLock<bool> = OnceLock::new();
 
     let is_reliable = match IS_RELIABLE.get() {
         Some(is_reliable) => *is_reliable,
-        // A failure to read is none of the page map itself: ask again the next time.
+        // A failed read says nothing about the page map: check again the next time.
         None => {
             let found = shows_private_pages(pagemap)?;
             *IS_RELIABLE.get_or_init(|| found)
@@ -56,7 +57,7 @@ fn check_reliable(pagemap: &File) -> io::Result<()> {
     if is_reliable { Ok(()) } else { Err(io::ErrorKind::Unsupported.into()) }
 }
 
-/// Returns whether pages of this process that were just written are said to be private.
+/// Returns whether the page map reports pages as private that this process has just written.
 fn shows_private_pages(pagemap: &File) -> io::Result<bool> {
     const PAGES: usize = 4;
 
@@ -69,12 +70,12 @@ fn shows_private_pages(pagemap: &File) -> io::Result<bool> {
     Ok(entries(pagemap, written.clone(), is_private)? == [written])
 }
 
-/// Whether an entry is that of a private copy.
+/// Returns whether an entry is that of a private copy.
 fn is_private(entry: u64) -> bool {
     entry & OF_FILE == 0 && entry & (PRESENT | SWAPPED) != 0
 }
 
-/// Reads the entries of some addresses, and returns the addresses of those that are such.
+/// Reads the entries of some addresses, and returns the addresses whose entries satisfy `is_such`.
 fn entries(
     pagemap: &File,
     addresses: Range<usize>,

@@ -16,10 +16,10 @@ const LARGEST_PAGE: usize = 1 << 30;
 
 /// A second mapping of the pages of a shared mapping, used only to read them.
 ///
-/// An access to a page that is not cached reads the 2 MiB of the file around it, as one folio where
-/// the file system supports that, and nothing beyond: kernel readahead is off. Reading is fast
-/// with any readahead setting of the disk, and the caller knows which pages were read. The first
-/// mapping, through which the array is used, keeps its own advice.
+/// An access to a page that is not cached reads the 2 MiB of the file around it, and nothing
+/// beyond: kernel readahead is off. The read makes one folio where the file system supports that.
+/// Reading is fast with any readahead setting of the disk, and the caller knows which pages were
+/// read. The first mapping, through which the array is used, keeps its own advice.
 #[derive(Debug)]
 pub(crate) struct ReadAlias {
     /// The address of the pages in the first mapping.
@@ -32,7 +32,7 @@ pub(crate) struct ReadAlias {
 impl ReadAlias {
     /// Maps the pages of a whole shared mapping a second time, without their file.
     ///
-    /// The first address is that of the byte `offset` of the file.
+    /// The first address is that of byte `offset` of the file.
     pub(crate) fn of(addresses: &Range<usize>, offset: u64) -> Option<Self> {
         use rustix::mm::{MremapFlags, mremap};
 
@@ -41,8 +41,8 @@ impl ReadAlias {
         if !reads_folios() || len < FOLIO {
             return None;
         }
-        // SAFETY: a mapping of length 0 is left as it is and, if it is shared, mapped once
-        // more where nothing is; else this is an error.
+        // SAFETY: with an old length of 0, `mremap` leaves the mapping as it is. A shared mapping
+        // is mapped once more where nothing is mapped; for any other mapping this is an error.
         let alias =
             unsafe { mremap(pointer(start), 0, len, MremapFlags::MAYMOVE) }.ok()?;
         let pages = alias.addr()..alias.addr().saturating_add(len);
@@ -70,11 +70,11 @@ impl ReadAlias {
         let phase = offset.checked_rem(u64::try_from(FOLIO).ok()?)?;
         let phase = usize::try_from(phase).ok()?.saturating_sub(lead);
         let alias = Self { first, phase, pages };
-        // A process may lock all that it maps; what is read here is not to stay.
-        // SAFETY: the mapping is the alias's own; that changes no byte.
+        // A process may lock all pages that it maps, but pages that are read here must not stay.
+        // SAFETY: the mapping belongs to the alias; unlocking changes no byte.
         let _ =
             unsafe { rustix::mm::munlock(pointer(alias.pages.start), alias.pages.len()) };
-        // Without the one, the other would read page by page.
+        // With only one of these two, the mapping would be read page by page.
         madvise(&alias.pages, Advice::LinuxHugepage).ok()?;
         madvise(&alias.pages, Advice::Random).ok()?;
         Some(alias)
@@ -82,7 +82,7 @@ impl ReadAlias {
 
     /// Reads pages, given by their addresses in the first mapping, into the page cache.
     ///
-    /// These and no others: where they are no whole 2 MiB, one by one.
+    /// Reads no other pages. Pages outside whole pieces of 2 MiB are read one by one.
     pub(crate) fn read(&self, addresses: &Range<usize>) -> io::Result<()> {
         let in_file = |address: usize| {
             address.saturating_sub(self.first).saturating_add(self.phase)
@@ -96,7 +96,7 @@ impl ReadAlias {
         let address = |in_file: usize| {
             self.first.saturating_add(in_file.saturating_sub(self.phase))
         };
-        // These are only requested: what is missing is read when it is touched.
+        // Only requested: an access reads the pages that are still missing.
         let _ = request(&(addresses.start..address(start)));
         let _ = request(&(address(end)..addresses.end));
         pieces(&(start..end), FOLIO).try_for_each(|folio| {
@@ -105,8 +105,8 @@ impl ReadAlias {
             let here = here..here.saturating_add(folio.len()).min(self.pages.end);
             let populated = populate(&here);
             let advice = rustix::mm::Advice::LinuxDontNeed;
-            // SAFETY: the pages are of the alias, which nobody else knows and whose bytes are
-            // the file's.
+            // SAFETY: the pages belong to the alias, which no other code knows, and their bytes are
+            // those of the file.
             let _ =
                 unsafe { rustix::mm::madvise(pointer(here.start), here.len(), advice) };
             populated
@@ -117,9 +117,9 @@ impl ReadAlias {
 impl Drop for ReadAlias {
     fn drop(&mut self) {
         let unmap = |len| {
-            // SAFETY: the mapping is the alias's own, and nobody has a reference into it. The
-            // kernel unmaps no part of a huge page: the first length that it takes ends with
-            // the last page of this mapping.
+            // SAFETY: the mapping belongs to the alias, and no reference into it exists. The kernel
+            // unmaps no part of a huge page: the first length that the kernel accepts ends with the
+            // last page of this mapping.
             unsafe { rustix::mm::munmap(pointer(self.pages.start), len) }
         };
         let mut page = page_size();
@@ -133,7 +133,7 @@ impl Drop for ReadAlias {
     }
 }
 
-/// Tells whether the kernel reads as [`ReadAlias`] says: Linux from 5.18 on, with pages of 4 KiB.
+/// Returns whether the kernel reads as [`ReadAlias`] says: Linux from 5.18 on, with 4 KiB pages.
 fn reads_folios() -> bool {
     if page_size() != 4096 {
         return false;

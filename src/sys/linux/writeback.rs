@@ -10,7 +10,7 @@ use crate::sys::file_system::FileSystem;
 
 /// Starts to write changed pages of some bytes of a file.
 ///
-/// A sandbox that refuses the call has lost nothing.
+/// If a sandbox refuses the call, nothing is lost.
 pub(crate) fn start_writeback(file: &File, bytes: &Range<u64>) -> io::Result<()> {
     sync_file_range(file, bytes, libc::SYNC_FILE_RANGE_WRITE).map(drop)
 }

@@ -13,37 +13,37 @@ use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 use super::Failure;
 use crate::sys::process::{ForkLock, generation};
 
-/// What the processes share of one array.
+/// The state of one array that the processes share.
 ///
-/// The kernel frees the lock if its holder dies.
+/// The kernel releases the lock if its holder dies.
 #[repr(C)]
 struct Slot {
     lock: UnsafeCell<libc::pthread_mutex_t>,
-    /// The number of arrays that have had this slot. A child may still have an earlier one, whose
-    /// failures concern it alone.
+    /// The number of arrays that have had this slot. A child may still have an earlier array, whose
+    /// failures concern the child alone.
     epoch: AtomicU32,
-    /// The epoch of the holder of the lock, while there is one.
+    /// The epoch of the holder of the lock, while the lock has a holder.
     holder: AtomicU32,
-    /// How many failures there were, also of earlier arrays of this slot.
+    /// The number of failures, including those of earlier arrays of this slot.
     failures: AtomicU32,
     /// The error number of a failure that is not reported yet; 0 if there is none.
     noted: AtomicI32,
 }
 
-// SAFETY: the lock is used by the functions of the C library for it alone, the rest is atomic.
+// SAFETY: only the lock functions of the C library use the lock; the other fields are atomic.
 unsafe impl Sync for Slot {}
 
 // Like a `Mutex`: a panic in a write leaves the lock free.
 impl RefUnwindSafe for Slot {}
 
-/// The slots of no array.
+/// The slots that no array uses.
 #[derive(Default)]
 struct Pool {
-    /// The process that has mapped them. A child takes none of these, which its parent gives
-    /// to other arrays.
+    /// The process that has mapped the slots. A child takes none of them: the parent gives them to
+    /// other arrays.
     owner: u64,
     free: Vec<&'static Slot>,
-    /// How many there are in all.
+    /// The number of all slots, free or not.
     count: usize,
 }
 
@@ -54,7 +54,7 @@ static POOL: ForkLock<Pool> =
 pub(crate) struct WriteState {
     slot: &'static Slot,
     epoch: u32,
-    /// How many failures the slot had before.
+    /// The number of failures that the slot had before.
     before: u32,
     owner: u64,
     /// Whether a write has failed in a child whose parent has given the slot to another array.
@@ -76,7 +76,7 @@ impl WriteState {
         }
         let slot = pool.free.pop().ok_or(io::ErrorKind::OutOfMemory)?;
         drop(pool);
-        // What an earlier array has not reported, a child that still has it is to see.
+        // A child may still have the earlier array: it must see a failure that was not reported.
         if slot.noted.swap(0, Ordering::Relaxed) != 0 {
             slot.fail();
         }
@@ -85,10 +85,10 @@ impl WriteState {
         Ok(Self { slot, epoch, before, owner, has_failed_alone: AtomicBool::new(false) })
     }
 
-    /// Writes to disk, unless an earlier write has failed; notes if this one does.
+    /// Writes to disk unless an earlier write has failed; notes whether this write fails.
     ///
-    /// A process that was killed while it wrote may have taken the report of a failure with
-    /// it: that counts as one.
+    /// A process that was killed while it wrote may have taken the report of a failure with it. Its
+    /// death counts as a failure.
     pub(crate) fn attempt<E>(
         &self,
         write: impl FnOnce() -> Result<(), E>,
@@ -111,7 +111,7 @@ impl WriteState {
         written.inspect_err(|_| self.slot.fail())
     }
 
-    /// Keeps what the kernel says once, that a write has failed, for the next write.
+    /// Keeps the report of a failed write, which the kernel makes once, for the next write.
     pub(crate) fn note(&self, error: &io::Error) {
         if !self.has_slot() {
             return self.has_failed_alone.store(true, Ordering::Relaxed);
@@ -120,7 +120,7 @@ impl WriteState {
         self.slot.noted.store(number, Ordering::Relaxed);
     }
 
-    /// Returns whether the slot is still that of this array.
+    /// Returns whether the slot still belongs to this array.
     fn has_slot(&self) -> bool {
         self.slot.epoch.load(Ordering::Relaxed) == self.epoch
     }
@@ -155,7 +155,7 @@ impl Slot {
     }
 }
 
-/// The right to write, of one thread of all processes.
+/// The right to write, which one thread of all processes has at a time.
 struct Turn<'a>(&'a Slot);
 
 impl<'a> Turn<'a> {
@@ -181,12 +181,12 @@ impl<'a> Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        // SAFETY: the lock is initialised; if this thread has not got it, this is an error.
+        // SAFETY: the lock is initialised; if this thread does not hold it, this is an error.
         let _ = unsafe { libc::pthread_mutex_unlock(self.0.lock.get()) };
     }
 }
 
-/// Maps as many slots as there are, a page of them at least.
+/// Maps as many slots again as there are, at least a page of them.
 #[cold]
 fn slots(count: usize) -> io::Result<impl ExactSizeIterator<Item = &'static Slot>> {
     let len = count.saturating_mul(size_of::<Slot>()).max(1);
@@ -199,13 +199,13 @@ fn slots(count: usize) -> io::Result<impl ExactSizeIterator<Item = &'static Slot
     let count = len.checked_div(size_of::<Slot>()).unwrap_or(0);
     let mut attributes = MaybeUninit::uninit();
     let attributes = attributes.as_mut_ptr();
-    // SAFETY: the attributes are this function's own.
+    // SAFETY: the attributes belong to this function.
     check(unsafe { libc::pthread_mutexattr_init(attributes) })?;
     let shared = libc::PTHREAD_PROCESS_SHARED;
-    // SAFETY: as above, and initialised.
+    // SAFETY: the attributes belong to this function, and are initialised.
     check(unsafe { libc::pthread_mutexattr_setpshared(attributes, shared) })?;
     let robust = libc::PTHREAD_MUTEX_ROBUST;
-    // SAFETY: as above.
+    // SAFETY: the attributes belong to this function, and are initialised.
     check(unsafe { libc::pthread_mutexattr_setrobust(attributes, robust) })?;
     for number in 0..count {
         let slot = first.wrapping_add(number);
@@ -218,8 +218,8 @@ fn slots(count: usize) -> io::Result<impl ExactSizeIterator<Item = &'static Slot
     Ok((0..count).map(move |number| {
         let slot =
             NonNull::new(first.wrapping_add(number)).unwrap_or(NonNull::dangling());
-        // SAFETY: the mapping is never unmapped, has `count` slots, at a page; their numbers
-        // are zeros and their locks initialised. Only shared references are made.
+        // SAFETY: the mapping is never unmapped, begins at a page, and has `count` slots. Their
+        // numbers are zeros and their locks are initialised. Only shared references are made.
         unsafe { slot.as_ref() }
     }))
 }
@@ -234,17 +234,17 @@ mod tests {
 
     /// Runs `work` in a forked child that dies if it has not ended within 10 s.
     fn in_child(work: impl FnOnce() -> bool) -> libc::c_int {
-        // SAFETY: the child calls nothing that waits for another thread, and `_exit`.
+        // SAFETY: the child calls nothing that waits for another thread, and ends with `_exit`.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
-            // SAFETY: a number of seconds.
+            // SAFETY: the call takes a number of seconds.
             unsafe { libc::alarm(10) };
             let code = i32::from(!work());
             // SAFETY: nothing is left to do.
             unsafe { libc::_exit(code) };
         }
         let mut status = 0;
-        // SAFETY: `status` is where the system may write.
+        // SAFETY: the system may write to `status`.
         let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
         assert_eq!(waited, pid);
         status
@@ -293,9 +293,9 @@ mod tests {
     fn a_process_that_dies_in_a_write_leaves_a_failure_and_no_lock() {
         let state = WriteState::new().unwrap();
         let dies = || {
-            // SAFETY: nothing is asked.
+            // SAFETY: the call takes no argument.
             let child = unsafe { libc::getpid() };
-            // SAFETY: a signal to this process, the child.
+            // SAFETY: the call sends a signal to this process, the child.
             let killed = unsafe { libc::kill(child, libc::SIGKILL) };
             if killed == 0 { Ok(()) } else { Err(()) }
         };

@@ -1,4 +1,4 @@
-//! The state of one process: no error is reported once for several.
+//! The state of one process, on systems where processes do not share the report of an error.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,9 +22,9 @@ impl WriteState {
         Ok(Self { turn, has_failed, owner: generation() })
     }
 
-    /// Writes to disk, unless an earlier write has failed; notes if this one does.
+    /// Writes to disk unless an earlier write has failed; notes whether this write fails.
     ///
-    /// A forked child does not wait for a turn that a thread of its parent may have had.
+    /// A forked child does not wait for a lock that a thread of its parent may have held.
     pub(crate) fn attempt<E>(
         &self,
         write: impl FnOnce() -> Result<(), E>,
@@ -40,12 +40,12 @@ impl WriteState {
         })
     }
 
-    /// Makes a call: no other process shares the state.
+    /// Makes the call at once: no other process shares the state.
     pub(crate) fn between<T>(&self, call: impl FnOnce() -> T) -> T {
         call()
     }
 
-    /// Makes each later write fail.
+    /// Makes every later write fail.
     pub(crate) fn note(&self, _: &io::Error) {
         self.has_failed.store(true, Ordering::Relaxed);
     }
