@@ -140,15 +140,12 @@ pub mod partition;
 mod sweep;
 mod sys;
 
-pub use array::region::{Region, SyncToDisk};
 pub use array::{
     MmapArray, MmapArray1, MmapArray2, MmapArray3, MmapArray4, MmapArray5, MmapArray6,
-    MmapArrayD,
+    MmapArrayD, Region, SyncToDisk,
 };
-pub use element::Element;
-pub use element::byte_order::{Be, Le, Number};
-pub use error::npy::NpyError;
-pub use error::{Error, Result};
+pub use element::{Be, Element, Le, Number};
+pub use error::{Error, NpyError, Result};
 pub use layout::Layout;
 #[cfg(all(
     feature = "sigbus-guard",
@@ -157,13 +154,12 @@ pub use layout::Layout;
 ))]
 pub use libc;
 pub use mode::{Advice, Mode};
-pub use open::draft::Draft;
-pub use open::options::MapOptions;
-pub use sweep::gather::Gather;
+pub use open::{Draft, MapOptions};
 #[cfg(feature = "rayon")]
 pub use sweep::rayon::Parallel;
-pub use sweep::zip::{Split, Sweepable};
-pub use sweep::{Blocks, PageCache, Position, Sweep, SweepMut, sweep_zip};
+pub use sweep::{
+    Blocks, Gather, PageCache, Position, Split, Sweep, SweepMut, Sweepable, sweep_zip,
+};
 pub use {bytemuck, memmap2, ndarray};
 
 /// Runs the program of the README as a test.

@@ -13,11 +13,10 @@ use crate::element::{Element, needs_check};
 use crate::error::{Error, Result};
 use crate::file::whole_write::{whole_elements, write_or_restore};
 use crate::file::{self, allocate};
-use crate::layout::view::check_part;
+use crate::layout::check_part;
 use crate::mapping::{Backing, Mapping};
-use crate::sys;
-use crate::sys::file_system::FileSystem;
 use crate::sys::holes::FilledHoles;
+use crate::sys::{self, FileSystem};
 
 /// Selects what a commit does if the file has changed since it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,8 +15,7 @@ use crate::file::lock_upgrade::LockUpgrade;
 use crate::file::{self, FileId, FileSnapshot};
 use crate::mapping::Backing;
 use crate::mode::Mode;
-use crate::sys;
-use crate::sys::file_system::FileSystem;
+use crate::sys::{self, FileSystem};
 
 impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// Returns whether the file has changed, or was replaced, since the array was opened.

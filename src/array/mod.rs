@@ -1,18 +1,20 @@
 //! The handle that owns a mapping and derefs to an array; does not know how the file was opened.
 #![expect(unsafe_code, reason = "the handle makes views of the bytes that it owns")]
 
-pub(crate) mod append;
+mod append;
 mod changes;
 mod commit;
 #[cfg(feature = "sigbus-guard")]
 mod fault;
 mod refresh;
-pub(crate) mod region;
+mod region;
 mod resize;
-pub(crate) mod row_count;
+mod row_count;
 mod traits;
 
-use std::fmt;
+pub use region::{Region, SyncToDisk};
+pub(crate) use row_count::{RowCount, RowHeader};
+
 use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
@@ -26,14 +28,10 @@ use ndarray::{
     IxDyn, Order, SliceArg,
 };
 
-use crate::array::region::{Region, SyncToDisk};
-use crate::array::row_count::RowCount;
 use crate::element::{Element, needs_check};
 use crate::error::{Error, Result};
 use crate::file::{self, FileEnd, FileSnapshot};
-use crate::layout::Layout;
-use crate::layout::footprint::Footprint;
-use crate::layout::view::{check, view_at, view_mut_at};
+use crate::layout::{Footprint, Layout, check, view_at, view_mut_at};
 use crate::mapping::Backing;
 use crate::mode::Mode;
 use crate::sys::{self, map};
@@ -380,27 +378,11 @@ impl<A, D: Dimension> MmapArray<A, D> {
     }
 }
 
-impl<A: Element, D: Dimension> SyncToDisk for MmapArray<A, D> {
-    fn sync(&self) -> Result<()> {
-        Region::new(&self.backing, std::iter::once(0..self.layout.len()).collect()).sync()
-    }
-}
-
 impl<A, D: Dimension> Deref for MmapArray<A, D> {
     type Target = ArrayRef<A, D>;
 
     #[inline]
     fn deref(&self) -> &ArrayRef<A, D> {
         &self.view
-    }
-}
-
-impl<A, D: Dimension> fmt::Debug for MmapArray<A, D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MmapArray")
-            .field("path", &self.path())
-            .field("shape", &self.shape())
-            .field("mode", &self.mode())
-            .finish_non_exhaustive()
     }
 }

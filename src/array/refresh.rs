@@ -5,15 +5,14 @@ use std::path::Path;
 
 use ndarray::{Dimension, Order};
 
-use crate::array::MmapArray;
-use crate::array::row_count::RowCount;
+use crate::array::{MmapArray, RowCount};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::file::{self, FileEnd, FileSnapshot};
 use crate::layout::Layout;
 use crate::mapping::Backing;
 use crate::mode::Mode;
-use crate::sys::file_system::FileSystem;
+use crate::sys::FileSystem;
 
 impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// Shows the rows that the file has gained since the array was opened or refreshed.

@@ -9,7 +9,7 @@ use super::append::FileCheck;
 use super::row_count::RowCount;
 use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::file::allocate::{self, Allocation};
+use crate::file::{Allocation, allocate};
 use crate::layout::Layout;
 use crate::mapping::Backing;
 use crate::sys;

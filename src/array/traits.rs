@@ -1,11 +1,15 @@
 //! The traits by which ndarray and the standard library accept arrays; knows nothing of files.
 
+use std::{fmt, iter};
+
 use ndarray::iter::Iter;
 #[cfg(feature = "rayon")]
 use ndarray::parallel::prelude::IntoParallelIterator;
 use ndarray::{ArrayBase, ArrayView, Data, Dimension, IntoNdProducer, LayoutRef};
 
-use crate::array::MmapArray;
+use super::{MmapArray, Region, SyncToDisk};
+use crate::element::Element;
+use crate::error::Result;
 
 impl<'a, A, D: Dimension> From<&'a MmapArray<A, D>> for ArrayView<'a, A, D> {
     fn from(array: &'a MmapArray<A, D>) -> Self {
@@ -72,5 +76,21 @@ where
 {
     fn eq(&self, other: &MmapArray<A, D>) -> bool {
         *self == other.view()
+    }
+}
+
+impl<A: Element, D: Dimension> SyncToDisk for MmapArray<A, D> {
+    fn sync(&self) -> Result<()> {
+        Region::new(&self.backing, iter::once(0..self.layout.len()).collect()).sync()
+    }
+}
+
+impl<A, D: Dimension> fmt::Debug for MmapArray<A, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MmapArray")
+            .field("path", &self.path())
+            .field("shape", &self.shape())
+            .field("mode", &self.mode())
+            .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,8 @@
 //! The types that can be elements, and the check of their bytes; knows no arrays and no files.
 
-pub(crate) mod byte_order;
+mod byte_order;
+
+pub use byte_order::{Be, Le, Number};
 
 use std::any::TypeId;
 

@@ -2,13 +2,14 @@
 
 pub(crate) mod npy;
 
+pub use npy::NpyError;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::error::npy::NpyError;
 use crate::mode::Mode;
 
 /// The result of this crate's functions.

@@ -6,9 +6,8 @@ use std::path::Path;
 
 use super::FileEnd;
 use crate::error::{Error, Result};
-use crate::sys::file_system::FileSystem;
 use crate::sys::zeros::is_zero;
-use crate::sys::{self, map, space};
+use crate::sys::{self, FileSystem, map, space};
 
 /// Space that was allocated for a file; freed on drop unless it is kept.
 #[derive(Debug)]

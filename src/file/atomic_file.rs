@@ -9,8 +9,7 @@ use tempfile::{Builder, NamedTempFile, PersistError};
 use crate::error::{Error, Result};
 use crate::file::{self, allocate};
 use crate::mode::Mode;
-use crate::sys::process::generation;
-use crate::sys::{self, descriptor};
+use crate::sys::{self, descriptor, generation};
 
 /// A new file that no other code knows, and the path at which it will become visible.
 #[derive(Debug)]

@@ -1,12 +1,17 @@
 //! Files before they are mapped: opening, identity, locks; changes no contents.
 
 pub(crate) mod allocate;
-pub(crate) mod atomic_file;
-pub(crate) mod claim;
+mod atomic_file;
+mod claim;
 pub(crate) mod lock_upgrade;
 pub(crate) mod mark;
-pub(crate) mod preallocation;
+mod preallocation;
 pub(crate) mod whole_write;
+
+pub(crate) use allocate::Allocation;
+pub(crate) use atomic_file::{AtomicFile, Exclusive, UnnamedFile};
+pub(crate) use claim::Claim;
+pub(crate) use preallocation::Preallocation;
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io;

@@ -7,9 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::mark::{LAST_HOLE, MARK_LEN, clear_mark, mark, marked_length};
 use super::{FileEnd, allocate};
 use crate::sys::atomic_u64::SharedU64;
-use crate::sys::file_system::FileSystem;
-use crate::sys::process::generation;
-use crate::sys::{self, FOLIO, space};
+use crate::sys::{self, FOLIO, FileSystem, generation, space};
 
 /// The least number of bytes to allocate ahead.
 const LEAST_ALLOCATED: u64 = 1 << 20;

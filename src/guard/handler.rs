@@ -19,8 +19,8 @@ use memmap2::MmapRaw;
 
 use super::slots::{Loss, Mapped, Slot, Slots};
 use super::{Fault, FaultKind};
-use crate::sys;
-use crate::sys::process::{ForkLock, generation};
+use crate::sys::process::ForkLock;
+use crate::sys::{self, generation};
 
 /// The number of slots allocated first; each later allocation doubles the number.
 const FIRST_SLOTS: usize = 64;

@@ -1,7 +1,10 @@
 //! The positions of an array's elements in a file: pure arithmetic; knows no file and no bytes.
 
-pub(crate) mod footprint;
-pub(crate) mod view;
+mod footprint;
+mod view;
+
+pub(crate) use footprint::Footprint;
+pub(crate) use view::{check, check_part, view_at, view_mut_at};
 
 use bytemuck::cast_slice;
 use ndarray::{

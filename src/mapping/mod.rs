@@ -16,8 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use memmap2::{MmapMut, MmapRaw};
 
 use crate::error::{Error, Result};
-use crate::file::FileSnapshot;
-use crate::file::preallocation::Preallocation;
+use crate::file::{FileSnapshot, Preallocation};
 #[cfg(feature = "sigbus-guard")]
 use crate::guard::{Fault, Registration};
 use crate::mode::{Advice, Mode};

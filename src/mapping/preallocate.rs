@@ -4,11 +4,8 @@ use std::io;
 
 use super::Backing;
 use crate::error::{Error, Result};
-use crate::file::allocate;
-use crate::file::preallocation::Preallocation;
-use crate::sys;
-use crate::sys::file_system::FileSystem;
-use crate::sys::process::generation;
+use crate::file::{Preallocation, allocate};
+use crate::sys::{self, FileSystem, generation};
 
 impl Backing {
     /// Extends the file, also on disk, so that the array can grow from byte `from` to byte `end`.

@@ -10,7 +10,7 @@ use memmap2::MmapRaw;
 
 use super::{Backing, Mapping};
 use crate::file::bytes_of;
-use crate::layout::footprint::Footprint;
+use crate::layout::Footprint;
 use crate::mode::{Advice, Mode};
 use crate::sys::{self, FOLIO, ReadAlias};
 

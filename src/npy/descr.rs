@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use super::dtype::{DType, Field, KINDS, Kind, Order, Scalar, UNITS, Unit};
 use super::parser::{Cursor, Literal, repr};
-use crate::error::npy::NpyError;
-use crate::error::{Error, Result};
+use crate::error::{Error, NpyError, Result};
 
 /// The maximum nesting depth of records.
 const DEPTH: usize = 16;

@@ -3,9 +3,8 @@
 use super::open::OpenedFile;
 use super::{DType, Header, NpyElement};
 use crate::array::MmapArrayD;
-use crate::element::byte_order::{Be, Le};
-use crate::error::npy::NpyError;
-use crate::error::{Error, Result};
+use crate::element::{Be, Le};
+use crate::error::{Error, NpyError, Result};
 
 macro_rules! dynamic {
     ($($(#[$meta:meta])* $Variant:ident: $A:ty,)*) => {

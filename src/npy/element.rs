@@ -1,9 +1,8 @@
 //! The NumPy type of each Rust element type; knows nothing of files.
 
 use super::dtype::{DType, Field, Kind, Order, Scalar};
-use crate::element::Element;
-use crate::element::byte_order::{Be, Le, Number};
-use crate::error::npy::NpyError;
+use crate::element::{Be, Element, Le, Number};
+use crate::error::NpyError;
 
 /// An element type with a corresponding NumPy type.
 ///

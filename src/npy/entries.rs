@@ -1,8 +1,7 @@
 //! The positions of the entries in a header's dictionary; knows nothing of the values' meaning.
 
 use super::parser::{Cursor, Literal};
-use crate::error::npy::NpyError;
-use crate::error::{Error, Result};
+use crate::error::{Error, NpyError, Result};
 
 /// Readers at the starts of the header's values; every value is a well-formed literal.
 pub(super) struct Entries<'t> {

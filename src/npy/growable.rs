@@ -7,10 +7,10 @@ use std::path::Path;
 
 use super::header::{self, Header};
 use super::row_count::HeaderCount;
-use crate::array::row_count::RowHeader;
+use crate::array::RowHeader;
 use crate::error::{Error, Result};
 use crate::mode::Mode;
-use crate::open::options::MapOptions;
+use crate::open::MapOptions;
 use crate::{file, sys};
 
 /// The number of bytes that are copied at a time.

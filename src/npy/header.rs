@@ -12,8 +12,7 @@ use super::dtype::DType;
 use super::entries::Entries;
 use super::parser::{Cursor, Literal};
 use super::version::Version;
-use crate::error::npy::NpyError;
-use crate::error::{Error, Result};
+use crate::error::{Error, NpyError, Result};
 use crate::layout::outermost;
 use crate::{file, sys};
 

@@ -6,8 +6,7 @@ use super::dtype::tuple;
 use super::header::{Header, MAGIC};
 use super::row_count::{SECTOR, changes_one_sector};
 use super::version::Version;
-use crate::error::npy::NpyError;
-use crate::error::{Error, Result};
+use crate::error::{Error, NpyError, Result};
 use crate::sys::mapped_atomic::WORD;
 
 /// The alignment of the data in files that NumPy writes.

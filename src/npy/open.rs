@@ -12,7 +12,7 @@ use super::{DynArray, Options};
 use crate::array::MmapArray;
 use crate::error::Result;
 use crate::mode::Mode;
-use crate::open::draft::Draft;
+use crate::open::Draft;
 #[cfg(doc)]
 use crate::{Error, MapOptions, NpyError};
 

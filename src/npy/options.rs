@@ -11,14 +11,11 @@ use super::growable::make_growable_capped;
 use super::header::{self, Header};
 use super::row_count::HeaderCount;
 use super::version::Version;
-use crate::array::MmapArray;
-use crate::array::row_count::RowCount;
-use crate::error::npy::NpyError;
-use crate::error::{Error, Result};
+use crate::array::{MmapArray, RowCount};
+use crate::error::{Error, NpyError, Result};
 use crate::layout::Layout;
 use crate::mode::{Advice, Mode};
-use crate::open::draft::Draft;
-use crate::open::options::MapOptions;
+use crate::open::{Draft, MapOptions};
 use crate::{file, sys};
 
 /// Options for opening or creating a `.npy` file.

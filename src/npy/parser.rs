@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::error::npy::NpyError;
+use crate::error::NpyError;
 
 /// The maximum nesting depth of brackets; each record takes two levels.
 const DEPTH: usize = 64;

@@ -8,9 +8,8 @@ use std::path::Path;
 use ndarray::Order;
 
 use super::header::{self, Header};
-use crate::array::row_count::RowHeader;
-use crate::error::npy::NpyError;
-use crate::error::{Error, Result};
+use crate::array::RowHeader;
+use crate::error::{Error, NpyError, Result};
 use crate::file::whole_write;
 use crate::sys::mapped_atomic::{self, MappedAtomicU64, WORD};
 use crate::sys::{self};

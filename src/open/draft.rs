@@ -9,14 +9,12 @@ use std::path::Path;
 
 use ndarray::{ArrayViewMut, Axis, Dimension};
 
-use crate::array::MmapArray;
-use crate::array::region::SyncToDisk;
+use crate::array::{MmapArray, SyncToDisk};
 use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::file;
-use crate::file::atomic_file::AtomicFile;
+use crate::file::{self, AtomicFile};
 use crate::mode::Mode;
-use crate::open::options::MapOptions;
+use crate::open::MapOptions;
 use crate::sweep::SweepMut;
 
 /// Holds a new file that becomes visible at its path only when it is complete.

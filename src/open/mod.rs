@@ -2,8 +2,12 @@
 #![expect(unsafe_code, reason = "mapping a file is unsafe for every caller")]
 
 pub(crate) mod draft;
-pub(crate) mod options;
+mod options;
 mod safe;
+
+pub use draft::Draft;
+pub use options::MapOptions;
+pub(crate) use options::{Extent, SMALLEST_PAGE};
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -13,19 +17,13 @@ use std::slice;
 use memmap2::{Mmap, MmapMut, MmapRaw};
 use ndarray::Dimension;
 
-use crate::array::MmapArray;
-use crate::array::row_count::RowCount;
+use crate::array::{MmapArray, RowCount};
 use crate::element::{Element, needs_check};
 use crate::error::{Error, Result};
-use crate::file::allocate::{self, Allocation};
-use crate::file::atomic_file::Exclusive;
-use crate::file::claim::Claim;
-use crate::file::{self, FileEnd, FileSnapshot};
-use crate::layout::Layout;
-use crate::layout::view::check;
+use crate::file::{self, Allocation, Claim, Exclusive, FileEnd, FileSnapshot, allocate};
+use crate::layout::{Layout, check};
 use crate::mapping::{self, Backing, Mapping};
 use crate::mode::Mode;
-use crate::open::options::{Extent, MapOptions, SMALLEST_PAGE};
 use crate::sys::write_state::WriteState;
 use crate::sys::{self, map};
 

@@ -10,12 +10,10 @@ use ndarray::{Dimension, StrideShape};
 use crate::array::MmapArray;
 use crate::element::{Element, needs_check};
 use crate::error::{Error, Result};
-use crate::file::atomic_file::UnnamedFile;
-use crate::file::claim::Claim;
-use crate::file::{self, FileSnapshot, allocate};
+use crate::file::{self, Claim, FileSnapshot, UnnamedFile, allocate};
 use crate::layout::Layout;
 use crate::mode::Mode;
-use crate::open::options::MapOptions;
+use crate::open::MapOptions;
 use crate::sys::file_system::has_trusted_contents;
 use crate::sys::{self, ReadAlias, map, space};
 

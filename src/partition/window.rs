@@ -9,12 +9,11 @@ use ndarray::{Axis, Dimension};
 use super::divided::DividedArray;
 #[cfg(feature = "serde")]
 use super::json::Facts;
-use crate::array::MmapArray;
-use crate::array::row_count::RowCount;
+use crate::array::{MmapArray, RowCount};
 use crate::error::Result;
 use crate::mode::Mode;
 use crate::npy::{DType, NpyElement, Options};
-use crate::open::options::MapOptions;
+use crate::open::MapOptions;
 
 /// A description of consecutive rows of an array file, which any worker can map.
 ///

@@ -11,7 +11,7 @@ use ndarray::Axis;
 
 use super::readahead::Ranges;
 use crate::file::bytes_of;
-use crate::layout::footprint::Footprint;
+use crate::layout::Footprint;
 use crate::mapping::Backing;
 use crate::mode::Advice;
 use crate::sys::{self, FOLIO};

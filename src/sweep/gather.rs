@@ -12,12 +12,10 @@ use crate::element::{Element, needs_check};
 use crate::error::{Error, Result};
 use crate::file::whole_write::{whole_elements, write_or_restore};
 use crate::file::{self, allocate};
-use crate::layout::check_axis;
-use crate::layout::footprint::Footprint;
+use crate::layout::{Footprint, check_axis};
 use crate::mapping::Backing;
 use crate::sweep::Position;
-use crate::sys;
-use crate::sys::file_system::FileSystem;
+use crate::sys::{self, FileSystem};
 
 /// An iterator over rows in the order of a list of indices; see [`MmapArray::gather`].
 ///

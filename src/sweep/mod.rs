@@ -2,29 +2,31 @@
 //! `window`.
 
 mod array_window;
-pub(crate) mod gather;
+mod gather;
 mod policy;
 #[cfg(feature = "rayon")]
 pub(crate) mod rayon;
 mod readahead;
 mod row_prefetcher;
 mod window;
-pub(crate) mod zip;
+mod zip;
 
 use std::fmt;
 use std::ops::Range;
 
 use ndarray::{ArrayView, ArrayViewMut, Axis, Dimension};
 
+pub use gather::Gather;
 pub use policy::PageCache;
+pub use zip::{Split, Sweepable};
 
 use crate::array::MmapArray;
 use crate::element::Element;
 use crate::error::Result;
-use crate::layout::footprint::Footprint;
+use crate::layout::Footprint;
 use crate::sweep::array_window::ArrayWindow;
 use crate::sweep::window::SlidingWindow;
-use crate::sweep::zip::{Split, Sweepable, SweptArrays};
+use crate::sweep::zip::SweptArrays;
 
 /// The progress of a sweep or a gather, or its total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -15,9 +15,7 @@ use super::policy::PageCache;
 use crate::file;
 use crate::mapping::Backing;
 use crate::mode::{Advice, Mode};
-use crate::sys::file_system::FileSystem;
-use crate::sys::process::generation;
-use crate::sys::{self, FOLIO, ReadAlias, descriptor, map};
+use crate::sys::{self, FOLIO, FileSystem, ReadAlias, descriptor, generation, map};
 
 /// Addresses of pages.
 pub(crate) type Ranges = Vec<Range<usize>>;

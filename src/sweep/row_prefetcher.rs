@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use ndarray::Axis;
 
-use crate::layout::footprint::Footprint;
+use crate::layout::Footprint;
 use crate::mapping::Backing;
 
 /// The number of rows to request ahead.

@@ -5,8 +5,7 @@ use ndarray::{ArrayRef, ArrayView, ArrayViewMut, Axis, Dimension};
 use crate::array::MmapArray;
 use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::layout::check_axis;
-use crate::layout::footprint::Footprint;
+use crate::layout::{Footprint, check_axis};
 use crate::mapping::Backing;
 
 /// Views that a sweep can split: views of one array, or tuples of up to four.

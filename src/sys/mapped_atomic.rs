@@ -7,8 +7,7 @@ use std::io;
 #[cfg(target_has_atomic = "64")]
 use memmap2::MmapRaw;
 
-use crate::sys::file_system::FileSystem;
-use crate::sys::{self, map, space};
+use crate::sys::{self, FileSystem, map, space};
 
 /// The number of bytes that every processor on which this crate runs writes in one step.
 pub(crate) const WORD: usize = size_of::<u64>();

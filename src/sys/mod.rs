@@ -32,6 +32,9 @@ use std::ops::Range;
 
 use num_traits::{CheckedRem, PrimInt};
 
+pub(crate) use file_system::FileSystem;
+pub(crate) use process::generation;
+
 // Pages: advice, locks, residency, private copies, the page cache.
 pub(crate) use linux::{
     CONTROLS_PAGE_CACHE, MAPS_BEYOND_END, RELOADS_DROPPED_PAGES, ReadAlias, cached_pages,

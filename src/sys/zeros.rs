@@ -71,8 +71,8 @@ fn next_data(file: &File, at: u64) -> Option<Option<u64>> {
     use rustix::fs::{SeekFrom, seek};
     use rustix::io::Errno;
 
+    use crate::sys::FileSystem;
     use crate::sys::descriptor;
-    use crate::sys::file_system::FileSystem;
 
     // FUSE drops the page cache at each opening.
     if !FileSystem::of(file).opens_without_loss() {

@@ -6,7 +6,7 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 
-use crate::sys::file_system::FileSystem;
+use crate::sys::FileSystem;
 
 /// Starts to write changed pages of some bytes of a file.
 ///

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 
 use super::Failure;
-use crate::sys::process::{ForkLock, generation};
+use crate::sys::generation;
+use crate::sys::process::ForkLock;
 
 /// The state of one array that the processes share.
 ///

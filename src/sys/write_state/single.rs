@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::Failure;
-use crate::sys::process::generation;
+use crate::sys::generation;
 
 /// Whether writes have failed, in this process.
 #[derive(Debug)]
