@@ -14,6 +14,7 @@ use crate::file::{self, FileEnd, allocate, mark};
 use crate::layout::{Layout, check_axis};
 use crate::mapping::Backing;
 use crate::mode::Mode;
+use crate::sys::mapped_atomic::WriteBy;
 use crate::sys::space;
 
 /// Rows of fewer bytes are stored into mapped pages; larger rows are written by `write`.
@@ -31,6 +32,13 @@ enum AppendPath {
     /// By `write`. With `allocates`, the blocks are allocated first. With `syncs`, the rows are
     /// synced before the header counts them.
     Write { allocates: bool, syncs: bool },
+}
+
+impl AppendPath {
+    /// Returns how the header gets its row count: by a store only after rows that were stored.
+    fn write_by(self) -> WriteBy {
+        if self == Self::Store { WriteBy::Store } else { WriteBy::Call }
+    }
 }
 
 /// Which parts of the file are checked before it grows.
@@ -194,7 +202,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             self.reserve(layout.len(), None)?;
             self.relayout(order, count, Some(end))?;
             self.show_rows(path, axis, old, rows)?;
-            self.write_row_count(count, path == AppendPath::Store)
+            self.write_row_count(count, path.write_by())
         };
         let appended = append();
         if appended.is_err() {

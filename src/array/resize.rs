@@ -9,10 +9,11 @@ use super::append::FileCheck;
 use super::row_count::RowCount;
 use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::file::{Allocation, allocate};
+use crate::file::{Allocation, Blocks, allocate};
 use crate::layout::Layout;
 use crate::mapping::Backing;
 use crate::sys;
+use crate::sys::mapped_atomic::WriteBy;
 use crate::sys::zeros::is_zero;
 
 impl<A: Element, D: Dimension> MmapArray<A, D> {
@@ -47,7 +48,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         if let RowCount::Header(header) = self.row_count() {
             let rows = self.layout().rows(header.order());
             if header.count() != rows {
-                self.write_row_count(rows, false)?;
+                self.write_row_count(rows, WriteBy::Call)?;
                 self.backing().sync_data()?;
             }
         }
@@ -81,14 +82,15 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let is_extended = counts
             && backing.could_extend(|backing| backing.extend_exactly(from, end))?;
         let len = backing.preallocation.file_len().unwrap_or(from);
-        let allocated = Allocation::make(&file, len, from, end, false, &backing.path);
+        let allocated =
+            Allocation::make(&file, len, from, end, Blocks::Allocated, &backing.path);
         let added = allocated.and_then(|allocation| {
             self.reserve(layout.len(), None)?;
             self.relayout(order, count, Some(allocation.file_end()))?;
             if counts && !is_extended {
                 self.backing().sync_data()?;
             }
-            self.write_row_count(count, false)?;
+            self.write_row_count(count, WriteBy::Call)?;
             allocation.keep();
             Ok(())
         });
@@ -117,7 +119,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             self.backing_mut()
                 .could_extend(|backing| backing.extend_exactly(from, from))?;
         }
-        self.write_row_count(count, false)?;
+        self.write_row_count(count, WriteBy::Call)?;
         let synced = if counts { self.backing().sync_data() } else { Ok(()) };
         let removed = synced.and_then(|()| {
             let backing = self.backing_mut();
@@ -134,7 +136,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             Err(_) => {
                 self.backing_mut().preallocation.set_end(from);
                 // The first error is reported.
-                let _ = self.write_row_count(old, false);
+                let _ = self.write_row_count(old, WriteBy::Call);
                 let _ = self.truncate_file();
             }
         }
@@ -166,14 +168,14 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     }
 
     /// Writes the number of rows to the header, if there is one.
-    pub(super) fn write_row_count(&mut self, count: usize, stores: bool) -> Result<()> {
+    pub(super) fn write_row_count(&mut self, count: usize, by: WriteBy) -> Result<()> {
         let (start, end) = (self.offset(), self.layout().end());
         let (backing, RowCount::Header(header)) = self.parts_mut() else { return Ok(()) };
         backing.preallocation.note_header_change(start);
         let Some(file) = &backing.file else { return Ok(()) };
         // The guard does not repair bus errors in the header's own mapping.
-        let stores = stores && !backing.mapping.is_guarded();
-        let written = header.write(file, count, stores);
+        let by = if backing.mapping.is_guarded() { WriteBy::Call } else { by };
+        let written = header.write(file, count, by);
         written.map_err(allocate::refusal("write the header of", end, &backing.path))
     }
 

@@ -9,6 +9,7 @@ use std::path::Path;
 use ndarray::Order;
 
 use crate::error::Result;
+use crate::sys::mapped_atomic::WriteBy;
 
 /// The source of the length of an array's outermost axis.
 #[derive(Debug)]
@@ -43,10 +44,7 @@ pub(crate) trait RowHeader:
     fn confirm(&self, file: &File, path: &Path) -> Result<()>;
 
     /// Writes a count that has passed `check`.
-    ///
-    /// With `stores`, the count is stored into a mapping. The space of the header must then be
-    /// allocated, and the file must be known to be long enough.
-    fn write(&mut self, file: &File, count: usize, stores: bool) -> io::Result<()>;
+    fn write(&mut self, file: &File, count: usize, by: WriteBy) -> io::Result<()>;
 
     /// Reads the current count from the file.
     fn read(&self, file: &File, path: &Path) -> Result<usize>;

@@ -23,6 +23,13 @@ pub(crate) struct Allocation<'f> {
     kept: bool,
 }
 
+/// Whether the blocks of an extended file are allocated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blocks {
+    Allocated,
+    Sparse,
+}
+
 impl<'f> Allocation<'f> {
     /// Extends a file of `len` bytes to at least `end` bytes, and allocates `from..end`.
     ///
@@ -32,7 +39,7 @@ impl<'f> Allocation<'f> {
         len: u64,
         from: u64,
         end: u64,
-        sparse: bool,
+        blocks: Blocks,
         path: &Path,
     ) -> Result<Self> {
         let mut allocation = Self { file, len, end, reserved: false, kept: false };
@@ -40,7 +47,8 @@ impl<'f> Allocation<'f> {
             if end > from {
                 check_limit(end)?;
             }
-            allocation.reserved = !sparse && space::allocate(file, from, end)?;
+            allocation.reserved =
+                blocks == Blocks::Allocated && space::allocate(file, from, end)?;
             // Another process may have extended the file since it was measured.
             if !allocation.reserved && end > file.metadata()?.len() {
                 file.set_len(end)
@@ -164,11 +172,11 @@ mod tests {
     use crate::sys::write_all_at;
 
     /// Allocates space for a file of 100 ones, lets another process act, and drops the allocation.
-    fn undone(sparse: bool, act: impl FnOnce(&File)) -> Vec<u8> {
+    fn undone(blocks: Blocks, act: impl FnOnce(&File)) -> Vec<u8> {
         let file = tempfile::tempfile().unwrap();
         write_all_at(&file, &[1; 100], 0).unwrap();
         let room =
-            Allocation::make(&file, 100, 100, 9000, sparse, Path::new("")).unwrap();
+            Allocation::make(&file, 100, 100, 9000, blocks, Path::new("")).unwrap();
         act(&file);
         drop(room);
         let mut bytes = vec![0; 20_000];
@@ -180,26 +188,26 @@ mod tests {
     #[test]
     fn only_what_was_added_is_taken_back_and_only_while_it_is_ours() {
         let ones = vec![1; 100];
-        for sparse in [false, true] {
-            assert_eq!(undone(sparse, |_| {}), ones);
+        for blocks in [Blocks::Allocated, Blocks::Sparse] {
+            assert_eq!(undone(blocks, |_| {}), ones);
             // Rows that another process wrote into the allocated range, or after it.
-            let rows = undone(sparse, |file| write_all_at(file, &[7; 40], 100).unwrap());
+            let rows = undone(blocks, |file| write_all_at(file, &[7; 40], 100).unwrap());
             assert_eq!((rows.len(), rows.get(100..140)), (9000, Some(&[7; 40][..])));
-            let rows = undone(sparse, |file| write_all_at(file, &[7; 40], 9000).unwrap());
+            let rows = undone(blocks, |file| write_all_at(file, &[7; 40], 9000).unwrap());
             assert_eq!((rows.len(), rows.get(9000..)), (9040, Some(&[7; 40][..])));
-            let shorter = undone(sparse, |file| file.set_len(50).unwrap());
+            let shorter = undone(blocks, |file| file.set_len(50).unwrap());
             assert_eq!(shorter.len(), 50);
         }
     }
 
     #[test]
     fn room_does_not_shorten_a_file_that_has_grown_since_it_was_measured() {
-        for sparse in [false, true] {
+        for blocks in [Blocks::Allocated, Blocks::Sparse] {
             let file = tempfile::tempfile().unwrap();
             write_all_at(&file, &[1; 9000], 0).unwrap();
-            let room = Allocation::make(&file, 100, 100, 5000, sparse, Path::new(""));
+            let room = Allocation::make(&file, 100, 100, 5000, blocks, Path::new(""));
             drop(room.unwrap());
-            assert_eq!(file.metadata().unwrap().len(), 9000, "{sparse}");
+            assert_eq!(file.metadata().unwrap().len(), 9000, "{blocks:?}");
         }
     }
 }

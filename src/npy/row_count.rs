@@ -11,7 +11,7 @@ use super::header::{self, Header};
 use crate::array::RowHeader;
 use crate::error::{Error, NpyError, Result};
 use crate::file::whole_write;
-use crate::sys::mapped_atomic::{self, MappedAtomicU64, WORD};
+use crate::sys::mapped_atomic::{self, MappedAtomicU64, WORD, WriteBy};
 use crate::sys::{self};
 
 /// Two counts with the same quotient by this number differ only in the digits of one word.
@@ -90,7 +90,7 @@ impl RowHeader for HeaderCount {
         Ok(())
     }
 
-    fn write(&mut self, file: &File, count: usize, stores: bool) -> io::Result<()> {
+    fn write(&mut self, file: &File, count: usize, by: WriteBy) -> io::Result<()> {
         let is_near = self.is_near(count);
         match &mut self.word {
             Some(word) if is_near => {
@@ -100,7 +100,7 @@ impl RowHeader for HeaderCount {
                     false => format!("{last:0WORD$}"),
                 };
                 let digits = digits.as_bytes().try_into().map_err(io::Error::other)?;
-                word.write(file, digits, stores)?;
+                word.write(file, digits, by)?;
             }
             _ => {
                 let (bytes, word) = self.bytes_with(count).map_err(io::Error::other)?;
@@ -161,7 +161,13 @@ mod tests {
         let mut writer = HeaderCount::new(header, header::DEFAULT_CAP, false);
         for count in counts {
             writer.check(&file, path, *count).unwrap();
-            writer.write(&file, *count, *count % 2 == 0).unwrap();
+            writer
+                .write(
+                    &file,
+                    *count,
+                    if *count % 2 == 0 { WriteBy::Store } else { WriteBy::Call },
+                )
+                .unwrap();
             assert_eq!(follower.read(&file, path).unwrap(), *count, "{descr} {shape:?}");
             writer.confirm(&file, path).unwrap();
             assert_eq!(
@@ -209,7 +215,7 @@ mod tests {
         let mut writer = HeaderCount::new(header, header::DEFAULT_CAP, false);
         for count in [1, 12, 123, 12_345, 1] {
             writer.check(&file, Path::new(""), count).unwrap();
-            writer.write(&file, count, true).unwrap();
+            writer.write(&file, count, WriteBy::Store).unwrap();
             assert_eq!(writer.read(&file, Path::new("")).unwrap(), count);
         }
         assert!(writer.word.is_none());
@@ -251,7 +257,7 @@ mod tests {
             let mut old = bytes;
             for count in counts {
                 writer.check(&file, path, count).unwrap();
-                writer.write(&file, count, false).unwrap();
+                writer.write(&file, count, WriteBy::Call).unwrap();
                 let new = start_of(&file, old.len());
                 assert!(changes_one_sector(&old, &new), "{count} in {}", old.len());
                 assert_eq!(Header::parse(&new).unwrap().count(), Some(count));
@@ -270,7 +276,7 @@ mod tests {
             let mut writer = HeaderCount::new(header, header::DEFAULT_CAP, false);
             match writer.check(&file, Path::new(""), 5) {
                 Ok(()) => {
-                    writer.write(&file, 5, false).unwrap();
+                    writer.write(&file, 5, WriteBy::Call).unwrap();
                     assert!(changes_one_sector(&bytes, &start_of(&file, bytes.len())));
                 }
                 Err(Error::Npy(NpyError::NoRoom { count: 5 })) => refused += 1,

@@ -20,7 +20,9 @@ use ndarray::Dimension;
 use crate::array::{MmapArray, RowCount};
 use crate::element::{Element, needs_check};
 use crate::error::{Error, Result};
-use crate::file::{self, Allocation, Claim, Exclusive, FileEnd, FileSnapshot, allocate};
+use crate::file::{
+    self, Allocation, Blocks, Claim, Exclusive, FileEnd, FileSnapshot, allocate,
+};
 use crate::layout::{Layout, check};
 use crate::mapping::{self, Backing, Mapping};
 use crate::mode::Mode;
@@ -273,7 +275,8 @@ impl<D: Dimension> MapOptions<D> {
             map::check_shared(file).map_err(Error::io("map", path))?;
         }
         let from = if self.mode.creates() { 0 } else { len };
-        Allocation::make(file, len, from, layout.end(), self.sparse, path).map(Some)
+        let blocks = if self.sparse { Blocks::Sparse } else { Blocks::Allocated };
+        Allocation::make(file, len, from, layout.end(), blocks, path).map(Some)
     }
 
     fn map_layout(

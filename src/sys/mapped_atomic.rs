@@ -12,6 +12,18 @@ use crate::sys::{self, FileSystem, map, space};
 /// The number of bytes that every processor on which this crate runs writes in one step.
 pub(crate) const WORD: usize = size_of::<u64>();
 
+/// How bytes reach a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WriteBy {
+    /// By a system call.
+    Call,
+    /// By a store into a mapping, which is faster, where the file system permits it.
+    ///
+    /// The blocks must be allocated, because a store without space kills the process, and the file
+    /// must be known to be long enough.
+    Store,
+}
+
 /// A word of a file at a multiple of its own size.
 ///
 /// Another process that reads the file finds the old bytes or the new bytes, never a mix. This
@@ -35,17 +47,16 @@ impl MappedAtomicU64 {
     }
 
     /// Writes the word, after everything that was written before.
-    ///
-    /// With `stores`, the word may be stored into a mapping, which is faster. The file must have
-    /// space, because a store without space kills the process, and must be known to be long enough.
     #[cfg(target_has_atomic = "64")]
     pub(crate) fn write(
         &mut self,
         file: &File,
         bytes: [u8; WORD],
-        stores: bool,
+        by: WriteBy,
     ) -> io::Result<()> {
-        if stores && let Some(map) = self.map(file) {
+        if by == WriteBy::Store
+            && let Some(map) = self.map(file)
+        {
             store(map, bytes);
             return Ok(());
         }
@@ -67,7 +78,7 @@ impl MappedAtomicU64 {
         &mut self,
         file: &File,
         bytes: [u8; WORD],
-        _: bool,
+        _: WriteBy,
     ) -> io::Result<()> {
         sys::write_all_at(file, &bytes, self.at)
     }
