@@ -11,7 +11,7 @@ use bytemuck::{CheckedBitPattern, NoUninit, Zeroable};
 /// A type whose values have the same bytes in memory and in a file.
 ///
 /// Implemented for every `'static` type with the required `bytemuck` traits: all primitive
-/// numbers, `bool`, `char`, arrays, [`Be`](crate::Be) and [`Le`](crate::Le), and the
+/// numbers, `bool`, `char`, arrays, [`Be`] and [`Le`], and the
 /// structs and enums that derive these traits. `Zeroable` is required because a new file
 /// contains zeros. `NoUninit` is required because padding must not reach a file.
 ///

@@ -3,12 +3,12 @@
 //! `tests/faults/rows` has the rows. `.ci/steps/faults` runs them all, including the ones that
 //! need root and their own disks, runs the same in NumPy, and prints the table.
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-#![expect(unsafe_code, reason = "files are mapped; processes fork and are interrupted")]
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     clippy::unwrap_used,
-    reason = "the numbers are small, and a panic is a failed test"
+    unsafe_code,
+    reason = "files are mapped, the numbers are small, and a panic is a failed test"
 )]
 
 mod child;

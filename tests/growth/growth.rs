@@ -1,5 +1,4 @@
 //! Arrays that grow: the contents of the file at any time, and the refused calls.
-#![expect(unsafe_code, reason = "files are mapped, and a process forks")]
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -4,7 +4,8 @@
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
     clippy::unwrap_used,
-    reason = "the numbers are small, and a panic is a failed test"
+    unsafe_code,
+    reason = "files are mapped, the numbers are small, and a panic is a failed test"
 )]
 
 mod growth;

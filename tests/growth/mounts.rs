@@ -2,7 +2,6 @@
 //!
 //! `TEST_FILE_SYSTEM` names an empty folder of a small disk that may be filled.
 #![cfg(target_os = "linux")]
-#![expect(unsafe_code, reason = "files are mapped, and a process forks")]
 #![expect(
     clippy::unwrap_used,
     clippy::arithmetic_side_effects,

@@ -1,5 +1,4 @@
 //! Arrays that grow: the bytes after them, when rows are counted, and the file after a refusal.
-#![expect(unsafe_code, reason = "files are mapped")]
 #![expect(
     clippy::unwrap_used,
     clippy::arithmetic_side_effects,

@@ -1,7 +1,5 @@
 //! Which arrays can be guarded, and guards in forked children.
 #![cfg(all(feature = "sigbus-guard", target_os = "linux", target_pointer_width = "64"))]
-#![expect(unsafe_code, reason = "files are mapped and processes fork")]
-#![expect(clippy::unwrap_used, reason = "also in functions that tests call")]
 
 use std::fs::{self, File};
 use std::path::Path;

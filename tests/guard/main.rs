@@ -1,7 +1,6 @@
 //! Guarded arrays: their contents after a bus error, and the calls refused afterwards.
 #![cfg(all(feature = "sigbus-guard", target_os = "linux", target_pointer_width = "64"))]
-#![expect(unsafe_code, reason = "signals are sent")]
-#![expect(clippy::unwrap_used, reason = "a panic is a failed test")]
+#![expect(clippy::unwrap_used, unsafe_code, reason = "a panic is a failed test")]
 
 mod halves;
 

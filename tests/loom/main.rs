@@ -5,7 +5,7 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::unwrap_used,
-    reason = "the numbers are small, and a panic is a failed test"
+    reason = "files are mapped, the numbers are small, and a panic is a failed test"
 )]
 
 #[path = "../../src/guard/slots.rs"]

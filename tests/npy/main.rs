@@ -2,7 +2,7 @@
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::unwrap_used,
-    reason = "the numbers are small, and a panic is a failed test"
+    reason = "files are mapped, the numbers are small, and a panic is a failed test"
 )]
 
 mod npy_created;

@@ -1,5 +1,4 @@
 //! One array in one file, with the bytes that either side should find.
-#![expect(unsafe_code, reason = "files are mapped while another process maps them")]
 
 use std::any::TypeId;
 use std::fmt;

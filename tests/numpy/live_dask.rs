@@ -2,7 +2,6 @@
 //!
 //! `NUMPY_PYTHON` names a Python that has Dask.
 #![cfg(feature = "serde")]
-#![expect(unsafe_code, reason = "files are mapped")]
 
 use std::collections::BTreeSet;
 use std::fs::File;

@@ -1,7 +1,6 @@
 //! Raw files exchanged with NumPy: one side writes, the other reads the same bytes.
 //!
 //! `NUMPY_PYTHON` names a Python that has NumPy.
-#![expect(unsafe_code, reason = "files are mapped while another process maps them")]
 
 use std::fs;
 use std::path::Path;

@@ -6,7 +6,8 @@
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::unwrap_used,
-    reason = "the numbers are small, and a panic is a failed test"
+    unsafe_code,
+    reason = "files are mapped, the numbers are small, and a panic is a failed test"
 )]
 
 mod case;

@@ -2,7 +2,8 @@
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::unwrap_used,
-    reason = "the numbers are small, and a panic is a failed test"
+    unsafe_code,
+    reason = "files are mapped, the numbers are small, and a panic is a failed test"
 )]
 
 mod partitions;

@@ -1,5 +1,4 @@
 //! Windows cover the whole array and nothing else; each maps the pages of its own rows only.
-#![expect(unsafe_code, reason = "mapping is unsafe")]
 
 use ndarray::{ArrayD, Axis, Dimension, Ix2, Ix3, IxDyn, ShapeBuilder, arr2};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};

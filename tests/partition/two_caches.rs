@@ -4,7 +4,6 @@
 //! FUSE daemon. The kernel gives each mount its own cache; `.ci/steps/two-caches` makes them.
 //! They represent the clients of a network file system that does not keep caches coherent.
 #![cfg(target_os = "linux")]
-#![expect(unsafe_code, reason = "files are mapped")]
 
 use std::env;
 use std::fs::File;

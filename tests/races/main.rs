@@ -7,12 +7,12 @@
 //! operations of a process, and `verdict` the conditions that must hold afterwards. `storm` and
 //! `storm_part` are the six processes.
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-#![expect(unsafe_code, reason = "files are mapped; processes are forked and traced")]
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
     clippy::unwrap_used,
+    unsafe_code,
     reason = "the numbers are small; helpers of tests"
 )]
 

@@ -1,7 +1,5 @@
 //! Locks when other processes replace or lock the file between two steps.
 #![cfg(target_os = "linux")]
-#![expect(unsafe_code, reason = "files are mapped and leased")]
-#![expect(clippy::unwrap_used, reason = "also in functions that tests call")]
 
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;

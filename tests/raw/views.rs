@@ -1,5 +1,4 @@
 //! Views of bytes that the caller has mapped or read, made by `Layout` alone.
-#![expect(unsafe_code, reason = "mapping with memmap2 is unsafe; the rest is safe")]
 
 use std::fs::File;
 

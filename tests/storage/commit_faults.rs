@@ -542,7 +542,6 @@ fn a_page_map_of_another_process_or_without_contents_is_not_believed() {
     );
 }
 
-#[expect(unsafe_code, reason = "locks memory of the caller")]
 fn lock(start: *mut std::ffi::c_void, len: usize) {
     // SAFETY: locking pages changes no byte of them.
     unsafe { rustix::mm::mlock(start, len) }.unwrap();

@@ -320,7 +320,6 @@ fn a_draft_that_cannot_be_published_leaves_the_old_file() {
 
 #[cfg(target_os = "linux")]
 #[test]
-#[expect(unsafe_code, reason = "a thread gets its own table of descriptors")]
 fn a_thread_with_descriptors_of_its_own_publishes_its_own_file() {
     let place = Place::of(OLD);
     let other = place.folder().join("other");

@@ -3,8 +3,6 @@
 //! `.ci/steps/file-systems` mounts each file system at the folder `TEST_FILE_SYSTEM`, and sets
 //! `TEST_FILE_SYSTEM_NAME` to its name.
 #![cfg(target_os = "linux")]
-#![expect(unsafe_code, reason = "files are mapped")]
-#![expect(clippy::unwrap_used, reason = "also in functions that tests call")]
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;

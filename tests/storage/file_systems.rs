@@ -3,7 +3,6 @@
 //! The tests run on the file system of `TEST_FILE_SYSTEM`, an empty folder of a disk that may be
 //! filled. `.ci/steps/file-systems` mounts one file system after the other.
 #![cfg(target_os = "linux")]
-#![expect(unsafe_code, reason = "files are mapped")]
 
 use std::fs::{self, File};
 use std::io::{self, Write};

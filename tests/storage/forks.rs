@@ -1,7 +1,5 @@
 //! The arrays, threads and drafts of a parent in a forked child.
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-#![expect(unsafe_code, reason = "files are mapped and processes fork")]
-#![expect(clippy::unwrap_used, reason = "also in functions that tests call")]
 
 use std::fs;
 use std::io::{PipeReader, Read};

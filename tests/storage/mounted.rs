@@ -1,6 +1,5 @@
 //! File systems that a test mounts in its own namespace, and a record to check.
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "helpers of tests")]
-#![expect(unsafe_code, reason = "mapping is unsafe; the one place where tests do it")]
 
 use std::env;
 use std::ffi::OsStr;

@@ -2,8 +2,6 @@
 //!
 //! `tests/refusals` refuses all calls of all operations; these calls were once fatal.
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-#![expect(unsafe_code, reason = "files are mapped")]
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::fs;
 use std::path::Path;

@@ -181,7 +181,6 @@ fn a_private_array_whose_file_is_kept_open_keeps_its_changes_to_itself() {
     fs::write(&path, [1; 8192]).unwrap();
     let file = File::options().read(true).write(true).open(&path).unwrap();
     let options = MapOptions::new(CopyOnWrite).lock(true);
-    #[expect(unsafe_code, reason = "the file is mapped")]
     // SAFETY: the file is this test's own.
     let mut a = unsafe { options.map::<u8>(&file) }.unwrap();
     a.scatter(AXIS, &[4000], &Array1::from_elem(1, 2)).unwrap();

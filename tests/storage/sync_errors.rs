@@ -1,7 +1,5 @@
 //! The errors of a sync after a truncation of the file, and after failed writes.
 #![cfg(target_os = "linux")]
-#![expect(unsafe_code, reason = "files are mapped")]
-#![expect(clippy::unwrap_used, reason = "also in functions that tests call")]
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};

@@ -5,7 +5,7 @@
     clippy::cast_sign_loss,
     clippy::single_range_in_vec_init,
     clippy::unwrap_used,
-    reason = "the numbers are small, and a panic is a failed test"
+    reason = "files are mapped, the numbers are small, and a panic is a failed test"
 )]
 
 mod gathers;
