@@ -6,8 +6,8 @@ use std::io;
 use bytemuck::{bytes_of, cast_slice};
 use ndarray::{ArrayRef, Axis, Dimension, Order, RemoveAxis, Slice};
 
-use super::MmapArray;
 use super::row_count::{RowCount, RowHeader};
+use super::{MmapArray, Rows};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::file::{self, FileEnd, allocate, mark};
@@ -200,7 +200,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             let path = self.append_path(&layout, is_small)?;
             let end = self.write_appended(path, &layout, axis, rows)?;
             self.reserve(layout.len(), None)?;
-            self.relayout(order, count, Some(end))?;
+            self.relayout(order, count, Rows::Written(end))?;
             self.show_rows(path, axis, old, rows)?;
             self.write_row_count(count, path.write_by())
         };

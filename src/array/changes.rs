@@ -180,7 +180,7 @@ impl Target<'_> {
     ///
     /// The mapping can then be compared with the descriptor.
     fn shows_another_file(&self) -> bool {
-        !self.is_coherent
+        sys::RELOADS_DROPPED_PAGES && !self.is_coherent
     }
 }
 

@@ -28,7 +28,7 @@ use ndarray::{
     IxDyn, Order, SliceArg,
 };
 
-use crate::element::{Element, needs_check};
+use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::file::{self, FileEnd, FileSnapshot};
 use crate::layout::{Footprint, Layout, check, view_at, view_mut_at};
@@ -87,6 +87,17 @@ pub struct MmapArray<A: 'static = u8, D = Ix1> {
 /// The minimum of address space to reserve for a growing array, if that much is available.
 const LEAST_RESERVED: usize = 64 << 20;
 
+/// The rows that an array has after its number of rows changes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Rows {
+    /// Fewer rows than before, or as many.
+    Fewer,
+    /// More rows, which this array has written as elements or zeros, up to the end of the file.
+    Written(FileEnd),
+    /// More rows, which the file had, up to its end.
+    Found(FileEnd),
+}
+
 /// A mapped array of one axis.
 pub type MmapArray1<A> = MmapArray<A, Ix1>;
 /// A mapped array of two axes.
@@ -127,7 +138,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// `map` begins with the elements of the same file, mapped in the same way, and has no fewer
     /// bytes.
     pub(crate) unsafe fn remap(&mut self, map: MmapRaw) -> Result<()> {
-        self.backing.remap(map)?;
+        // SAFETY: the caller's condition; `view` is replaced below.
+        unsafe { self.backing.remap(map)? };
         // SAFETY: conditions 1 and 2 of `new` hold for the same bytes at another address.
         self.view = unsafe { view_at(&self.layout, self.backing.mapping.as_mut_ptr()) };
         Ok(())
@@ -151,7 +163,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         shown: &[Range<usize>],
     ) -> Result<()> {
         let (end, len) = (self.layout.end(), self.layout.len());
-        let Backing { path, snapshot, offset, advice, .. } = &self.backing;
+        let Backing { path, snapshot, advice, .. } = &self.backing;
         let metadata = file::regular(file, path)?;
         if FileSnapshot::of(&metadata).id() != snapshot.id() {
             return Err(Error::Replaced { path: path.clone() });
@@ -162,7 +174,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         if self.layout.is_empty() {
             return Ok(());
         }
-        let map = map::map(file, *offset, len, Mode::CopyOnWrite);
+        let map = map::map(file, self.backing.offset(), len, Mode::CopyOnWrite);
         let map = map.map_err(self.backing.io("map"))?;
         map::advise_all(&map, *advice);
         let start = map.as_mut_ptr();
@@ -193,40 +205,42 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
 
     /// Changes the number of rows; no view exists.
     ///
-    /// If rows are added, this function first checks three conditions:
-    ///
-    /// 1. The mapping holds the rows.
-    /// 2. The file, whose end is `end`, contains the rows.
-    /// 3. The elements of the rows are valid.
+    /// Checks what more rows require: that the mapping holds them, that the file extends to their
+    /// end, and that rows which this array has not written are elements. After an error the array is
+    /// as before.
     pub(super) fn relayout(
         &mut self,
         order: Order,
         count: usize,
-        end: Option<FileEnd>,
+        rows: Rows,
     ) -> Result<()> {
         let layout = self.layout.with_rows(order, count, align_of::<A>())?;
         if layout.len() > self.layout.len() {
-            end.unwrap_or_default().check(layout.end())?;
+            let (Rows::Written(end) | Rows::Found(end)) = rows else {
+                return Err(self.backing.io("map")(io::ErrorKind::InvalidInput.into()));
+            };
+            end.check(layout.end())?;
             if self.backing.mapping.capacity() < layout.len() {
                 return Err(self.backing.io("map")(io::ErrorKind::InvalidInput.into()));
             }
-            self.check_added(order, &layout)?;
+            if matches!(rows, Rows::Found(_)) {
+                self.check_added(order, &layout)?;
+                self.backing.intact()?;
+            }
         }
         self.backing.mapping.set_len(layout.len());
         self.backing.preallocation.set_end(layout.end());
         // SAFETY: the old rows are at the same bytes as before. The file and the mapping hold the
-        // added rows, whose elements are valid. The caller of `open` keeps other code from changing
-        // these rows. Rows in C or Fortran order do not overlap.
+        // added rows, which are elements: they were checked, or this array has written them. The
+        // caller of `open` keeps other code from changing them. Rows in C or Fortran order do not
+        // overlap.
         self.view = unsafe { view_at(&layout, self.backing.mapping.as_mut_ptr()) };
         self.layout = layout;
         Ok(())
     }
 
-    /// Checks the elements that a longer `layout` adds to the array.
+    /// Checks the elements of a longer layout that the array does not show yet.
     fn check_added(&mut self, order: Order, layout: &Layout<D>) -> Result<()> {
-        if !needs_check::<A>() {
-            return Ok(());
-        }
         let (old, count) = (self.layout.len(), self.layout.count());
         let added = layout.rows(order).saturating_sub(self.layout.rows(order));
         let added = layout.with_rows(order, added, 1)?;
@@ -250,11 +264,11 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// `from` is a descriptor of the same file. If given, it is mapped instead of the array's own
     /// file.
     pub(super) fn reserve(&mut self, len: usize, from: Option<&File>) -> Result<()> {
-        let Backing { mapping, file, mode, offset, advice, .. } = &self.backing;
+        let (mode, offset) = (self.backing.mode(), self.backing.offset());
+        let Backing { mapping, file, advice, .. } = &self.backing;
         let short = file.as_ref().filter(|_| mapping.capacity() < len);
         let Some(file) = from.or(short) else { return Ok(()) };
-        let map =
-            |ahead: usize| map::map(file, *offset, len.saturating_add(ahead), *mode);
+        let map = |ahead: usize| map::map(file, offset, len.saturating_add(ahead), mode);
         let map = match sys::MAPS_BEYOND_END {
             true => map(len.max(LEAST_RESERVED))
                 .or_else(|_| map(LEAST_RESERVED))
@@ -280,7 +294,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     pub(crate) fn view_and_backing(
         &mut self,
     ) -> Result<(ArrayViewMut<'_, A, D>, &Backing)> {
-        if !self.backing.mode.is_mutable() {
+        if !self.backing.mode().is_mutable() {
             return Err(Error::ReadOnly);
         }
         // SAFETY: conditions 1 to 3 of `new`. `self` is borrowed mutably, so no view from `deref`
@@ -359,7 +373,7 @@ impl<A, D: Dimension> MmapArray<A, D> {
 
     /// Returns the mode that the array was opened in.
     pub fn mode(&self) -> Mode {
-        self.backing.mode
+        self.backing.mode()
     }
 
     /// Returns the path that the array was opened by, or `None` if it was not opened by a path.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ndarray::{Dimension, Order};
 
-use crate::array::{MmapArray, RowCount};
+use crate::array::{MmapArray, RowCount, Rows};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::file::{self, FileEnd, FileSnapshot};
@@ -55,12 +55,10 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn refresh(&mut self) -> Result<()> {
-        let Backing { mapping, mode, path, holds_lock, snapshot, .. } = self.backing();
-        if *mode != Mode::ReadOnly {
-            return Err(Error::UnsupportedMode {
-                mode: *mode,
-                action: "refresh an array",
-            });
+        let mode = self.mode();
+        let Backing { mapping, path, holds_lock, snapshot, .. } = self.backing();
+        if mode != Mode::ReadOnly {
+            return Err(Error::UnsupportedMode { mode, action: "refresh an array" });
         }
         self.backing().intact()?;
         if mapping.is_copy() {
@@ -70,7 +68,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         if self.ndim() == 0 {
             return Ok(());
         }
-        let file = file::open_locked(path, *mode, *holds_lock)?.file;
+        let file = file::open_locked(path, mode, *holds_lock)?.file;
         let order = match self.row_count() {
             RowCount::Fixed | RowCount::Window => return Err(Error::FixedShape),
             RowCount::FileLength => Order::C,
@@ -91,8 +89,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         } else {
             self.reserve(layout.len(), Some(&file).filter(|_| is_short))?;
         }
-        self.relayout(order, count, Some(end))?;
-        self.backing().intact()?;
+        self.relayout(order, count, Rows::Found(end))?;
         self.backing_mut().snapshot = found;
         Ok(())
     }

@@ -82,7 +82,7 @@ impl<'a> Region<'a> {
     /// Each range begins and ends at a page boundary of the memory, or at the start or end of the
     /// array.
     pub fn byte_ranges(&self) -> impl Iterator<Item = Range<u64>> + '_ {
-        self.ranges.iter().map(|range| bytes_of(range, self.backing.offset))
+        self.ranges.iter().map(|range| bytes_of(range, self.backing.offset()))
     }
 
     /// Starts to write changes to the file, and returns at once.
@@ -220,7 +220,7 @@ impl<'a> Region<'a> {
 
     fn writes_file(&self) -> Result<bool> {
         self.backing.intact()?;
-        match self.backing.mode {
+        match self.backing.mode() {
             Mode::ReadOnly => Ok(false),
             Mode::CopyOnWrite => Err(Error::PrivateChanges),
             Mode::ReadWrite | Mode::Create | Mode::CreateNew => Ok(true),

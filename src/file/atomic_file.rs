@@ -169,7 +169,7 @@ impl<'f> Exclusive<'f> {
 
 impl AtomicFile {
     /// Returns the proof that no other code can access the file before it is published.
-    pub(crate) fn exclusive(&self) -> Option<Exclusive<'_>> {
+    pub(crate) fn exclusive(&mut self) -> Option<Exclusive<'_>> {
         self.file().map(Exclusive)
     }
 }
@@ -183,7 +183,7 @@ impl UnnamedFile {
         tempfile::tempfile_in(folder).map(Self)
     }
 
-    pub(crate) fn exclusive(&self) -> Exclusive<'_> {
+    pub(crate) fn exclusive(&mut self) -> Exclusive<'_> {
         Exclusive(&self.0)
     }
 }

@@ -118,7 +118,7 @@ impl Mapping {
 
     /// Sets the number of bytes, which the mapping must have; no view exists.
     pub(crate) fn set_len(&mut self, len: usize) {
-        self.len = len;
+        self.len = len.min(self.capacity());
     }
 
     /// Returns the number of bytes that the array can have without another mapping.
@@ -137,7 +137,7 @@ impl Mapping {
     }
 
     /// Returns bytes of a mapping that can be written, of which no view exists.
-    pub(crate) fn bytes_mut(&mut self, range: &Range<usize>) -> io::Result<&mut [u8]> {
+    fn bytes_mut(&mut self, range: &Range<usize>) -> io::Result<&mut [u8]> {
         let Some(map) = self.bounded(range)? else { return Ok(&mut []) };
         let start = map.as_mut_ptr().wrapping_add(range.start);
         // SAFETY: as in `bytes`. Both callers have a private mapping, which can be written.
@@ -199,9 +199,9 @@ pub(crate) struct Backing {
     pub(crate) mapping: Mapping,
     /// Kept open only if the mapping alone is not enough; see [`needs_file`].
     pub(crate) file: Option<File>,
-    pub(crate) mode: Mode,
+    mode: Mode,
     /// The byte of the file at which the array begins.
-    pub(crate) offset: u64,
+    offset: u64,
     /// Empty if the array was not opened by a path.
     pub(crate) path: PathBuf,
     /// The bytes of the file beyond the array while the array grows.
@@ -252,8 +252,13 @@ impl Backing {
         }
     }
 
-    /// Maps the same bytes of the file again, and more bytes; no view exists.
-    pub(crate) fn remap(&mut self, map: MmapRaw) -> Result<()> {
+    /// Maps the same bytes of the file again, and more bytes.
+    ///
+    /// # Safety
+    ///
+    /// No view of the old mapping is used afterwards. `map` begins with the same bytes of the same
+    /// file and has no fewer bytes.
+    pub(crate) unsafe fn remap(&mut self, map: MmapRaw) -> Result<()> {
         #[cfg(feature = "sigbus-guard")]
         if let (Some(guard), Some(file)) = (&mut self.mapping.guard, &self.file) {
             guard.register(&map, file).map_err(Error::io("guard", &self.path))?;
@@ -289,6 +294,15 @@ impl Backing {
             return Err(Error::Faulted { offset: fault.offset });
         }
         Ok(())
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Returns the byte of the file at which the array begins.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
     }
 
     /// Makes the closure that wraps an I/O error of the file, for `map_err`.

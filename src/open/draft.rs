@@ -94,15 +94,15 @@ impl<D: Dimension> MapOptions<D> {
         options.check_guard()?;
         options.resolve::<A>(0)?;
         file::refuse_special(path)?;
-        let atomic = AtomicFile::beside(path).map_err(Error::io("draft", path))?;
+        let mut atomic = AtomicFile::beside(path).map_err(Error::io("draft", path))?;
         let exclusive = atomic.exclusive().ok_or(io::ErrorKind::NotFound);
         let exclusive = exclusive.map_err(|e| Error::io("draft", path)(e.into()))?;
         options.write_zeros::<A>(exclusive.file(), path)?;
         // `publish` drops the array before other code can reach the file.
-        let array = options.map_exclusive(&exclusive, path)?;
+        let file = exclusive.file();
+        let array = options.map_exclusive(exclusive, path)?;
         let end = array.layout().end();
-        finish(exclusive.file())
-            .map_err(crate::file::allocate::refusal("write", end, path))?;
+        finish(file).map_err(crate::file::allocate::refusal("write", end, path))?;
         Ok(Draft { array, file: atomic, locks: self.lock })
     }
 }

@@ -154,6 +154,8 @@ impl<D: Dimension> MapOptions<D> {
     ) -> Result<MmapArray<A, D>> {
         let layout = self.check::<A>(len, path)?;
         let kept = self.keep(file, path)?;
+        let writes = self.mode.is_mutable().then(WriteState::new).transpose();
+        let writes = writes.map_err(Error::io("map", path))?;
         let mut allocation = self.extend(file, len, &layout, path)?;
         let mut map = self.map_layout(file, &layout, path)?;
         let metadata = file::regular(file, path)?;
@@ -167,6 +169,7 @@ impl<D: Dimension> MapOptions<D> {
             map = self.map_layout(file, &layout, path)?;
         }
         let mut backing = self.backing(map, kept, &layout, &metadata, path)?;
+        backing.note_failures(writes);
         // If the contents of a file are lost, no later step may fail.
         if let Some(allocation) = cleared {
             allocation.clear(path)?;
@@ -202,7 +205,7 @@ impl<D: Dimension> MapOptions<D> {
     /// Maps a new file that no other code can reach.
     pub(crate) fn map_exclusive<A: Element>(
         &self,
-        file: &Exclusive<'_>,
+        file: Exclusive<'_>,
         path: &Path,
     ) -> Result<MmapArray<A, D>> {
         // SAFETY: no other code can reach the file, so no other code can change it. Blocks are
@@ -294,7 +297,7 @@ impl<D: Dimension> MapOptions<D> {
     /// Passes advice and reads pages, as the options specify.
     fn populate_new(&self, backing: &Backing) -> Result<()> {
         let Some(map) = backing.mapping.map() else { return Ok(()) };
-        let populated = self.prepare(map, backing.offset);
+        let populated = self.prepare(map, backing.offset());
         // The pages of a new file need not be read, and no step may fail here.
         if self.mode.creates() { Ok(()) } else { populated.map_err(backing.io("read")) }
     }
@@ -343,13 +346,10 @@ impl<D: Dimension> MapOptions<D> {
         metadata: &Metadata,
         path: &Path,
     ) -> Result<Backing> {
-        let writes = self.mode.is_mutable().then(WriteState::new).transpose();
-        let writes = writes.map_err(Error::io("map", path))?;
         let snapshot = FileSnapshot::of(metadata);
         let (mapping, offset) = (Mapping::of_file(map), layout.offset());
         let mut backing = Backing::new(mapping, kept, self.mode, offset, path, snapshot);
         backing.mapping.set_len(layout.len());
-        backing.note_failures(writes);
         backing.advice = self.advice;
         backing.holds_lock = self.lock;
         if self.mode == Mode::CopyOnWrite {

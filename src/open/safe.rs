@@ -49,7 +49,7 @@ impl MapOptions {
     pub fn scratch<A: Element, D: Dimension>(
         shape: impl Into<StrideShape<D>>,
     ) -> Result<MmapArray<A, D>> {
-        scratch(&std::env::temp_dir(), shape.into())
+        scratch(&tempfile::env::temp_dir(), shape.into())
     }
 
     /// Creates an array of zeros in a private file of the folder `dir`; see
@@ -70,11 +70,11 @@ fn scratch<A: Element, D: Dimension>(
     dir: &Path,
     shape: StrideShape<D>,
 ) -> Result<MmapArray<A, D>> {
-    let file = UnnamedFile::new(dir).map_err(Error::io("create a file in", dir))?;
+    let mut file = UnnamedFile::new(dir).map_err(Error::io("create a file in", dir))?;
     let options = MapOptions::new(Mode::CreateNew).shape(shape);
     let exclusive = file.exclusive();
     options.write_zeros::<A>(exclusive.file(), Path::new(""))?;
-    options.map_exclusive(&exclusive, Path::new(""))
+    options.map_exclusive(exclusive, Path::new(""))
 }
 
 impl<D: Dimension> MapOptions<D> {

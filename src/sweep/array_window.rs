@@ -55,7 +55,7 @@ impl<'a> ArrayWindow<'a> {
         writes: bool,
     ) -> Self {
         let [writes, is_private] =
-            [true, false].map(|shared| writes && backing.mode.writes_file() == shared);
+            [true, false].map(|shared| writes && backing.mode().writes_file() == shared);
         let bounds = 0..backing.mapping.map().map_or(0, |_| backing.mapping.len());
         Self { backing, span, axis, writes, is_private, bounds, writing: VecDeque::new() }
     }
@@ -148,7 +148,7 @@ impl<'a> ArrayWindow<'a> {
     /// Evicts the noted pages of a chunk, which are not mapped any more, from the page cache.
     fn forget(&self, part: &ChunkPages, file: &File) {
         for range in &part.passing {
-            let _ = sys::drop_cached(file, &bytes_of(range, self.backing.offset));
+            let _ = sys::drop_cached(file, &bytes_of(range, self.backing.offset()));
         }
     }
 
@@ -189,7 +189,7 @@ impl<'a> ArrayWindow<'a> {
     /// Rounds a range of the array to multiples of 2 MiB of the file, within the bounds.
     fn folios(&self, range: &Range<usize>) -> Range<usize> {
         let folio = u64::try_from(FOLIO).unwrap_or(1);
-        let lead = self.backing.offset.checked_rem(folio).unwrap_or(0);
+        let lead = self.backing.offset().checked_rem(folio).unwrap_or(0);
         let lead = usize::try_from(lead).unwrap_or(0);
         let start = range.start.saturating_add(lead);
         let start = start.saturating_sub(start.checked_rem(FOLIO).unwrap_or(0));

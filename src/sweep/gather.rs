@@ -191,7 +191,7 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
                 row.as_ptr().addr().wrapping_sub(backing.mapping.as_mut_ptr().addr());
             start..start.saturating_add(bytes_of_row)
         };
-        let at = |range: &Range<usize>| file::bytes_of(range, backing.offset);
+        let at = |range: &Range<usize>| file::bytes_of(range, backing.offset());
         let failed = |e| Error::io("write", &backing.path)(e);
         // Nothing is written if the process may not write the last row.
         let end = indices.iter().map(|&index| at(&range_of(index)).end).max();

@@ -57,7 +57,7 @@ struct Thread {
 struct Targets(Vec<Target>);
 
 /// Everything that is needed to read the pages of one array.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Target {
     alias: Option<ReadAlias>,
     /// The file, and which of its bytes is at address 0, by wrapping arithmetic.
@@ -159,8 +159,11 @@ impl Targets {
 
 impl Target {
     fn new(backing: &Backing) -> Self {
-        let Backing { mapping, file, mode, offset, path, holds_lock, snapshot, .. } =
-            backing;
+        if !sys::CONTROLS_PAGE_CACHE {
+            return Self::default();
+        }
+        let (mode, offset) = (backing.mode(), backing.offset());
+        let Backing { mapping, file, path, holds_lock, snapshot, .. } = backing;
         let again = || {
             let system = FileSystem::of_path(path)?;
             let id = snapshot.id();
@@ -181,7 +184,7 @@ impl Target {
         let file = file.unwrap_or_else(again);
         let map = |len| {
             let file = file.as_ref()?;
-            map::map(file, *offset, len, Mode::ReadOnly).ok()
+            map::map(file, offset, len, Mode::ReadOnly).ok()
         };
         let alias = match holds_lock {
             true => backing.alias_of(map),

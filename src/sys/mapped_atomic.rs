@@ -7,7 +7,9 @@ use std::io;
 #[cfg(target_has_atomic = "64")]
 use memmap2::MmapRaw;
 
-use crate::sys::{self, FileSystem, map, space};
+use crate::sys;
+#[cfg(target_has_atomic = "64")]
+use crate::sys::{FileSystem, map, space};
 
 /// The number of bytes that every processor on which this crate runs writes in one step.
 pub(crate) const WORD: usize = size_of::<u64>();

@@ -89,11 +89,11 @@ pub(crate) fn unlock_pages(addresses: &Range<usize>) -> io::Result<()> {
 ///
 /// # Safety
 ///
-/// Every page of the range holds the bytes of the file, or no reference into the range exists and
-/// the caller checks the bytes before the next one.
+/// The range lies within the mapping. Every page of the range holds the bytes of the file, or no
+/// reference into the range exists and the caller checks the bytes before the next one.
 pub(crate) unsafe fn drop_pages(map: &MmapRaw, range: &Range<usize>) -> io::Result<()> {
     let advice = memmap2::UncheckedAdvice::DontNeed;
-    // SAFETY: memmap2 checks the range against the mapping; the caller guarantees the rest.
+    // SAFETY: the conditions of this function.
     unsafe { map.unchecked_advise_range(advice, range.start, range.len()) }
 }
 
