@@ -7,7 +7,7 @@ use bytemuck::{bytes_of, cast_slice};
 use ndarray::{ArrayRef, Axis, Dimension, Order, RemoveAxis, Slice};
 
 use super::row_count::{RowCount, RowHeader};
-use super::{MmapArray, Rows};
+use super::{MmapArray, NewRows};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::file::{self, FileEnd, allocate, mark};
@@ -17,7 +17,7 @@ use crate::mode::Mode;
 use crate::sys::mapped_atomic::WriteBy;
 use crate::sys::space;
 
-/// Rows of fewer bytes are stored into mapped pages; larger rows are written by `write`.
+/// NewRows of fewer bytes are stored into mapped pages; larger rows are written by `write`.
 ///
 /// A store costs a page fault for each page, a write costs a system call.
 const SMALL: usize = 1 << 16;
@@ -66,15 +66,15 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// of the two lengths; NumPy may have to read again.
     ///
     /// After a crash of the machine a `.npy` file opens too, on every file system: the file is at
-    /// least as long as its header says. Synced rows are in the file. Rows that were not synced may
+    /// least as long as its header says. Synced rows are in the file. NewRows that were not synced may
     /// be missing or zeros.
     ///
     /// For this guarantee, and for speed, the file is longer than its array until
     /// [`sync`](crate::SyncToDisk::sync), `close` or drop. The additional bytes are a hole. The
     /// file is at most twice as long as the array, or longer by 1 GiB. Where the file system has no
     /// holes, the file is longer by at most 1 MiB or half. The first growth after a `sync`, a
-    /// `close` or a drop waits for the disk. Some files cannot be longer: on Windows, at a limit of
-    /// file sizes, on a full disk. Each growth of these files waits for the disk.
+    /// `close` or a drop waits for the disk. A file cannot be extended in advance on Windows, at a
+    /// limit of file sizes, or on a full disk. Each growth then waits for the disk.
     ///
     /// # Bytes after the array
     ///
@@ -145,7 +145,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// ```
     pub fn append(&mut self, axis: Axis, rows: &ArrayRef<A, D>) -> Result<()> {
         let order = self.growing_order(axis)?;
-        // Rows with a dynamic number of axes may lack this axis.
+        // NewRows with a dynamic number of axes may lack this axis.
         let count = rows.shape().get(axis.index()).copied().unwrap_or(1);
         self.expect_rows(axis, count, rows)?;
         self.append_rows(order, axis, rows)
@@ -200,7 +200,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             let path = self.append_path(&layout, is_small)?;
             let end = self.write_appended(path, &layout, axis, rows)?;
             self.reserve(layout.len(), None)?;
-            self.relayout(order, count, Rows::Written(end))?;
+            self.relayout(order, count, NewRows::Written(end))?;
             self.show_rows(path, axis, old, rows)?;
             self.write_row_count(count, path.write_by())
         };
@@ -262,7 +262,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// Makes the array show appended rows: stores the rows, or compares them with the mapping where
     /// a mapping may not show a `write`.
     ///
-    /// Rows that the mapping already shows are not stored, because a store writes the page again.
+    /// NewRows that the mapping already shows are not stored, because a store writes the page again.
     fn show_rows(
         &mut self,
         path: AppendPath,

@@ -89,7 +89,7 @@ const LEAST_RESERVED: usize = 64 << 20;
 
 /// The rows that an array has after its number of rows changes.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Rows {
+pub(super) enum NewRows {
     /// Fewer rows than before, or as many.
     Fewer,
     /// More rows, which this array has written as elements or zeros, up to the end of the file.
@@ -212,18 +212,18 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         &mut self,
         order: Order,
         count: usize,
-        rows: Rows,
+        rows: NewRows,
     ) -> Result<()> {
         let layout = self.layout.with_rows(order, count, align_of::<A>())?;
         if layout.len() > self.layout.len() {
-            let (Rows::Written(end) | Rows::Found(end)) = rows else {
+            let (NewRows::Written(end) | NewRows::Found(end)) = rows else {
                 return Err(self.backing.io("map")(io::ErrorKind::InvalidInput.into()));
             };
             end.check(layout.end())?;
             if self.backing.mapping.capacity() < layout.len() {
                 return Err(self.backing.io("map")(io::ErrorKind::InvalidInput.into()));
             }
-            if matches!(rows, Rows::Found(_)) {
+            if matches!(rows, NewRows::Found(_)) {
                 self.check_added(order, &layout)?;
                 self.backing.intact()?;
             }
@@ -232,7 +232,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         self.backing.preallocation.set_end(layout.end());
         // SAFETY: the old rows are at the same bytes as before. The file and the mapping hold the
         // added rows, which are elements: they were checked, or this array has written them. The
-        // caller of `open` keeps other code from changing them. Rows in C or Fortran order do not
+        // caller of `open` keeps other code from changing them. NewRows in C or Fortran order do not
         // overlap.
         self.view = unsafe { view_at(&layout, self.backing.mapping.as_mut_ptr()) };
         self.layout = layout;

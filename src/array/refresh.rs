@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ndarray::{Dimension, Order};
 
-use crate::array::{MmapArray, RowCount, Rows};
+use crate::array::{MmapArray, NewRows, RowCount};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::file::{self, FileEnd, FileSnapshot};
@@ -89,7 +89,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         } else {
             self.reserve(layout.len(), Some(&file).filter(|_| is_short))?;
         }
-        self.relayout(order, count, Rows::Found(end))?;
+        self.relayout(order, count, NewRows::Found(end))?;
         self.backing_mut().snapshot = found;
         Ok(())
     }

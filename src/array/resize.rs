@@ -6,10 +6,10 @@ use ndarray::{Axis, Dimension, Order};
 
 use super::append::FileCheck;
 use super::row_count::RowCount;
-use super::{MmapArray, Rows};
+use super::{MmapArray, NewRows};
 use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::file::{Allocation, Blocks, allocate};
+use crate::file::{Allocation, DiskSpace, allocate};
 use crate::layout::Layout;
 use crate::mapping::Backing;
 use crate::sys;
@@ -83,10 +83,10 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             && backing.could_extend(|backing| backing.extend_exactly(from, end))?;
         let len = backing.preallocation.file_len().unwrap_or(from);
         let allocated =
-            Allocation::make(&file, len, from, end, Blocks::Allocated, &backing.path);
+            Allocation::make(&file, len, from, end, DiskSpace::Allocated, &backing.path);
         let added = allocated.and_then(|allocation| {
             self.reserve(layout.len(), None)?;
-            self.relayout(order, count, Rows::Written(allocation.file_end()))?;
+            self.relayout(order, count, NewRows::Written(allocation.file_end()))?;
             if counts && !is_extended {
                 self.backing().sync_data()?;
             }
@@ -132,7 +132,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             cut.unwrap_or(Ok(())).map_err(backing.io("cut"))
         });
         match &removed {
-            Ok(()) => self.relayout(order, count, Rows::Fewer)?,
+            Ok(()) => self.relayout(order, count, NewRows::Fewer)?,
             Err(_) => {
                 self.backing_mut().preallocation.set_end(from);
                 // The first error is reported.
@@ -152,7 +152,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// Restores `old` rows, and truncates a file of at most `reached` bytes.
     pub(super) fn revert(&mut self, order: Order, old: usize, reached: u64) {
         // The caller reports the error that caused the revert.
-        let _ = self.relayout(order, old, Rows::Fewer);
+        let _ = self.relayout(order, old, NewRows::Fewer);
         let end = self.layout().end();
         let backing = self.backing_mut();
         backing.preallocation.set_end(end);

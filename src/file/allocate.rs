@@ -25,7 +25,7 @@ pub(crate) struct Allocation<'f> {
 
 /// Whether the blocks of an extended file are allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Blocks {
+pub(crate) enum DiskSpace {
     Allocated,
     Sparse,
 }
@@ -39,7 +39,7 @@ impl<'f> Allocation<'f> {
         len: u64,
         from: u64,
         end: u64,
-        blocks: Blocks,
+        blocks: DiskSpace,
         path: &Path,
     ) -> Result<Self> {
         let mut allocation = Self { file, len, end, reserved: false, kept: false };
@@ -48,7 +48,7 @@ impl<'f> Allocation<'f> {
                 check_limit(end)?;
             }
             allocation.reserved =
-                blocks == Blocks::Allocated && space::allocate(file, from, end)?;
+                blocks == DiskSpace::Allocated && space::allocate(file, from, end)?;
             // Another process may have extended the file since it was measured.
             if !allocation.reserved && end > file.metadata()?.len() {
                 file.set_len(end)
@@ -172,7 +172,7 @@ mod tests {
     use crate::sys::write_all_at;
 
     /// Allocates space for a file of 100 ones, lets another process act, and drops the allocation.
-    fn undone(blocks: Blocks, act: impl FnOnce(&File)) -> Vec<u8> {
+    fn undone(blocks: DiskSpace, act: impl FnOnce(&File)) -> Vec<u8> {
         let file = tempfile::tempfile().unwrap();
         write_all_at(&file, &[1; 100], 0).unwrap();
         let room =
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn only_what_was_added_is_taken_back_and_only_while_it_is_ours() {
         let ones = vec![1; 100];
-        for blocks in [Blocks::Allocated, Blocks::Sparse] {
+        for blocks in [DiskSpace::Allocated, DiskSpace::Sparse] {
             assert_eq!(undone(blocks, |_| {}), ones);
             // Rows that another process wrote into the allocated range, or after it.
             let rows = undone(blocks, |file| write_all_at(file, &[7; 40], 100).unwrap());
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn room_does_not_shorten_a_file_that_has_grown_since_it_was_measured() {
-        for blocks in [Blocks::Allocated, Blocks::Sparse] {
+        for blocks in [DiskSpace::Allocated, DiskSpace::Sparse] {
             let file = tempfile::tempfile().unwrap();
             write_all_at(&file, &[1; 9000], 0).unwrap();
             let room = Allocation::make(&file, 100, 100, 5000, blocks, Path::new(""));

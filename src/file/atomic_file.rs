@@ -9,7 +9,7 @@ use tempfile::{Builder, NamedTempFile, PersistError};
 use crate::error::{Error, Result};
 use crate::file::{self, allocate};
 use crate::mode::Mode;
-use crate::sys::{self, descriptor, generation};
+use crate::sys::{self, descriptor, process_number};
 
 /// A new file that no other code knows, and the path at which it will become visible.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ enum State {
     Published,
 }
 
-/// How often to look at a name again that other processes give to other files.
+/// How often to try again if other processes keep replacing the file of a name.
 const TRIES: usize = 100;
 
 impl AtomicFile {
@@ -46,7 +46,7 @@ impl AtomicFile {
     }
 
     fn new(file: State, target: PathBuf) -> Self {
-        Self { file, target, owner: generation() }
+        Self { file, target, owner: process_number() }
     }
 
     fn file(&self) -> Option<&File> {
@@ -149,7 +149,7 @@ impl AtomicFile {
 impl Drop for AtomicFile {
     fn drop(&mut self) {
         match &mut self.file {
-            State::Named(file) if self.owner != generation() => {
+            State::Named(file) if self.owner != process_number() => {
                 file.disable_cleanup(true);
             }
             _ => {}

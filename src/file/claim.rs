@@ -13,9 +13,9 @@ use crate::sys::{self};
 #[derive(Debug)]
 pub(crate) struct Claim<'f> {
     caller: &'f File,
-    /// The file opened again, so that this array gets the reports of the kernel about it.
+    /// The file opened again, so that this array gets the kernel's reports of failed writes.
     own: Option<File>,
-    /// A duplicate of the caller's descriptor, if the lock belongs to that.
+    /// A duplicate of the caller's descriptor, if that descriptor has the lock.
     pub(crate) lock: Option<File>,
     /// Whether the caller's descriptor was locked here.
     is_to_unlock: bool,

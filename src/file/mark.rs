@@ -9,10 +9,11 @@ use crate::sys::zeros::{is_hole, is_zero};
 /// The last bytes of a file that was extended for rows to come; the length of the file follows
 /// them.
 const MARK: &[u8; 45] = b"\nspace that ndarray-memmap has preallocated.\n";
-/// The number of bytes of mark and length. Hardly any array has as many; see [`is_left_over`].
+/// The number of bytes of mark and length: unusual, so that zeros of just this number after an
+/// array rarely belong to a user; see [`is_left_over`].
 pub(crate) const MARK_LEN: u64 = 53;
 
-/// Lengths that are a mark by themselves if the file ends with a hole: `MARKED` modulo `MODULUS`.
+/// A file whose length is `MARKED` modulo `MODULUS`, and which ends with a hole, needs no mark.
 const MODULUS: u64 = 1 << 20;
 const MARKED: u64 = 0x9_a3c7;
 /// The length of that hole, which rows do not fill.
@@ -25,7 +26,9 @@ pub(crate) fn marked_length(len: u64) -> u64 {
     len.saturating_sub(into).saturating_add(MARKED).saturating_add(further)
 }
 
-/// Sets a length of a file that identifies the file as preallocated; returns whether it has a mark.
+/// Marks a file as preallocated up to a length: by the length alone, or by a mark that is written.
+///
+/// Returns whether a mark was written.
 ///
 /// The mark takes a block of the disk, which must be written before rows are counted.
 pub(crate) fn mark(file: &File, reach: u64) -> io::Result<bool> {

@@ -8,7 +8,7 @@ pub(crate) mod mark;
 mod preallocation;
 pub(crate) mod whole_write;
 
-pub(crate) use allocate::{Allocation, Blocks};
+pub(crate) use allocate::{Allocation, DiskSpace};
 pub(crate) use atomic_file::{AtomicFile, Exclusive, UnnamedFile};
 pub(crate) use claim::Claim;
 pub(crate) use preallocation::Preallocation;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::mark::{LAST_HOLE, MARK_LEN, clear_mark, mark, marked_length};
 use super::{FileEnd, allocate};
 use crate::sys::atomic_u64::SharedU64;
-use crate::sys::{self, FOLIO, FileSystem, generation, space};
+use crate::sys::{self, FOLIO, FileSystem, process_number, space};
 
 /// The least number of bytes to allocate ahead.
 const LEAST_ALLOCATED: u64 = 1 << 20;
@@ -17,11 +17,11 @@ const MOST_ALLOCATED: u64 = 1 << 28;
 const LEAST_HOLE: u64 = if cfg!(test) { 1 << 22 } else { 1 << 30 };
 /// The least extension of a file where the file system may write zeros for it.
 const LEAST_ZEROS: u64 = 1 << 20;
-/// The most such zeros.
+/// The largest such extension.
 const MOST_ZEROS: u64 = 1 << 28;
 /// The size of the pages whose blocks [`Preallocation::allocate`] allocates.
 ///
-/// The page cache makes larger folios of larger pages than blocks are allocated for. Tests set
+/// With larger pages, the page cache makes folios that extend beyond the allocated blocks. Tests set
 /// `large_pages` to run the code for large pages on small ones.
 const SMALL_PAGE: usize = if cfg!(large_pages) { 0 } else { 4096 };
 
@@ -84,7 +84,7 @@ impl Preallocation {
     /// Notes where the array ends, and that this process truncates the file later.
     pub(crate) fn set_end(&mut self, end: u64) {
         self.end = end;
-        self.owner = generation();
+        self.owner = process_number();
     }
 
     /// Sets the process that truncates the file later.
@@ -139,7 +139,7 @@ impl Preallocation {
         }
         self.file_len.set(len);
         self.has_mark = has_mark;
-        self.owner = generation();
+        self.owner = process_number();
         Ok(cleared)
     }
 
@@ -153,7 +153,7 @@ impl Preallocation {
         file: &File,
         flush: impl FnOnce(&mut dyn FnMut() -> io::Result<()>) -> io::Result<()>,
     ) -> io::Result<()> {
-        let Some(len) = self.file_len().filter(|_| self.owner == generation()) else {
+        let Some(len) = self.file_len().filter(|_| self.owner == process_number()) else {
             return Ok(());
         };
         // Bytes that another process has added are not truncated.
@@ -170,7 +170,7 @@ impl Preallocation {
         Ok(())
     }
 
-    /// Allocates blocks up to byte `end` and half as much more.
+    /// Allocates blocks up to byte `end`, and half of `end` more (1 to 256 MiB).
     pub(crate) fn allocate(
         &mut self,
         file: &File,
@@ -195,7 +195,7 @@ impl Preallocation {
             Ok(true) => {}
             Ok(false) => return unsupported(),
             Err(e) => {
-                // A part of the blocks is not kept.
+                // Some of the blocks may have been allocated.
                 space::punch_hole(file, self.allocated.max(end)..limit);
                 return Err(e);
             }

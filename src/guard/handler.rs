@@ -20,7 +20,7 @@ use memmap2::MmapRaw;
 use super::slots::{Loss, Mapped, Slot, Slots};
 use super::{Fault, FaultKind};
 use crate::sys::process::ForkLock;
-use crate::sys::{self, generation};
+use crate::sys::{self, process_number};
 
 /// The number of slots allocated first; each later allocation doubles the number.
 const FIRST_SLOTS: usize = 64;
@@ -209,7 +209,7 @@ pub unsafe fn handle(info: *mut siginfo_t, context: *mut c_void) -> bool {
     let address = unsafe { info.si_addr() }.addr();
     let Some((slot, mapped)) = SLOTS.find(address) else { return false };
     // `install` has called `generation` before: here `generation` only reads memory.
-    if !slot.losses.try_lock(usize::try_from(generation()).unwrap_or(usize::MAX)) {
+    if !slot.losses.try_lock(usize::try_from(process_number()).unwrap_or(usize::MAX)) {
         // Another thread repairs this mapping: repeat the access.
         return true;
     }

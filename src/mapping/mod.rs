@@ -29,7 +29,7 @@ use crate::sys::write_state::WriteState;
 /// when the handle moves.
 #[derive(Debug)]
 pub(crate) struct Mapping {
-    /// The first field: the guard must forget the mapping before it is unmapped.
+    /// Declared first, so dropped first: the guard must forget the mapping before it is unmapped.
     #[cfg(feature = "sigbus-guard")]
     guard: Option<Guarded>,
     bytes: Bytes,

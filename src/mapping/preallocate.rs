@@ -5,7 +5,7 @@ use std::io;
 use super::Backing;
 use crate::error::{Error, Result};
 use crate::file::{Preallocation, allocate};
-use crate::sys::{self, FileSystem, generation};
+use crate::sys::{self, FileSystem, process_number};
 
 impl Backing {
     /// Extends the file, also on disk, so that the array can grow from byte `from` to byte `end`.
@@ -34,7 +34,7 @@ impl Backing {
         refused
     }
 
-    /// Extends the file by no more than the mark, so that the array can end at byte `end`.
+    /// Extends the file to byte `end` and the mark, without space for further rows.
     pub(crate) fn extend_exactly(&mut self, from: u64, end: u64) -> Result<()> {
         if self.preallocation.limit().is_some_and(|limit| end <= limit) {
             return Ok(());
@@ -76,13 +76,13 @@ impl Backing {
 
     /// Makes the file end with the array, whichever process has extended it.
     pub(crate) fn truncate(&mut self) -> io::Result<()> {
-        self.preallocation.set_owner(generation());
+        self.preallocation.set_owner(process_number());
         self.file.as_ref().map_or(Ok(()), |file| {
             self.preallocation.truncate(file, |write| self.note_loss(write))
         })
     }
 
-    /// Allocates blocks up to byte `end` and half as much more as the array has, for stores.
+    /// Allocates blocks up to byte `end`, and for later stores half of `end` more (1 to 256 MiB).
     ///
     /// Later stores have their space even if the disk fills up. The file must be long enough.
     pub(crate) fn allocate_ahead(&mut self, end: u64) -> io::Result<()> {

@@ -127,7 +127,8 @@ fn end_of_word(start: usize, digits: usize) -> Option<usize> {
     start.saturating_add(digits).checked_next_multiple_of(WORD)
 }
 
-/// Returns the first end of a word with space for `DIGITS` digits after `start` in one sector.
+/// Returns the end of the first word that leaves space for `DIGITS` digits after `start`, all of them
+/// in one sector.
 fn end_in_sector(start: usize) -> Option<usize> {
     let end = end_of_word(start, DIGITS)?;
     let into = end.saturating_sub(1).checked_rem(SECTOR)?;

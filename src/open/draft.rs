@@ -39,8 +39,8 @@ use crate::sweep::SweepMut;
 /// those of a new file. The process needs only permission to write to the folder, even if the old
 /// file is not writable.
 ///
-/// The draft gives no mutable access to the handle of the array, which a caller could otherwise
-/// keep after the publication.
+/// The draft gives no mutable access to the handle of its array, so that no caller can swap the
+/// handle out and keep it after the publication.
 ///
 /// # Examples
 ///

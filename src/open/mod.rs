@@ -21,7 +21,7 @@ use crate::array::{MmapArray, RowCount};
 use crate::element::{Element, needs_check};
 use crate::error::{Error, Result};
 use crate::file::{
-    self, Allocation, Blocks, Claim, Exclusive, FileEnd, FileSnapshot, allocate,
+    self, Allocation, Claim, DiskSpace, Exclusive, FileEnd, FileSnapshot, allocate,
 };
 use crate::layout::{Layout, check};
 use crate::mapping::{self, Backing, Mapping};
@@ -108,7 +108,7 @@ impl<D: Dimension> MapOptions<D> {
     /// synced is sure to detect a failed write.
     ///
     /// A lock that is already held through `file` stays as it is, also after an error. The array
-    /// keeps an exclusive lock of `file` until both are closed. A shared lock is not upgraded to an
+    /// keeps an exclusive lock of `file` until the array and `file` are closed. A shared lock is not upgraded to an
     /// exclusive one: the error is [`Error::Locked`]. On systems other than Linux and Windows, an
     /// error may leave `file` locked.
     ///
@@ -208,7 +208,7 @@ impl<D: Dimension> MapOptions<D> {
         file: Exclusive<'_>,
         path: &Path,
     ) -> Result<MmapArray<A, D>> {
-        // SAFETY: no other code can reach the file, so no other code can change it. Blocks are
+        // SAFETY: no other code can reach the file, so no other code can change it. DiskSpace are
         // allocated where the file system supports this, so stores find space.
         unsafe { self.map_sized(file.file(), 0, path) }
     }
@@ -278,7 +278,7 @@ impl<D: Dimension> MapOptions<D> {
             map::check_shared(file).map_err(Error::io("map", path))?;
         }
         let from = if self.mode.creates() { 0 } else { len };
-        let blocks = if self.sparse { Blocks::Sparse } else { Blocks::Allocated };
+        let blocks = if self.sparse { DiskSpace::Sparse } else { DiskSpace::Allocated };
         Allocation::make(file, len, from, layout.end(), blocks, path).map(Some)
     }
 

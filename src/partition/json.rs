@@ -11,7 +11,7 @@ use crate::npy::{DType, Header};
 /// The facts of a window, with NumPy's names where NumPy has them.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Facts {
+pub(super) struct WindowFields {
     path: PathBuf,
     dtype: String,
     fortran_order: bool,
@@ -22,7 +22,7 @@ pub(super) struct Facts {
     read_only: bool,
 }
 
-impl From<Window> for Facts {
+impl From<Window> for WindowFields {
     fn from(Window { path, whole, rows, read_only }: Window) -> Self {
         Self {
             path,
@@ -37,11 +37,11 @@ impl From<Window> for Facts {
     }
 }
 
-impl TryFrom<Facts> for Window {
+impl TryFrom<WindowFields> for Window {
     type Error = Error;
 
-    fn try_from(facts: Facts) -> Result<Self, Error> {
-        let Facts {
+    fn try_from(facts: WindowFields) -> Result<Self, Error> {
+        let WindowFields {
             path,
             dtype,
             fortran_order,

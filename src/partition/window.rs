@@ -8,7 +8,7 @@ use ndarray::{Axis, Dimension};
 
 use super::divided::DividedArray;
 #[cfg(feature = "serde")]
-use super::json::Facts;
+use super::json::WindowFields;
 use crate::array::{MmapArray, RowCount};
 use crate::error::Result;
 use crate::mode::Mode;
@@ -32,7 +32,7 @@ use crate::open::MapOptions;
 /// where `shape` is the shape of the whole array. Deserialization checks the values like a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(try_from = "Facts", into = "Facts"))]
+#[cfg_attr(feature = "serde", serde(try_from = "WindowFields", into = "WindowFields"))]
 pub struct Window {
     pub(super) path: PathBuf,
     pub(super) whole: DividedArray,

@@ -38,7 +38,7 @@ pub(crate) struct ChunkPages {
     pages: Ranges,
     /// The pages to evict from the page cache on release.
     passing: Ranges,
-    /// Whether the pages hold more bytes of other chunks than of this chunk.
+    /// Whether most bytes of the pages belong to other chunks.
     is_thin: bool,
     /// Whether the pages are contiguous, so that `Readahead` passes advice about them.
     is_advised: bool,

@@ -134,7 +134,7 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
 
     /// Fails if the file, where the array keeps one open, does not have all bytes of the array.
     ///
-    /// A write beyond its end would extend the file, and hide the loss of bytes.
+    /// A write beyond the end of the file would extend the file, and hide the loss of bytes.
     fn reaches_to_end(&self) -> Result<()> {
         let Backing { file, path, .. } = self.backing();
         let Some(file) = file else { return Ok(()) };

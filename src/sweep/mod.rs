@@ -138,8 +138,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
 ///
 /// `arrays` is a tuple of two to four `&` and `&mut` handles. Their lengths along `axis` must be
 /// equal; the elements and the other axes may differ. A block has at most `bytes` bytes in all
-/// arrays together. In all other respects [`sweep`](MmapArray::sweep) and
-/// [`sweep_mut`](MmapArray::sweep_mut) describe what happens.
+/// arrays together. Everything else is as in [`sweep`](MmapArray::sweep) and
+/// [`sweep_mut`](MmapArray::sweep_mut).
 ///
 /// # Errors
 ///

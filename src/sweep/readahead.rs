@@ -15,7 +15,7 @@ use super::policy::PageCache;
 use crate::file;
 use crate::mapping::Backing;
 use crate::mode::{Advice, Mode};
-use crate::sys::{self, FOLIO, FileSystem, ReadAlias, descriptor, generation, map};
+use crate::sys::{self, FOLIO, FileSystem, ReadAlias, descriptor, map, process_number};
 
 /// Addresses of pages.
 pub(crate) type Ranges = Vec<Range<usize>>;
@@ -56,18 +56,18 @@ struct Thread {
 #[derive(Debug)]
 struct Targets(Vec<Target>);
 
-/// Everything that is needed to read the pages of one array.
+/// One array of a sweep, as the code that reads its pages sees it.
 #[derive(Debug, Default)]
 struct Target {
     alias: Option<ReadAlias>,
-    /// The file, and which of its bytes is at address 0, by wrapping arithmetic.
+    /// The file, and the number to add (wrapping) to an address for the byte of the file.
     file: Option<(File, u64)>,
     /// Whether the pages that the kernel counts for the file are those of the mapping.
-    counts: bool,
-    /// Whether the kernel merges the mappings again that advice for some of the pages splits.
-    advises: bool,
+    counts_mapped_pages: bool,
+    /// Whether the kernel merges a mapping again that advice for a part of it has split.
+    merges_advice: bool,
     /// Whether the kernel reports to this process which pages are cached.
-    is_told: bool,
+    reports_residency: bool,
 }
 
 impl Readahead {
@@ -80,7 +80,7 @@ impl Readahead {
         let thread = (sys::CONTROLS_PAGE_CACHE && wants_thread)
             .then(|| Thread::start(Arc::clone(&targets)).ok())
             .flatten();
-        Self { targets, thread, process: generation() }
+        Self { targets, thread, process: process_number() }
     }
 
     /// Returns the file of an array, if it could be opened.
@@ -115,7 +115,7 @@ impl Readahead {
     }
 
     fn thread(&self) -> Option<&Thread> {
-        self.thread.as_ref().filter(|_| self.process == generation())
+        self.thread.as_ref().filter(|_| self.process == process_number())
     }
 }
 
@@ -191,17 +191,18 @@ impl Target {
             false => backing.alias(map),
         };
         let address = u64::try_from(mapping.as_mut_ptr().addr()).unwrap_or(0);
-        let counts = file.as_ref().is_some_and(|f| FileSystem::of(f).reports_residency);
+        let counts_mapped_pages =
+            file.as_ref().is_some_and(|f| FileSystem::of(f).reports_residency);
         let system = file.as_ref().map(FileSystem::of);
         let system = system.or_else(|| FileSystem::of_path(path));
-        let advises = system.is_none_or(FileSystem::merges_mappings);
+        let merges_advice = system.is_none_or(FileSystem::merges_mappings);
         let file = file.map(|file| (file, offset.wrapping_sub(address)));
         Self {
             alias,
             file,
-            counts,
-            advises,
-            is_told: mode.writes_file() || sys::reports_residency_of(path),
+            counts_mapped_pages,
+            merges_advice,
+            reports_residency: mode.writes_file() || sys::reports_residency_of(path),
         }
     }
 
@@ -217,7 +218,7 @@ impl Target {
 
     /// Returns whether all pages are cached, or none; `None` if that is not easy to find out.
     fn cached(&self, pages: &[Range<usize>]) -> Option<bool> {
-        let (file, first) = self.file.as_ref().filter(|_| self.counts)?;
+        let (file, first) = self.file.as_ref().filter(|_| self.counts_mapped_pages)?;
         let page = u64::try_from(sys::page_size()).ok()?;
         let (mut all, mut there) = (0_u64, 0_u64);
         for range in pages {
@@ -260,7 +261,9 @@ impl Target {
         // Every page of this chunk is cached or being read. Turn kernel readahead off here: it
         // would read the next chunk before its residency is recorded.
         let is_known = sys::CONTROLS_PAGE_CACHE && cache != PageCache::Keep;
-        let is_known = is_known && self.advises && (self.is_told || !missing.is_empty());
+        let is_known = is_known
+            && self.merges_advice
+            && (self.reports_residency || !missing.is_empty());
         for range in pages {
             if is_known && lies_together {
                 let _ = sys::advise(range, Advice::Random);

@@ -22,7 +22,7 @@ pub(crate) struct SlidingWindow<'a> {
     used: [Option<Chunk>; 2],
     /// The chunk that comes next at each end; it is being read or has been read.
     ahead: [Option<Chunk>; 2],
-    /// Starts with the first chunk.
+    /// Created when the first chunk is read.
     reader: Option<Readahead>,
     /// Whether no other thread sweeps a part of the rows at the same time.
     is_alone: bool,

@@ -23,8 +23,8 @@ pub(crate) enum Held {
 /// Opens the file of a descriptor again, for reading and, with `is_written`, for writing.
 ///
 /// The new description has no lock. It has the flags of the old one that determine how the file is
-/// written, except `O_APPEND`. FUSE writes the pages of a mapping back through one of the
-/// descriptions, and would append them. Works for files without a name. Fails if the descriptor
+/// written, except `O_APPEND`. With that flag, FUSE would append pages of a mapping that it should
+/// write in place. Works for files without a name. Fails if the descriptor
 /// itself does not permit as much, and if there is no `/proc`.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn reopen(file: &File, is_written: bool) -> io::Result<File> {

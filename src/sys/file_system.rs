@@ -19,9 +19,9 @@ pub(crate) struct FileSystem {
     /// after it has copied the file to its upper layer).
     pub(crate) is_coherent: bool,
     /// A store into a block that was allocated and written before needs no new space, unless
-    /// another file shares the block; `fallocate` guarantees later stores.
+    /// another file shares the block. After `fallocate`, later stores find space.
     pub(crate) stores_in_place: bool,
-    /// The same, and no other file can share the block.
+    /// As `stores_in_place`, and no other file can share the block.
     pub(crate) overwrites_in_place: bool,
     /// `cachestat` and `sync_file_range` through a descriptor act on the pages of a mapping.
     pub(crate) reports_residency: bool,

@@ -1,8 +1,9 @@
 //! The calls of the operating system, and what its file systems guarantee.
 //!
 //! No other folder has code for one system, except `guard` and `doc`. `unix` and `windows` have the
-//! same functions, and so have `linux` and `other`. The lists below are these functions. A function
-//! that the system lacks does nothing or returns `Unsupported`, as its documentation says.
+//! same functions, and so have `linux` and `other`. The lists below are these functions. Other files hold
+//! both versions of a function, for calls that Linux shares with Android or FreeBSD. A function that
+//! the system lacks does nothing or returns `Unsupported`, as its documentation says.
 
 pub(crate) mod atomic_u64;
 pub(crate) mod descriptor;
@@ -33,7 +34,7 @@ use std::ops::Range;
 use num_traits::{CheckedRem, PrimInt};
 
 pub(crate) use file_system::FileSystem;
-pub(crate) use process::generation;
+pub(crate) use process::process_number;
 
 // Pages: advice, locks, residency, private copies, the page cache.
 pub(crate) use linux::{

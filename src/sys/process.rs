@@ -12,7 +12,7 @@ pub(crate) use lock::ForkLock;
 ///
 /// The number is not 0. The function is safe in a signal handler, once it has been called outside
 /// one.
-pub(crate) fn generation() -> u64 {
+pub(crate) fn process_number() -> u64 {
     u64::try_from(imp::current()).unwrap_or(u64::MAX)
 }
 
@@ -233,15 +233,15 @@ mod tests {
 
     #[test]
     fn a_forked_child_has_another_number_and_its_child_another() {
-        let parent = generation();
+        let parent = process_number();
         assert_ne!(parent, 0);
         let differ = in_child(|| {
-            let child = generation();
-            let of_child = in_child(|| ![parent, child].contains(&generation()));
-            child != parent && child == generation() && of_child
+            let child = process_number();
+            let of_child = in_child(|| ![parent, child].contains(&process_number()));
+            child != parent && child == process_number() && of_child
         });
         assert!(differ);
-        assert_eq!(parent, generation());
+        assert_eq!(parent, process_number());
     }
 
     #[test]

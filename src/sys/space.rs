@@ -43,8 +43,8 @@ pub(crate) fn allocate(file: &File, from: u64, end: u64) -> io::Result<bool> {
 
 /// Allocates blocks, in smaller and smaller pieces if signals interrupt the call.
 ///
-/// Kernels before 6.11 release what they have allocated in memory at each signal. The signals of a
-/// profiler would keep them from ever allocating much.
+/// At each signal, kernels before 6.11 release the blocks of a file in memory that they have just
+/// allocated. The signals of a profiler would prevent large allocations.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 fn fallocate_pieces(
     file: &File,

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 
 use super::Failure;
-use crate::sys::generation;
 use crate::sys::process::ForkLock;
+use crate::sys::process_number;
 
 /// The state of one array that the processes share.
 ///
@@ -23,7 +23,7 @@ struct Slot {
     /// The number of arrays that have had this slot. A child may still have an earlier array, whose
     /// failures concern the child alone.
     epoch: AtomicU32,
-    /// The epoch of the holder of the lock, while the lock has a holder.
+    /// The epoch of the array that holds the lock; without a meaning while the lock is free.
     holder: AtomicU32,
     /// The number of failures, including those of earlier arrays of this slot.
     failures: AtomicU32,
@@ -65,7 +65,7 @@ pub(crate) struct WriteState {
 impl WriteState {
     /// Starts without a failure.
     pub(crate) fn new() -> io::Result<Self> {
-        let owner = generation();
+        let owner = process_number();
         let mut pool = POOL.lock();
         if pool.owner != owner {
             *pool = Pool { owner, ..Pool::default() };
@@ -136,7 +136,7 @@ impl WriteState {
 impl Drop for WriteState {
     fn drop(&mut self) {
         let mut pool = POOL.lock();
-        if self.owner == pool.owner && pool.owner == generation() {
+        if self.owner == pool.owner && pool.owner == process_number() {
             pool.free.push(self.slot);
         }
     }
@@ -187,7 +187,7 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Maps as many slots again as there are, at least a page of them.
+/// Doubles the number of slots, and adds at least one page of slots.
 #[cold]
 fn slots(count: usize) -> io::Result<impl ExactSizeIterator<Item = &'static Slot>> {
     let len = count.saturating_mul(size_of::<Slot>()).max(1);

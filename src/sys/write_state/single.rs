@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::Failure;
-use crate::sys::generation;
+use crate::sys::process_number;
 
 /// Whether writes have failed, in this process.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ impl WriteState {
     /// Starts without a failure.
     pub(crate) fn new() -> io::Result<Self> {
         let (turn, has_failed) = (Mutex::default(), AtomicBool::new(false));
-        Ok(Self { turn, has_failed, owner: generation() })
+        Ok(Self { turn, has_failed, owner: process_number() })
     }
 
     /// Writes to disk unless an earlier write has failed; notes whether this write fails.
@@ -29,7 +29,7 @@ impl WriteState {
         &self,
         write: impl FnOnce() -> Result<(), E>,
     ) -> Result<(), Failure<E>> {
-        let is_ours = self.owner == generation();
+        let is_ours = self.owner == process_number();
         let turn = || self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let _turn = is_ours.then(turn);
         if self.has_failed.load(Ordering::Relaxed) {
