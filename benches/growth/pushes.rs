@@ -1,46 +1,43 @@
-//! Rows that come one by one, and blocks of them.
-#![expect(unsafe_code, reason = "mapping a file is unsafe, whoever does it")]
+//! Rows that a program pushes one by one, and blocks of rows.
+#![expect(unsafe_code, reason = "the files belong to this process, so it may map them")]
 
-use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use bench_common::Target::{AtLeast, AtMost, Unset};
+use bench_common::{Pace, Peer, Section, Way};
 use ndarray::{Array2, Axis, s};
 use ndarray_memmap::npy;
 use ndarray_memmap::{MapOptions, MmapArray2, Mode};
 
-use crate::peer;
-use crate::rounds::{Pace, Section, Target, Way};
-use test_support::python::Python;
-
 pub(crate) fn all<'a>(
-    dir: &Path,
+    folder: &Path,
     total: usize,
-    python: Option<&'a RefCell<Python>>,
+    python: Option<&'a Peer>,
 ) -> Vec<Section<'a>> {
-    let rows = |name, len| Pushes { dir: dir.to_owned(), name, len, total };
+    let rows = |name, len| Pushes { folder: folder.to_owned(), name, len, total };
     let [small, medium, large] =
         [rows("1 KiB", 1 << 10), rows("4 KiB", 1 << 12), rows("1 MiB", 1 << 20)];
-    let mut sections = vec![small.section(None)];
-    for (pushes, what, faster) in
-        [(&medium, "append_rows", 5.0), (&large, "append_blocks", 1.8)]
-    {
-        let peer = python.map(|python| {
-            let path = dir.join("appended.npy");
-            peer::numpy("npy-append-array", python, what, &path)
-                .target(Target::AtLeast(faster))
-        });
-        sections.push(pushes.section(peer));
-    }
-    sections.extend([true, false].map(|is_npy| small.flatness(is_npy)));
-    sections
+    let peer = |work, faster| {
+        let path = folder.join("appended.npy");
+        python.map(|python| {
+            python.way("npy-append-array", work, &path).target(AtLeast(faster))
+        })
+    };
+    vec![
+        small.section(None),
+        medium.section(peer("append_rows", 5.0)),
+        large.section(peer("append_blocks", 1.8)),
+        small.flatness(true),
+        small.flatness(false),
+    ]
 }
 
 #[derive(Clone)]
 struct Pushes {
-    dir: PathBuf,
+    folder: PathBuf,
     name: &'static str,
     /// The bytes of a row.
     len: usize,
@@ -56,55 +53,52 @@ impl Pushes {
     fn section<'a>(&self, peer: Option<Way<'a>>) -> Section<'a> {
         let [npy, raw, buffered, written] = [(); 4].map(|()| self.clone());
         let is_small = self.len == 1 << 10;
-        let target = if is_small { Target::AtLeast(0.5) } else { Target::Unset };
+        let target = if is_small { AtLeast(0.5) } else { Unset };
         let ways = [
             Way::new("push, .npy", move || npy.push(true, |_| ())),
             Way::new("push, raw", move || raw.push(false, |_| ())),
             Way::new("BufWriter", move || buffered.write(true)).target(target),
             Way::new("write", move || written.write(false)),
         ];
-        Section {
-            name: format!("{} rows of {}, one by one", self.count(), self.name),
-            pace: Pace::Heavy,
-            ways: ways.into_iter().chain(peer).collect(),
-        }
+        Section::new(
+            format!("{} rows of {}, one by one", self.count(), self.name),
+            Pace::Heavy,
+            ways.into_iter().chain(peer).collect(),
+        )
     }
 
-    /// The time of the last tenth of all rows beside that of the first.
+    /// Compares the time of the last tenth of the rows with that of the first.
     fn flatness<'a>(&self, is_npy: bool) -> Section<'a> {
         let tenth = |pushes: Self, from: usize| {
-            move |runs: u32| {
-                (0..runs).fold((0.0, 0.0), |(_, seconds), _| {
-                    let (mut start, mut took) = (Instant::now(), 0.0);
-                    let (first, last) =
-                        (from * pushes.count() / 10, (from + 1) * pushes.count() / 10);
-                    let count = pushes.push(is_npy, |row| {
-                        if row == first {
-                            start = Instant::now();
-                        }
-                        if row + 1 == last {
-                            took = start.elapsed().as_secs_f64();
-                        }
-                    });
-                    (count, seconds + took)
-                })
+            move || {
+                let (mut start, mut seconds) = (Instant::now(), 0.0);
+                let [first, end] = [from, from + 1].map(|at| at * pushes.count() / 10);
+                let count = pushes.push(is_npy, |row| {
+                    if row == first {
+                        start = Instant::now();
+                    }
+                    if row + 1 == end {
+                        seconds = start.elapsed().as_secs_f64();
+                    }
+                });
+                (count, seconds)
             }
         };
         let kind = if is_npy { ".npy" } else { "raw" };
-        Section {
-            name: format!("{} rows of {}, {kind}, by tenths", self.count(), self.name),
-            pace: Pace::Heavy,
-            ways: vec![
-                Way::timing_itself("the first", tenth(self.clone(), 0)),
-                Way::timing_itself("the last", tenth(self.clone(), 9))
-                    .target(Target::AtMost(1.5)),
+        Section::new(
+            format!("{} rows of {}, {kind}, by tenths", self.count(), self.name),
+            Pace::Heavy,
+            vec![
+                Way::timing_a_part("the first", tenth(self.clone(), 0)),
+                Way::timing_a_part("the last", tenth(self.clone(), 9))
+                    .target(AtMost(1.5)),
             ],
-        }
+        )
     }
 
-    /// Pushes all rows into a new file; calls `at` before the first and after each row.
+    /// Pushes all rows into a new file; calls `at` before each row.
     fn push(&self, is_npy: bool, mut at: impl FnMut(usize)) -> f64 {
-        let path = self.dir.join("pushed");
+        let path = self.folder.join("pushed");
         let _ = fs::remove_file(&path);
         let shape = (0, self.len / 8);
         let mut array: MmapArray2<f64> = if is_npy {
@@ -119,7 +113,7 @@ impl Pushes {
         let row = block.slice(s![0, ..]);
         for number in 0..self.count() {
             at(number);
-            array.push(Axis(0), &row).expect("there is room");
+            array.push(Axis(0), &row).expect("it is written");
         }
         let count = array.nrows();
         drop(array);
@@ -127,18 +121,18 @@ impl Pushes {
     }
 
     fn write(&self, buffered: bool) -> f64 {
-        let path = self.dir.join("written");
+        let path = self.folder.join("written");
         let _ = fs::remove_file(&path);
         let row = vec![1.5; self.len / 8];
         let bytes: &[u8] = bytemuck::cast_slice(&row);
         let mut file = File::create_new(&path).expect("it is created");
         let write = |to: &mut dyn Write| {
-            (0..self.count()).for_each(|_| to.write_all(bytes).expect("there is room"));
+            (0..self.count()).for_each(|_| to.write_all(bytes).expect("it is written"));
         };
         if buffered {
             let mut buffer = BufWriter::new(file);
             write(&mut buffer);
-            buffer.flush().expect("there is room");
+            buffer.flush().expect("it is written");
         } else {
             write(&mut file);
         }

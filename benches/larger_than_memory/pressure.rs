@@ -1,18 +1,17 @@
-//! Little memory: the process in a control group of its own (Linux, as root).
+//! A limit of memory: the process in a control group of its own (Linux, as root).
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The process has at most so much memory, its part of the page cache included, until this
-/// is dropped.
+/// Limits the memory of the process, its part of the page cache included, until it is dropped.
 pub(crate) struct Pressure {
     group: PathBuf,
     parent: PathBuf,
 }
 
 impl Pressure {
-    /// Limits the memory of the process; `None` where that is not to be had.
+    /// Limits the memory to `bytes`. Returns `None` if the system does not allow it.
     pub(crate) fn of(bytes: usize) -> Option<Self> {
         let groups = [
             ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),

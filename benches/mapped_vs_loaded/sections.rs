@@ -1,16 +1,16 @@
-//! What is compared with what, and with which target.
+//! Openings, checks and byte orders, and the list of sections.
 
 use std::error::Error;
 use std::fs;
 use std::ops::Deref;
 
+use bench_common::{Pace, Sample, Section, Target, Way};
 use bytemuck::checked;
 use memmap2::Mmap;
 use ndarray::{ArrayRef, Ix1, Ix2};
 use ndarray_memmap::{Be, Layout, Le, MapOptions, MmapArray2, Mode};
 
-use crate::files::{Files, Sample, human};
-use crate::rounds::{Pace, Section, Target, Way};
+use crate::files::{Files, human};
 use crate::sums::Sums;
 use crate::updates;
 use crate::ways::{self, Work};
@@ -34,7 +34,7 @@ impl Work<Ix1> for First {
     }
 }
 
-/// What stays open while it is worked on.
+/// What stays open during all sections.
 pub(crate) struct Opened {
     sums: Sums,
     swapped: MmapArray2<Be<f64>>,
@@ -51,7 +51,7 @@ impl Opened {
         let odd_options = options.offset(1);
         let odd = ways::handle(&odd_options, &files.odd)?;
 
-        let flags = ways::map(&files.flags)?;
+        let flags = bench_common::map(&files.flags)?;
         let flags_layout = MapOptions::new(Mode::ReadOnly)
             .resolve::<bool>(u64::try_from(flags.len())?)?;
         let view = flags_layout.view::<bool>(&flags)?;
@@ -62,7 +62,7 @@ impl Opened {
     }
 }
 
-/// Lists all comparisons.
+/// Lists the sections, those about `.npy` files and the guard excepted.
 pub(crate) fn all<'a>(files: &'a Files, opened: &'a Opened) -> Vec<Section<'a>> {
     let mut sections = openings(files);
     sections.extend(opened.sums.sections(files));
@@ -81,10 +81,10 @@ fn openings(files: &Files) -> Vec<Section<'_>> {
         let name = format!("first element of {}", sample.name);
         let mut ways = ways::from_file(sample, options(), First, OPENING);
         ways.truncate(count);
-        Section { name, pace: Pace::Micro, ways }
+        Section::new(name, Pace::Micro, ways)
     };
-    // The smallest mappings share page tables with their neighbours; beyond that the size
-    // is not to matter.
+    // The smallest mappings share page tables with their neighbours; larger ones must take the
+    // same time.
     let by_size = [sparse, huge, small, medium, dense].map(|sample| {
         let options = options();
         let open = move || First.run(&ways::handle(&options, &sample.raw).expect(READY));
@@ -98,16 +98,12 @@ fn openings(files: &Files) -> Vec<Section<'_>> {
         open(sparse, 2),
         open(huge, 2),
         open(dense, 2),
-        Section {
-            name: "first element by size, handle".to_owned(),
-            pace: Pace::Micro,
-            ways: by_size.into(),
-        },
-        Section { name: format!("load {}", dense.name), pace: Pace::Once, ways: loads },
+        Section::new("first element by size, handle", Pace::Micro, by_size.into()),
+        Section::new(format!("load {}", dense.name), Pace::Once, loads),
     ]
 }
 
-/// The check of `bool`s; the result is the last of them.
+/// The check of `bool`s; the result is the last value.
 fn validations<'a>(files: &'a Files, opened: &'a Opened) -> [Section<'a>; 2] {
     fn last(flags: &[bool]) -> f64 {
         flags.last().map_or(f64::NAN, |&flag| f64::from(u8::from(flag)))
@@ -126,45 +122,42 @@ fn validations<'a>(files: &'a Files, opened: &'a Opened) -> [Section<'a>; 2] {
         last(flags.as_slice().expect(READY))
     };
     let map = move || {
-        let flags = ways::map(&files.flags).expect(READY);
+        let flags = bench_common::map(&files.flags).expect(READY);
         last(checked::try_cast_slice(&flags).expect(READY))
     };
     [
-        Section {
-            name: format!("bool check of {size}, mapped"),
-            pace: Pace::Slow,
-            ways: vec![
+        Section::new(
+            format!("bool check of {size}, mapped"),
+            Pace::Slow,
+            vec![
                 Way::new("Layout::view", ours),
                 Way::new("bytemuck::checked", theirs).target(CHECKING),
             ],
-        },
-        Section {
-            name: format!("bool check of {size}, from the file"),
-            pace: Pace::Slow,
-            ways: vec![
-                Way::new("handle", handle),
-                Way::new("map + bytemuck::checked", map),
-            ],
-        },
+        ),
+        Section::new(
+            format!("bool check of {size}, from the file"),
+            Pace::Slow,
+            vec![Way::new("handle", handle), Way::new("map + bytemuck::checked", map)],
+        ),
     ]
 }
 
-/// Sums of native and of other numbers through handles.
+/// Sums of numbers in native and in other byte orders.
 fn byte_orders<'a>(files: &Files, opened: &'a Opened) -> Section<'a> {
     let Opened { sums, swapped, odd, .. } = opened;
-    Section {
-        name: format!("sum of {}, byte order", files.matrix.name),
-        pace: Pace::Milli,
-        ways: vec![
+    Section::new(
+        format!("sum of {}, byte order", files.matrix.name),
+        Pace::Milli,
+        vec![
             Way::new("f64", move || sums.matrix().sum()),
             Way::new("Be<f64>", move || swapped.sum().get()).target(SWAPPING),
             Way::new("Be<f64>, mapv first", move || swapped.mapv(|x| x.get()).sum()),
             Way::new("Le<f64> at offset 1", move || odd.sum().get()),
         ],
-    }
+    )
 }
 
-/// Sums of numbers that begin at no multiple of their size.
+/// Sums of numbers at an offset that is no multiple of their size.
 fn odd_offset<'a>(files: &'a Files, opened: &'a Opened) -> Section<'a> {
     let Files { matrix, odd, .. } = files;
     let options = MapOptions::new(Mode::ReadOnly).shape(matrix.dim);
@@ -183,13 +176,13 @@ fn odd_offset<'a>(files: &'a Files, opened: &'a Opened) -> Section<'a> {
         let (words, _) = numbers.as_chunks();
         words.iter().map(|&word| f64::from_le_bytes(word)).sum()
     };
-    Section {
-        name: format!("sum of {} at offset 1, from the file", matrix.name),
-        pace: Pace::Slow,
-        ways: vec![
+    Section::new(
+        format!("sum of {} at offset 1, from the file", matrix.name),
+        Pace::Slow,
+        vec![
             Way::new("f64 at offset 0", aligned),
             Way::new("Le<f64>", shifted),
             Way::new("fs::read + from_le_bytes", read),
         ],
-    }
+    )
 }

@@ -4,12 +4,12 @@ use std::error::Error;
 use std::ops::Deref;
 use std::path::Path;
 
+use bench_common::{Pace, Sample, Section, Way};
 use memmap2::Mmap;
 use ndarray::{ArrayRef, Dimension, Ix2, ShapeBuilder, StrideShape};
 use ndarray_memmap::{MapOptions, MmapArray2, Mode};
 
-use crate::files::{Files, Sample, hash};
-use crate::rounds::{Pace, Section, Way};
+use crate::files::{Files, hash};
 use crate::sections::{OPENING, WORKING};
 use crate::ways::{self, Work};
 
@@ -35,7 +35,7 @@ impl Work<Ix2> for Sum<'_> {
     }
 }
 
-/// A file that stays open in two ways.
+/// A file that stays open, as a bare mapping and as an array.
 struct Pair {
     bare: Mmap,
     handle: MmapArray2<f64>,
@@ -44,31 +44,28 @@ struct Pair {
 
 impl Pair {
     fn open(raw: &Path, shape: StrideShape<Ix2>) -> Result<Self, Box<dyn Error>> {
-        let bare = ways::map(raw)?;
+        let bare = bench_common::map(raw)?;
         let handle = ways::handle(&MapOptions::new(Mode::ReadOnly).shape(shape), raw)?;
         assert_eq!(handle.view(), ways::bare_view::<f64, _>(&bare, shape));
         Ok(Self { bare, handle, shape })
     }
 
-    /// The work alone, on a view and a handle that are open.
+    /// The work alone, on an open view and an open handle.
     fn section<'a>(&'a self, name: &str, pace: Pace, sum: Sum<'a>) -> Section<'a> {
         let bare = ways::bare_view(&self.bare, self.shape);
         let handle = &self.handle;
-        Section {
-            name: format!("{name}, open"),
-            pace,
-            ways: vec![
-                Way::new("bare view", move || sum.run(&bare)),
-                Way::new("handle", move || sum.run(handle)).target(WORKING),
-            ],
-        }
+        let ways = vec![
+            Way::new("bare view", move || sum.run(&bare)),
+            Way::new("handle", move || sum.run(handle)).target(WORKING),
+        ];
+        Section::new(format!("{name}, open"), pace, ways)
     }
 }
 
-/// What stays open while it is summed up, and which of it.
+/// The open files, and the elements and rows to sum.
 pub(crate) struct Sums {
     matrix: Pair,
-    /// The file of `matrix`, taken for one in Fortran order.
+    /// The file of `matrix`, in Fortran order.
     fortran: Pair,
     table: Pair,
     cells: Vec<[usize; 2]>,
@@ -130,7 +127,7 @@ impl Sums {
     }
 }
 
-/// The work with what comes before and after: opening or loading, unmapping or freeing.
+/// The work together with opening or loading before it, and unmapping or freeing after it.
 fn from_file<'a>(name: &str, sum: Sum<'a>, sample: &'a Sample<Ix2>) -> Section<'a> {
     let options = MapOptions::new(Mode::ReadOnly).shape(sample.dim);
     // One row costs no more than opening.
@@ -139,5 +136,5 @@ fn from_file<'a>(name: &str, sum: Sum<'a>, sample: &'a Sample<Ix2>) -> Section<'
     if matches!(sum, Sum::Full) {
         ways.extend(ways::by_peers(sample, sum));
     }
-    Section { name: format!("{name} of {}", sample.name), pace: Pace::Slow, ways }
+    Section::new(format!("{name} of {}", sample.name), Pace::Slow, ways)
 }

@@ -1,51 +1,48 @@
-//! Changing few rows of a file, until they are on the disk.
-#![expect(unsafe_code, reason = "mapping a file is unsafe, whoever does it")]
+//! Changing few rows of a file durably.
+#![expect(unsafe_code, reason = "the files belong to this process, so it may map them")]
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::Instant;
 
+use bench_common::{Pace, Section, Target, Way};
 use memmap2::MmapMut;
 use ndarray::{ArrayViewMut2, Dimension, Ix2};
 use ndarray_memmap::{MapOptions, MmapArray2, Mode, SyncToDisk};
 
 use crate::files::{Files, LARGEST};
-use crate::rounds::{Pace, Section, Target, Way};
 
-/// What the disk needs differs more from run to run than the work.
+/// The time of the disk differs more from run to run than the time of the work.
 const SYNCING: Target = Target::AtMost(1.25);
-/// One row of so many is changed.
+/// One row of this number is changed.
 const STEP: usize = 100;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 pub(crate) fn section(files: &Files) -> Section<'_> {
     let dim = files.table.dim;
-    // After a rewrite a file may lie otherwise in the page cache: the others have their own.
+    // A rewrite may change the folios of a file: the other ways have a file of their own.
     let [in_place, rewritten] = &files.changed;
     let way = |name, path, update: fn(&Path, Ix2) -> Outcome| {
-        Way::timing_itself(name, move |runs| {
-            let time = |(_, seconds), _| {
-                let before = changed_sum(path, dim).expect("it is read");
-                let start = Instant::now();
-                update(path, dim).expect("it can be changed");
-                let seconds = seconds + start.elapsed().as_secs_f64();
-                (before + changed_sum(path, dim).expect("it is read"), seconds)
-            };
-            (0..runs).fold((f64::NAN, 0.0), time)
+        Way::timing_a_part(name, move || {
+            let before = changed_sum(path, dim).expect("it is read");
+            let start = Instant::now();
+            update(path, dim).expect("it can be changed");
+            let seconds = start.elapsed().as_secs_f64();
+            (before + changed_sum(path, dim).expect("it is read"), seconds)
         })
     };
-    Section {
-        name: format!("change and sync 1 % of {}", files.table.name),
-        pace: Pace::Heavy,
-        ways: vec![
+    Section::new(
+        format!("change and sync 1 % of {}", files.table.name),
+        Pace::Heavy,
+        vec![
             way("bare map_mut + flush", in_place, by_map),
             way("handle", in_place, by_handle).target(SYNCING),
             way("read + rewrite", rewritten, by_rewrite),
             way("read + write by row", in_place, by_rows),
         ],
-    }
+    )
 }
 
 /// Mirrors numbers, so that each run changes them and sums before and after make a constant.
@@ -59,7 +56,7 @@ fn mirrored(number: f64) -> f64 {
     LARGEST - number
 }
 
-/// Adds up the rows that are changed, as they are in the file.
+/// Sums the rows that are changed, as read from the file.
 fn changed_sum(path: &Path, dim: Ix2) -> io::Result<f64> {
     let mut file = File::open(path)?;
     let mut sum = 0.0;
@@ -69,7 +66,7 @@ fn changed_sum(path: &Path, dim: Ix2) -> io::Result<f64> {
     Ok(sum)
 }
 
-/// Where the rows that are changed begin.
+/// Returns the offsets of the rows that are changed.
 fn offsets(dim: Ix2) -> impl Iterator<Item = u64> {
     let (rows, columns) = dim.into_pattern();
     (0..rows).step_by(STEP).map(move |row| (row * columns * size_of::<f64>()) as u64)

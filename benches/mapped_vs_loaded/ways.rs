@@ -1,5 +1,5 @@
-//! The ways to get at an array in a file.
-#![expect(unsafe_code, reason = "mapping a file is unsafe, whoever does it")]
+//! The ways to open or load an array.
+#![expect(unsafe_code, reason = "the files belong to this process, so it may map them")]
 
 use std::cell::RefCell;
 use std::fs::{self, File};
@@ -7,22 +7,20 @@ use std::io::{self, BufReader, Read};
 use std::ops::Deref;
 use std::path::Path;
 
+use bench_common::{Sample, Target, Way, map};
 use memmap2::Mmap;
 use ndarray::{Array, ArrayRef, ArrayView, Dimension, StrideShape};
 use ndarray_memmap::{Element, MapOptions, MmapArray};
 use ndarray_npy::{ReadNpyError, ViewNpyError, ViewNpyExt, read_npy};
 use npyz::NpyFile;
 
-use crate::files::Sample;
-use crate::rounds::{Target, Way};
-
-/// What is done with an array; the same for every way to get it.
+/// Work on an array, the same for every way to open or load it.
 pub(crate) trait Work<D>: Copy {
-    /// Takes what derefs to the array, so that the price of dereferencing is in it.
+    /// Takes a type that dereferences to the array, so that the result includes this cost.
     fn run<V: Deref<Target = ArrayRef<f64, D>>>(self, array: &V) -> f64;
 }
 
-/// Lists all ways from a file to a result and back to nothing; the bare mapping first.
+/// Lists the ways that open or load, work, and close; the bare mapping first.
 pub(crate) fn from_file<'a, D: Dimension>(
     sample: &'a Sample<D>,
     options: MapOptions<D>,
@@ -35,10 +33,6 @@ pub(crate) fn from_file<'a, D: Dimension>(
         work.run(&bare_view::<f64, D>(&map, dim.clone()))
     };
     let handle = move || work.run(&handle::<f64, D>(&options, raw).expect("it opens"));
-    let handle = Way::new("handle", handle).target(target);
-    let mut ways = vec![Way::new("bare mapping", bare), handle];
-    let Some(npy) = npy else { return ways };
-
     let read = move || {
         let bytes = fs::read(raw).expect("the file is read");
         let numbers = bytemuck::cast_slice(&bytes);
@@ -49,18 +43,21 @@ pub(crate) fn from_file<'a, D: Dimension>(
         let array: Result<Array<f64, D>, ReadNpyError> = read_npy(npy);
         work.run(&array.expect("the file is read"))
     };
-    ways.push(Way::new("fs::read + cast", read));
-    ways.push(Way::new("BufReader", buffered));
-    ways.push(Way::new("read_npy", npy));
-    ways
+    vec![
+        Way::new("bare mapping", bare),
+        Way::new("handle", handle).target(target),
+        Way::new("fs::read + cast", read),
+        Way::new("BufReader", buffered),
+        Way::new("read_npy", npy),
+    ]
 }
 
-/// Lists the ways by other libraries, and by a buffer that is there already.
+/// Lists the ways by other libraries, and by a buffer that exists already.
 pub(crate) fn by_peers<'a, D: Dimension>(
     sample: &'a Sample<D>,
     work: impl Work<D> + 'a,
 ) -> Vec<Way<'a>> {
-    let Sample { raw, npy: Some(npy), dim, .. } = sample else { return Vec::new() };
+    let Sample { raw, npy, dim, .. } = sample;
     let view = move || {
         let map = map(npy).expect("the file maps");
         let array: Result<ArrayView<'_, f64, D>, ViewNpyError> =
@@ -93,21 +90,11 @@ pub(crate) fn handle<A: Element, D: Dimension>(
     options: &MapOptions<D>,
     path: &Path,
 ) -> ndarray_memmap::Result<MmapArray<A, D>> {
-    // SAFETY: `Files::write` has closed the file, it is in a folder of this process alone,
-    // and all later accesses are reads.
+    // SAFETY: the file is in a folder of this process, and all accesses are reads.
     unsafe { options.open(path) }
 }
 
-/// Maps a file as a careful user of memmap2 does.
-pub(crate) fn map(path: &Path) -> io::Result<Mmap> {
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    assert!(metadata.is_file(), "only regular files can be mapped");
-    // SAFETY: as in `handle`.
-    unsafe { Mmap::map(&file) }
-}
-
-/// Views a mapping as an array; the floor that the handle is measured against.
+/// Views a mapping as an array: the least that a handle can cost.
 pub(crate) fn bare_view<A: bytemuck::Pod, D: Dimension>(
     map: &Mmap,
     shape: impl Into<StrideShape<D>>,
@@ -115,7 +102,7 @@ pub(crate) fn bare_view<A: bytemuck::Pod, D: Dimension>(
     let shape = shape.into();
     assert!(shape.size() * size_of::<A>() <= map.len(), "the mapping holds the array");
     // SAFETY: the mapping begins at a page, has the bytes of all elements, and is borrowed
-    // for as long as the view lives; nobody changes the file (see `handle`), and `A` is
+    // for as long as the view lives; all accesses to the file are reads, and `A` is
     // valid for all bytes.
     unsafe { ArrayView::from_shape_ptr(shape, map.as_ptr().cast()) }
 }

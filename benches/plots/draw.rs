@@ -8,19 +8,18 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use serde_json::Value;
 
-/// What is drawn: a line for each way, over the sizes of the arrays; both axes in powers.
+/// A line for each way, over the sizes of the arrays; both axes are logarithmic.
 pub(crate) struct Plot {
-    /// Of criterion's group, and of the file.
+    /// The name of criterion's group, and of the file.
     pub(crate) name: &'static str,
     pub(crate) title: &'static str,
-    /// The lines.
     pub(crate) ways: &'static [&'static str],
     pub(crate) unit: &'static str,
-    /// How many of criterion's units are one of these.
+    /// One `unit` in criterion's units.
     pub(crate) scale: f64,
 }
 
-/// Colours that are told apart by most who do not see all.
+/// Colours that most readers with a colour vision deficiency distinguish.
 const COLOURS: [RGBColor; 3] =
     [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115)];
 
@@ -88,7 +87,7 @@ impl Plot {
         Ok(())
     }
 
-    /// Reads a median of criterion's.
+    /// Reads a median of criterion.
     fn median(
         &self,
         results: &Path,

@@ -1,16 +1,16 @@
-//! Memory in the place of time, as criterion measures it.
+//! Criterion measures resident memory instead of time.
 
 use criterion::Throughput;
 use criterion::measurement::{Measurement, ValueFormatter};
 
-/// Measures bytes of resident memory; only by `iter_custom`, which says how many there were.
+/// Measures bytes of resident memory, which `iter_custom` returns.
 pub(crate) struct Resident;
 
-/// Returns how many bytes of this process are in memory, be they of files or its own.
+/// Returns the resident bytes of this process, pages of files included.
 pub(crate) fn bytes() -> u64 {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = text.split(' ').nth(1).and_then(|pages| pages.parse().ok());
-    // The kernel counts in pages, of which there is one size on the machines of the plots.
+    // The kernel counts pages, which have 4 KiB on the machines of the plots.
     pages.unwrap_or(0_u64) * 4096
 }
 

@@ -1,35 +1,34 @@
-//! Parsing headers: by length, and of those that others take long for.
+//! Parsing headers: by length, and with nested brackets, which slow down other parsers.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use bench_common::{Pace, Section, Target, Way};
 use ndarray_memmap::Error;
 use ndarray_memmap::npy::{Header, Version};
 
-use crate::rounds::{Pace, Section, Target, Way};
-
-/// All headers of a section have this many bytes together; a nanosecond for each is 1 ms.
+/// The bytes of all headers that one run parses; a nanosecond a byte is 1 ms.
 const TOTAL: usize = 1_000_000;
-/// Short headers have few parts, long ones leave the caches. If the time of a byte grew with
-/// the length, ten times the length would be ten times the ratio.
+/// Long headers leave the caches. If the time of a byte grew with the length, ten times the
+/// length would give ten times the ratio.
 const LINEAR: Target = Target::AtMost(4.0);
 
-/// Headers to be parsed.
+/// Headers to parse.
 pub(crate) struct Headers {
     kinds: [Kind; 3],
     plain: Vec<u8>,
     nested: [(&'static str, Vec<u8>); 2],
 }
 
-/// Headers that are long for the same reason, each longer than the one before.
+/// Headers of increasing length, with one kind of content.
 struct Kind {
     name: &'static str,
     headers: Vec<(String, Vec<u8>)>,
 }
 
 impl Headers {
-    pub(crate) fn make(smoke: bool) -> Self {
-        let lengths = LENGTHS.get(..if smoke { 2 } else { 5 }).unwrap_or_default();
+    pub(crate) fn make() -> Self {
+        let lengths = LENGTHS.get(..bench_common::size(5, 2)).unwrap_or_default();
         let kind = |name, dictionary: fn(usize) -> String| {
             let header =
                 |&len: &usize| (format!("{len} B"), framed(&dictionary(len), len));
@@ -52,7 +51,7 @@ impl Headers {
         }
     }
 
-    /// Panics if a header takes long for the depth of its brackets.
+    /// Panics if nested brackets make parsing slow.
     pub(crate) fn refuse_nesting_fast(&self) {
         for (name, header) in &self.nested {
             let times = (0..10).map(|_| {
@@ -71,8 +70,8 @@ impl Headers {
                 let target = if i == 0 { Target::Unset } else { LINEAR };
                 Way::new(len, || parse_all(bytes)).target(target)
             });
-            let name = format!("parsing 1 MB of headers of {name}, by length");
-            Section { name, pace: Pace::Milli, ways: ways.collect() }
+            let name = format!("npy: parsing 1 MB of headers of {name}, by length");
+            Section::new(name, Pace::Milli, ways.collect())
         });
         let plain = || {
             black_box(Header::parse(&self.plain)).expect("it is valid");
@@ -81,11 +80,9 @@ impl Headers {
         let nested = self.nested.iter().map(|(name, header)| {
             Way::new(name, || refuse(header)).target(Target::AtMost(2.0))
         });
-        let nesting = Section {
-            name: "parsing a header of 118 bytes".to_owned(),
-            pace: Pace::Micro,
-            ways: [Way::new("plain", plain)].into_iter().chain(nested).collect(),
-        };
+        let ways = [Way::new("plain", plain)].into_iter().chain(nested).collect();
+        let nesting =
+            Section::new("npy: parsing a header of 118 bytes", Pace::Micro, ways);
         lengths.chain([nesting]).collect()
     }
 }
@@ -105,7 +102,7 @@ fn parse_all(bytes: &[u8]) -> f64 {
     offsets.sum::<u64>() as f64
 }
 
-/// A dictionary with a record of as many fields as `len` bytes have room for.
+/// Returns a dictionary of at most `len` bytes with a record of many fields.
 fn fields(len: usize) -> String {
     let field = |i| format!("('f{i:06}', '<f8'), ");
     let room = len - plain("[]", "(2, 3)").len() - FRAME;
@@ -113,7 +110,7 @@ fn fields(len: usize) -> String {
     plain(&format!("[{fields}]"), "(2, 3)")
 }
 
-/// A dictionary with a shape of as many axes as `len` bytes have room for.
+/// Returns a dictionary of at most `len` bytes with a shape of many axes.
 fn axes(len: usize) -> String {
     let room = len - plain("'<f8'", "()").len() - FRAME;
     plain("'<f8'", &format!("({})", "1, ".repeat(room / 3)))
@@ -123,12 +120,12 @@ fn plain(descr: &str, shape: &str) -> String {
     format!("{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}")
 }
 
-/// The bytes before the dictionary, and the line's end after it.
+/// The bytes before the dictionary, and the line feed after it.
 const FRAME: usize = 13;
 
 /// Makes a header of exactly `len` bytes.
 fn framed(dictionary: &str, len: usize) -> Vec<u8> {
-    let spaces = len.checked_sub(FRAME + dictionary.len()).expect("there is room");
+    let spaces = len.checked_sub(FRAME + dictionary.len()).expect("it is written");
     let text = format!("{dictionary}{}\n", " ".repeat(spaces));
     let mut bytes = b"\x93NUMPY\x02\x00".to_vec();
     bytes.extend(u32::try_from(text.len()).expect("it is short").to_le_bytes());

@@ -1,4 +1,4 @@
-"""NumPy's side of benches/beside_numpy.rs: one job a line on stdin, one answer on stdout.
+"""NumPy's side of the benchmarks: one job a line on stdin, one answer a line on stdout.
 
 A job is {"do": a function below, "path": a file, "runs": how often}; the answer has the result of
 the last run and the seconds of all, closing and freeing included.

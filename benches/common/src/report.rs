@@ -1,23 +1,24 @@
-//! The table of ratios, and what machine they were measured on.
+//! The table of ratios, and the machine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crate::rounds::{Outcome, Pace, Section, Target, Way};
+use crate::rounds::{Outcome, Section, Target, Way};
 
 /// Compares section by section and prints.
-pub(crate) fn print(sections: &[&Section<'_>], dir: &Path) {
-    println!("\n{}", machine(dir));
+pub(crate) fn print(sections: &[&Section<'_>], folder: &Path) {
+    println!("\n{}", machine(folder));
     println!("median of alternating rounds, closing and freeing included");
     println!("ratio to the first of each section, with quartiles");
+    println!("bytes read and written by the block device, which other processes use too");
     for section in sections {
         println!("\n{}", section.name);
-        for (way, outcome) in section.ways.iter().zip(section.compare()) {
+        let outcomes = section.compare();
+        let costs = section.costs(folder);
+        for ((way, outcome), cost) in section.ways.iter().zip(outcomes).zip(costs) {
             println!("{}", line(way, &outcome));
-            if matches!(section.pace, Pace::Slow | Pace::Heavy | Pace::Once)
-                && let Some(cost) = way.cost()
-            {
+            if let Some(cost) = cost {
                 println!("    {cost}");
             }
         }
@@ -54,35 +55,35 @@ fn seconds(time: f64) -> String {
     }
 }
 
-fn machine(dir: &Path) -> String {
+fn machine(folder: &Path) -> String {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let cores = thread::available_parallelism().map_or(0, usize::from);
     format!(
         "{} {}, {}, {cores} cores, built for {} with {}",
         std::env::consts::OS,
         kernel.trim_end(),
-        file_system(dir).unwrap_or_else(|| "unknown file system".to_owned()),
+        file_system(folder).unwrap_or_else(|| "unknown file system".to_owned()),
         std::env::consts::ARCH,
         target_features(),
     )
 }
 
-/// Finds the type of the innermost mount that holds `dir` (Linux).
-fn file_system(dir: &Path) -> Option<String> {
-    let dir = dir.canonicalize().ok()?;
+/// Finds the type of the innermost mount that holds `folder` (Linux).
+fn file_system(folder: &Path) -> Option<String> {
+    let folder = folder.canonicalize().ok()?;
     let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
     let mounts = mounts.lines().filter_map(|line| {
         let mut fields = line.split(' ').skip(1);
         Some((PathBuf::from(fields.next()?), fields.next()?))
     });
-    // Of two mounts in one place the later hides the earlier.
+    // The later of two mounts in one place hides the earlier.
     mounts
-        .filter(|(place, _)| dir.starts_with(place))
+        .filter(|(place, _)| folder.starts_with(place))
         .max_by_key(|(place, _)| place.components().count())
         .map(|(_, kind)| kind.to_owned())
 }
 
-/// Names the vector instructions that the compiler was allowed to use.
+/// Names the vector instructions that the compiler may use.
 fn target_features() -> String {
     let known = [
         (cfg!(target_feature = "sse2"), "sse2"),

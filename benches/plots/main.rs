@@ -1,20 +1,16 @@
 //! Plots of mapped arrays beside loaded ones, as the README and the documentation show them.
 //!
 //! `cargo bench --bench plots` measures by criterion, then draws criterion's results into
-//! `benches/plots/*.svg`. What is drawn are medians; all but the numbers is the same each time.
-#![expect(unsafe_code, reason = "files are mapped")]
+//! `benches/plots/*.svg`. The plots show medians. Only the numbers change.
+#![expect(unsafe_code, reason = "the files belong to this process, so it may map them")]
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     reason = "sizes are constant"
 )]
 
-#[path = "plots/draw.rs"]
 mod draw;
-#[path = "plots/resident.rs"]
 mod resident;
-#[path = "mapped_vs_loaded/smoke.rs"]
-mod smoke;
 
 use std::error::Error;
 use std::hint::black_box;
@@ -22,6 +18,7 @@ use std::iter::Sum;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use bench_common::{ROW, Table};
 use criterion::measurement::Measurement;
 use criterion::{BenchmarkId, Criterion};
 use ndarray::{Array2, ArrayRef2, Axis, Ix2};
@@ -30,16 +27,14 @@ use ndarray_memmap::{MmapArray2, Mode, npy};
 use crate::draw::Plot;
 use crate::resident::Resident;
 
-/// Columns of each array; a row is a page.
-const COLUMNS: usize = 512;
-/// MiB of the arrays: as many rows, times 256.
+/// MiB of the arrays; a MiB has 256 rows.
 const SIZES: [usize; 4] = [1, 8, 64, 512];
-/// How to get an array, in the order of the drawing.
+/// The ways to open or load an array, in the order of the drawing.
 const WAYS: [&str; 3] = ["mapped", "loaded", "read_npy"];
-/// How to go through an array of which memory need not hold all.
+/// The ways to read an array that may be larger than memory.
 const PASSES: [&str; 2] = ["swept", "loaded"];
 
-/// What is done with an array once it is there.
+/// Work on an array.
 type Work = fn(&ArrayRef2<f64>) -> f64;
 
 const WORKS: [(&str, &str, Work); 4] = [
@@ -53,18 +48,17 @@ fn random(array: &ArrayRef2<f64>) -> f64 {
     let mut state: usize = 1;
     let elements = (0..1000).map(|_| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        array[[(state >> 33) % array.nrows(), (state >> 20) % COLUMNS]]
+        array[[(state >> 33) % array.nrows(), (state >> 20) % ROW]]
     });
     elements.sum()
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let is_smoke = smoke::is_smoke();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let dir = tempfile::tempdir_in(folder)?;
-    let files = files(dir.path(), if is_smoke { &SIZES[..1] } else { &SIZES })?;
+    let parent = env!("CARGO_TARGET_TMPDIR");
+    let folder = bench_common::folder(parent)?;
+    let files = files(folder.path(), &SIZES[..bench_common::size(4, 1)])?;
 
-    let results = folder.join("criterion");
+    let results = Path::new(parent).join("criterion");
     let criterion = || Criterion::default().output_directory(&results).without_plots();
     let mut time = criterion().configure_from_args();
     for (name, _, work) in WORKS {
@@ -74,16 +68,16 @@ fn main() -> Result<(), Box<dyn Error>> {
             start.elapsed()
         });
     }
-    // Elsewhere the system is not asked, and nothing is drawn of it.
-    let asks = cfg!(target_os = "linux");
-    if asks {
+    // Only Linux reports resident memory.
+    let has_memory = cfg!(target_os = "linux");
+    if has_memory {
         let mut memory = criterion().with_measurement(Resident).configure_from_args();
         measure(&mut memory, "memory", &PASSES, &files, |way, path| {
             let before = resident::bytes();
             peak(way, path).saturating_sub(before)
         });
     }
-    if is_smoke {
+    if bench_common::is_smoke() {
         return Ok(());
     }
     let plots = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/plots");
@@ -94,23 +88,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (name, title) = ("memory", "memory to sum all elements");
     let (ways, unit, scale) = (&PASSES[..], "MiB", 1_048_576.0);
     let memory = Plot { name, title, ways, unit, scale };
-    for plot in times.into_iter().chain(asks.then_some(memory)) {
+    for plot in times.into_iter().chain(has_memory.then_some(memory)) {
         plot.draw(&results, &SIZES, &plots)?;
     }
     Ok(())
 }
 
-/// Writes a file of each size, and makes sure that all ways find the same in it.
-fn files(dir: &Path, sizes: &[usize]) -> Result<Vec<(usize, PathBuf)>, Box<dyn Error>> {
+/// Writes a file of each size, and checks that all ways give the same results.
+fn files(
+    folder: &Path,
+    sizes: &[usize],
+) -> Result<Vec<(usize, PathBuf)>, Box<dyn Error>> {
     let file = |mib: &usize| -> Result<_, Box<dyn Error>> {
-        let path = dir.join(format!("{mib}.npy"));
-        let mut draft = npy::draft::<f64, _>(&path, (mib * 256, COLUMNS))?;
-        let mut number = 0.0;
-        draft.view_mut()?.map_inplace(|x| {
-            number += 1.0;
-            *x = number;
-        });
-        draft.publish()?;
+        let path = Table::write(folder, &mib.to_string(), Ix2(mib * 256, ROW))?.npy;
         for (name, _, work) in WORKS {
             let results = WAYS.map(|way| run(way, &path, work));
             assert!(results.iter().all(|x| *x == results[0]), "{name}: {results:?}");
@@ -121,11 +111,11 @@ fn files(dir: &Path, sizes: &[usize]) -> Result<Vec<(usize, PathBuf)>, Box<dyn E
 }
 
 fn map(path: &Path) -> MmapArray2<f64> {
-    // SAFETY: the file is this process's own, and is only read.
+    // SAFETY: the file is in a folder of this process, and all accesses are reads.
     unsafe { npy::open::<f64, Ix2>(path, Mode::ReadOnly) }.expect("it opens")
 }
 
-/// Opens a file in one way, works on the array, and closes and frees all.
+/// Opens a file in one way, works on the array, then closes and frees it.
 fn run<T>(way: &str, path: &Path, work: impl FnOnce(&ArrayRef2<f64>) -> T) -> T {
     match way {
         "mapped" => work(&map(path)),
@@ -137,7 +127,7 @@ fn run<T>(way: &str, path: &Path, work: impl FnOnce(&ArrayRef2<f64>) -> T) -> T 
     }
 }
 
-/// Returns the most memory that there was while all elements were summed.
+/// Returns the largest resident memory during the sum of all elements.
 fn peak(way: &str, path: &Path) -> u64 {
     let look = |rows: &ArrayRef2<f64>| {
         black_box(rows.sum());
