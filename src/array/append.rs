@@ -17,7 +17,7 @@ use crate::mode::Mode;
 use crate::sys::mapped_atomic::WriteBy;
 use crate::sys::space;
 
-/// NewRows of fewer bytes are stored into mapped pages; larger rows are written by `write`.
+/// Rows of fewer bytes are stored into mapped pages; larger rows are written by `write`.
 ///
 /// A store costs a page fault for each page, a write costs a system call.
 const SMALL: usize = 1 << 16;
@@ -66,7 +66,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// of the two lengths; NumPy may have to read again.
     ///
     /// After a crash of the machine a `.npy` file opens too, on every file system: the file is at
-    /// least as long as its header says. Synced rows are in the file. NewRows that were not synced may
+    /// least as long as its header says. Synced rows are in the file. Rows that were not synced may
     /// be missing or zeros.
     ///
     /// For this guarantee, and for speed, the file is longer than its array until
@@ -145,7 +145,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// ```
     pub fn append(&mut self, axis: Axis, rows: &ArrayRef<A, D>) -> Result<()> {
         let order = self.growing_order(axis)?;
-        // NewRows with a dynamic number of axes may lack this axis.
+        // Rows with a dynamic number of axes may lack this axis.
         let count = rows.shape().get(axis.index()).copied().unwrap_or(1);
         self.expect_rows(axis, count, rows)?;
         self.append_rows(order, axis, rows)
@@ -262,7 +262,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// Makes the array show appended rows: stores the rows, or compares them with the mapping where
     /// a mapping may not show a `write`.
     ///
-    /// NewRows that the mapping already shows are not stored, because a store writes the page again.
+    /// Rows that the mapping already shows are not stored, because a store writes the page again.
     fn show_rows(
         &mut self,
         path: AppendPath,

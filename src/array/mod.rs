@@ -13,6 +13,7 @@ mod row_count;
 mod traits;
 
 pub use region::{Region, SyncToDisk};
+use row_count::NewRows;
 pub(crate) use row_count::{RowCount, RowHeader};
 
 use std::fs::File;
@@ -30,7 +31,7 @@ use ndarray::{
 
 use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::file::{self, FileEnd, FileSnapshot};
+use crate::file::{self, FileSnapshot};
 use crate::layout::{Footprint, Layout, check, view_at, view_mut_at};
 use crate::mapping::Backing;
 use crate::mode::Mode;
@@ -86,17 +87,6 @@ pub struct MmapArray<A: 'static = u8, D = Ix1> {
 
 /// The minimum of address space to reserve for a growing array, if that much is available.
 const LEAST_RESERVED: usize = 64 << 20;
-
-/// The rows that an array has after its number of rows changes.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum NewRows {
-    /// Fewer rows than before, or as many.
-    Fewer,
-    /// More rows, which this array has written as elements or zeros, up to the end of the file.
-    Written(FileEnd),
-    /// More rows, which the file had, up to its end.
-    Found(FileEnd),
-}
 
 /// A mapped array of one axis.
 pub type MmapArray1<A> = MmapArray<A, Ix1>;
@@ -208,12 +198,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// Checks what more rows require: that the mapping holds them, that the file extends to their
     /// end, and that rows which this array has not written are elements. After an error the array is
     /// as before.
-    pub(super) fn relayout(
-        &mut self,
-        order: Order,
-        count: usize,
-        rows: NewRows,
-    ) -> Result<()> {
+    fn relayout(&mut self, order: Order, count: usize, rows: NewRows) -> Result<()> {
         let layout = self.layout.with_rows(order, count, align_of::<A>())?;
         if layout.len() > self.layout.len() {
             let (NewRows::Written(end) | NewRows::Found(end)) = rows else {
@@ -232,7 +217,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         self.backing.preallocation.set_end(layout.end());
         // SAFETY: the old rows are at the same bytes as before. The file and the mapping hold the
         // added rows, which are elements: they were checked, or this array has written them. The
-        // caller of `open` keeps other code from changing them. NewRows in C or Fortran order do not
+        // caller of `open` keeps other code from changing them. Rows in C or Fortran order do not
         // overlap.
         self.view = unsafe { view_at(&layout, self.backing.mapping.as_mut_ptr()) };
         self.layout = layout;
@@ -263,7 +248,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// `from` is a descriptor of the same file. If given, it is mapped instead of the array's own
     /// file.
-    pub(super) fn reserve(&mut self, len: usize, from: Option<&File>) -> Result<()> {
+    fn reserve(&mut self, len: usize, from: Option<&File>) -> Result<()> {
         let (mode, offset) = (self.backing.mode(), self.backing.offset());
         let Backing { mapping, file, advice, .. } = &self.backing;
         let short = file.as_ref().filter(|_| mapping.capacity() < len);

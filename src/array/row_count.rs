@@ -9,6 +9,7 @@ use std::path::Path;
 use ndarray::Order;
 
 use crate::error::Result;
+use crate::file::FileEnd;
 use crate::sys::mapped_atomic::WriteBy;
 
 /// The source of the length of an array's outermost axis.
@@ -22,6 +23,17 @@ pub(crate) enum RowCount {
     FileLength,
     /// A header.
     Header(Box<dyn RowHeader>),
+}
+
+/// The rows that an array has after its number of rows changes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum NewRows {
+    /// Fewer rows than before, or as many.
+    Fewer,
+    /// More rows, which this array has written as elements or zeros, up to the end of the file.
+    Written(FileEnd),
+    /// More rows, which the file had, up to its end.
+    Found(FileEnd),
 }
 
 /// A header that counts the rows of an array.

@@ -208,7 +208,7 @@ impl<D: Dimension> MapOptions<D> {
         file: Exclusive<'_>,
         path: &Path,
     ) -> Result<MmapArray<A, D>> {
-        // SAFETY: no other code can reach the file, so no other code can change it. DiskSpace are
+        // SAFETY: no other code can reach the file, so no other code can change it. Blocks are
         // allocated where the file system supports this, so stores find space.
         unsafe { self.map_sized(file.file(), 0, path) }
     }
