@@ -184,29 +184,30 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ) -> Result<()> {
         let (old, added) = (self.len_of(axis), rows.len_of(axis));
         let count = old.checked_add(added).ok_or(Error::TooLarge)?;
-        let layout = self.layout().with_rows(order, count, align_of::<A>())?;
+        let layout = self.with_rows(order, count)?;
         if added == 0 {
             return Ok(());
         }
+        let end = layout.end();
         let is_small = layout.len().saturating_sub(self.layout().len()) < SMALL;
         let backing = self.backing();
         let is_allocated = backing.preallocation.holds(layout.end());
         let is_known = is_small && is_allocated && !backing.mapping.is_guarded();
         let check = if is_known { FileCheck::Header } else { FileCheck::Whole };
         let left_over = self.check_file(count, check)?;
-        let mut append = || {
+        let append = || {
             self.finish_growth(left_over)?;
             self.reserve_early(layout.len())?;
             let path = self.append_path(&layout, is_small)?;
-            let end = self.write_appended(path, &layout, axis, rows)?;
+            let written = self.write_appended(path, &layout, axis, rows)?;
             self.reserve(layout.len(), None)?;
-            self.relayout(order, count, NewRows::Written(end))?;
+            self.relayout(order, layout, NewRows::Written(written))?;
             self.show_rows(path, axis, old, rows)?;
             self.write_row_count(count, path.write_by())
         };
         let appended = append();
         if appended.is_err() {
-            self.revert(order, old, layout.end());
+            self.revert(order, old, end);
         }
         appended
     }
@@ -270,17 +271,19 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         old: usize,
         rows: &ArrayRef<A, D>,
     ) -> Result<()> {
-        let stores = path == AppendPath::Store;
-        if !stores && self.backing_mut().file_system().is_coherent {
+        if path != AppendPath::Store && self.backing_mut().file_system().is_coherent {
             return Ok(());
         }
         let mut added = self.view_mut()?;
         added.slice_axis_inplace(axis, Slice::from(old..));
-        added.zip_mut_with(rows, |to, from| {
-            if stores || bytes_of(to) != bytes_of(from) {
-                *to = *from;
-            }
-        });
+        match path {
+            AppendPath::Store => added.zip_mut_with(rows, |to, from| *to = *from),
+            AppendPath::Write { .. } => added.zip_mut_with(rows, |to, from| {
+                if bytes_of(to) != bytes_of(from) {
+                    *to = *from;
+                }
+            }),
+        }
         self.backing().intact()
     }
 

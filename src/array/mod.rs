@@ -13,7 +13,7 @@ mod row_count;
 mod traits;
 
 pub use region::{Region, SyncToDisk};
-use row_count::NewRows;
+use row_count::{NewRows, RowsLayout};
 pub(crate) use row_count::{RowCount, RowHeader};
 
 use std::fs::File;
@@ -193,13 +193,22 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         unsafe { self.remap(map) }
     }
 
+    /// Returns the layout of this array with another number of rows.
+    fn with_rows(&self, order: Order, count: usize) -> Result<RowsLayout<D>> {
+        self.layout.with_rows(order, count, align_of::<A>()).map(RowsLayout)
+    }
+
     /// Changes the number of rows; no view exists.
     ///
     /// Checks what more rows require: that the mapping holds them, that the file extends to their
     /// end, and that rows which this array has not written are elements. After an error the array is
     /// as before.
-    fn relayout(&mut self, order: Order, count: usize, rows: NewRows) -> Result<()> {
-        let layout = self.layout.with_rows(order, count, align_of::<A>())?;
+    fn relayout(
+        &mut self,
+        order: Order,
+        RowsLayout(layout): RowsLayout<D>,
+        rows: NewRows,
+    ) -> Result<()> {
         if layout.len() > self.layout.len() {
             let (NewRows::Written(end) | NewRows::Found(end)) = rows else {
                 return Err(self.backing.io("map")(io::ErrorKind::InvalidInput.into()));
@@ -215,7 +224,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         }
         self.backing.mapping.set_len(layout.len());
         self.backing.preallocation.set_end(layout.end());
-        // SAFETY: the old rows are at the same bytes as before. The file and the mapping hold the
+        // SAFETY: `with_rows` leaves the old rows at the same bytes. The file and the mapping hold the
         // added rows, which are elements: they were checked, or this array has written them. The
         // caller of `open` keeps other code from changing them. Rows in C or Fortran order do not
         // overlap.

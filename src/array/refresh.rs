@@ -79,7 +79,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         if found.id() != snapshot.id() {
             return Err(Error::Replaced { path: path.clone() });
         }
-        let layout = self.layout().with_rows(order, count, align_of::<A>())?;
+        let layout = self.with_rows(order, count)?;
         let end = FileEnd::of(&metadata);
         end.check(layout.end())?;
         let is_short = self.backing().file.is_none() && mapping.capacity() < layout.len();
@@ -89,7 +89,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         } else {
             self.reserve(layout.len(), Some(&file).filter(|_| is_short))?;
         }
-        self.relayout(order, count, NewRows::Found(end))?;
+        self.relayout(order, layout, NewRows::Found(end))?;
         self.backing_mut().snapshot = found;
         Ok(())
     }

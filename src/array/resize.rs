@@ -6,11 +6,10 @@ use ndarray::{Axis, Dimension, Order};
 
 use super::append::FileCheck;
 use super::row_count::RowCount;
-use super::{MmapArray, NewRows};
+use super::{MmapArray, NewRows, RowsLayout};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::file::{Allocation, DiskSpace, allocate};
-use crate::layout::Layout;
 use crate::mapping::Backing;
 use crate::sys;
 use crate::sys::mapped_atomic::WriteBy;
@@ -28,14 +27,14 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// The errors of [`append`](Self::append). After an error the array and its file are as before.
     pub fn resize(&mut self, axis: Axis, len: usize) -> Result<()> {
         let order = self.growing_order(axis)?;
-        let layout = self.layout().with_rows(order, len, align_of::<A>())?;
+        let layout = self.with_rows(order, len)?;
         let old = self.len_of(axis);
         let left_over = self.check_file(len, FileCheck::Whole)?;
         self.finish_growth(left_over)?;
         match len.cmp(&old) {
             Ordering::Equal => self.truncate_file(),
-            Ordering::Greater => self.add_zeros(order, old, &layout, len),
-            Ordering::Less => self.remove_rows(order, old, &layout, len),
+            Ordering::Greater => self.add_zeros(order, old, layout, len),
+            Ordering::Less => self.remove_rows(order, old, layout, len),
         }
     }
 
@@ -63,7 +62,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         &mut self,
         order: Order,
         old: usize,
-        layout: &Layout<D>,
+        layout: RowsLayout<D>,
         count: usize,
     ) -> Result<()> {
         let Some(file) = &self.backing().file else { return Ok(()) };
@@ -86,7 +85,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             Allocation::make(&file, len, from, end, DiskSpace::Allocated, &backing.path);
         let added = allocated.and_then(|allocation| {
             self.reserve(layout.len(), None)?;
-            self.relayout(order, count, NewRows::Written(allocation.file_end()))?;
+            self.relayout(order, layout, NewRows::Written(allocation.file_end()))?;
             if counts && !is_extended {
                 self.backing().sync_data()?;
             }
@@ -108,7 +107,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         &mut self,
         order: Order,
         old: usize,
-        layout: &Layout<D>,
+        layout: RowsLayout<D>,
         count: usize,
     ) -> Result<()> {
         let (from, end) = (self.layout().end(), layout.end());
@@ -132,7 +131,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             cut.unwrap_or(Ok(())).map_err(backing.io("cut"))
         });
         match &removed {
-            Ok(()) => self.relayout(order, count, NewRows::Fewer)?,
+            Ok(()) => self.relayout(order, layout, NewRows::Fewer)?,
             Err(_) => {
                 self.backing_mut().preallocation.set_end(from);
                 // The first error is reported.
@@ -152,7 +151,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// Restores `old` rows, and truncates a file of at most `reached` bytes.
     pub(super) fn revert(&mut self, order: Order, old: usize, reached: u64) {
         // The caller reports the error that caused the revert.
-        let _ = self.relayout(order, old, NewRows::Fewer);
+        let reverted = self.with_rows(order, old);
+        let _ = reverted.and_then(|old| self.relayout(order, old, NewRows::Fewer));
         let end = self.layout().end();
         let backing = self.backing_mut();
         backing.preallocation.set_end(end);

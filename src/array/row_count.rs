@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::Path;
 
@@ -10,6 +11,7 @@ use ndarray::Order;
 
 use crate::error::Result;
 use crate::file::FileEnd;
+use crate::layout::Layout;
 use crate::sys::mapped_atomic::WriteBy;
 
 /// The source of the length of an array's outermost axis.
@@ -23,6 +25,18 @@ pub(crate) enum RowCount {
     FileLength,
     /// A header.
     Header(Box<dyn RowHeader>),
+}
+
+/// The layout of an array with another number of rows; made by `MmapArray::with_rows` alone.
+#[derive(Debug)]
+pub(super) struct RowsLayout<D>(pub(super) Layout<D>);
+
+impl<D> Deref for RowsLayout<D> {
+    type Target = Layout<D>;
+
+    fn deref(&self) -> &Layout<D> {
+        &self.0
+    }
 }
 
 /// The rows that an array has after its number of rows changes.
