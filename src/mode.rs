@@ -90,7 +90,8 @@ impl FromStr for Mode {
 
 /// Advice about future accesses, which is passed to the kernel (`madvise`).
 ///
-/// Advice changes only the speed. A system ignores advice that it does not support.
+/// Advice changes only the speed. Opening a file ignores advice that the system does not
+/// support.
 ///
 /// | accesses | advice | measured |
 /// |---|---|---|

@@ -59,8 +59,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// array.
     ///
     /// A raw file always ends with the last row. The header of a `.npy` file counts the rows, and
-    /// is written after them, in one step. A process that opens the file at any moment finds the
-    /// old length or the new length. The same holds if the program crashes at any moment. Two kinds
+    /// is written after them, in one step. A process that opens the `.npy` file at any
+    /// moment finds the old length or the new length, also if the program crashes. Two kinds
     /// of growth change more than one word of the header: the first growth of a header that NumPy
     /// wrote, and one in each 100,000,000 rows. This crate then reads the header until it finds one
     /// of the two lengths; NumPy may have to read again.
@@ -71,8 +71,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// For this guarantee, and for speed, the file is longer than its array until
     /// [`sync`](crate::SyncToDisk::sync), `close` or drop. The additional bytes are a hole. The
-    /// file is at most twice as long as the array, or longer by 1 GiB. Where the file system has no
-    /// holes, the file is longer by at most 1 MiB or half. The first growth after a `sync`, a
+    /// file is twice as long as the array, or longer by 1 GiB, whichever is larger. Where the file
+    /// system has no holes, the file is longer by half, at least 1 MiB and at most 256 MiB. The first growth after a `sync`, a
     /// `close` or a drop waits for the disk. A file cannot be extended in advance on Windows, at a
     /// limit of file sizes, or on a full disk. Each growth then waits for the disk.
     ///

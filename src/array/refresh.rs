@@ -38,6 +38,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// - [`Error::Io`] if the file cannot be opened or mapped. The same holds if the array was not
     ///   opened by a path, or is a copy in memory.
     ///
+    /// # Examples
+    ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
     /// # let path = dir.path().join("log.npy");

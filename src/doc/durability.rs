@@ -1,8 +1,8 @@
 //! The contents of a file after a crash, a power cut, a full disk and a failing disk.
 //!
 //! A store into a view changes the page cache of the kernel. All processes see the change, and the
-//! change outlives the program. A crash of the program loses no store, and a crash of the machine
-//! loses stores that were not synced. The kernel writes changed pages to disk in any order and at
+//! change outlives the program. A crash of the program loses no store, except in mode `c`. A crash of
+//! the machine can lose stores that were not synced. The kernel writes changed pages to disk in any order and at
 //! any time. [`sync`], [`close`], [`publish`] and [`commit`] return when the data are on disk.
 //!
 //! # What each call promises

@@ -67,9 +67,9 @@
 //! # What holds for all faults
 //!
 //! - **A wrong call changes no file.** The crate checks shape, offset, type, lock and space before
-//!   it changes a file. After an error the file is as before, and a file that did not exist does
-//!   not exist. The exception is mode `w+` if the kernel fails while it clears a file: the file may
-//!   then be empty or contain zeros.
+//!   it changes a file. After such an error the file is as before, and a file that did not exist does
+//!   not exist. There are two exceptions, in which the old contents may be lost: mode `w+` if the
+//!   kernel fails while it clears a file, and `npy::create` if the header cannot be written.
 //! - **A disk or server that fails while a file is mapped** raises `SIGBUS` at the next access to
 //!   pages that are not cached. Use [`load`](crate::MapOptions::load) for files on a network.
 //! - **`fork`** shares mappings with the child. [The contract](crate#the-contract-of-a-mapping)
@@ -91,8 +91,8 @@
 //! | an access to lost pages | the process ends | reads zeros; stores are lost |
 //! | `array.fault()` | – | where and why the first fault happened, and the number of faults |
 //! | `array.guarded(\|view\| ..)` | the result | the result, or [`Error::Faulted`] |
-//! | `sync`, `append`, `commit`, `resize`, `rollback`, `refresh` | as usual | [`Error::Faulted`], and nothing is written |
-//! | any other access | as usual | as usual, without an additional instruction |
+//! | `sync`, `start_sync`, `close`, `append`, `push`, `resize`, `scatter`, `commit`, `rollback`, `refresh` | as usual | [`Error::Faulted`], and nothing is written |
+//! | an access to an element | as usual | as usual, without an additional instruction |
 //! | opening | as usual | less than 100 ns longer; the array keeps the file open, as it does for writing |
 //!
 //! The guard takes the `SIGBUS` handler of the process. It passes every other bus error to the

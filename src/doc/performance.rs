@@ -58,21 +58,21 @@
 //! marks the whole folio as changed, and `sync` then writes the whole folio to disk. On Linux,
 //! [`scatter`] writes only the rows, and [`commit`] in mode `c` only the changed pages, both with
 //! `pwrite`. The kernel then writes 4 KiB to disk for a small change. The table shows 1,000 changed
-//! elements of a warm file of 1 GiB on ext4:
+//! elements of a warm file of 1 GiB on ext4, durable, from BENCHMARKS.md (two runs):
 //!
-//! | changed by | written to the device | time |
-//! |---|---|---|
-//! | [`view_mut`] and `sync` | 872 MiB | 172 ms |
-//! | `pwrite` of the elements, [`scatter`] and `sync`, or mode `c` and [`commit`] | 3.9 MiB | 53 to 70 ms |
+//! | changed by | written to the device |
+//! |---|---|
+//! | [`view_mut`] and `sync` | 550 and 820 MiB |
+//! | [`scatter`] and `sync` | 3.9 and 4.2 MiB |
 //!
 //! Use `scatter` if the program knows the rows and their new values, and mode `c` with `commit` if
 //! it edits through views. The difference is small if the changes fill most of their folios. On
-//! overlayfs, FUSE and 9p, and for rows that are not contiguous in the file, `scatter` stores into
+//! overlayfs, FUSE, 9p and unknown file systems, and for rows that are not contiguous in the file, `scatter` stores into
 //! the mapping and saves nothing.
 //!
 //! Measure the bytes written with the statistics of the block device
 //! (`/sys/dev/block/MAJ:MIN/stat`). The field `write_bytes` of `/proc/self/io` counts whole folios
-//! for `pwrite` too, and shows 872 MiB for `pwrite` here.
+//! for `pwrite` too.
 //!
 //! # Memory
 //!

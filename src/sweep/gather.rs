@@ -77,10 +77,10 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
     /// If an index occurs more than once, its last row counts.
     ///
     /// This function is for many small changes to a large file. On Linux it writes the rows to the
-    /// file, and the mapping shows them at once. A store into a mapping marks the whole folio of
-    /// the page cache as changed, up to 2 MiB. The rows are stored into the mapping instead in mode
+    /// file, and the mapping shows them at once. It does so because a store into a mapping would mark
+    /// the whole folio of the page cache as changed, up to 2 MiB. The rows are stored into the mapping instead in mode
     /// `c`, and if a row is not contiguous in the file. The same holds for file systems whose
-    /// mappings do not show writes (overlayfs, FUSE, 9p). [`sync`](crate::SyncToDisk::sync) makes
+    /// mappings do not show writes (overlayfs, FUSE, 9p, unknown ones). [`sync`](crate::SyncToDisk::sync) makes
     /// the rows durable.
     ///
     /// # Errors
