@@ -1,4 +1,4 @@
-//! What mapped arrays cost beside NumPy's, in another process on the same files.
+//! The costs of mapped arrays and of NumPy's, which another process opens on the same files.
 //!
 //! `cargo bench --features rayon --bench beside_numpy -- none` prints the ratios if
 //! `NUMPY_PYTHON` names a Python that has NumPy, as in `.ci/steps/numpy`; otherwise the program

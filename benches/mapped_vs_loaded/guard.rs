@@ -1,4 +1,4 @@
-//! What the guard costs: when an array is opened, and while it is used.
+//! The costs of the guard: when an array is opened, and while it is used.
 #![expect(unsafe_code, reason = "the files belong to this process, so it may map them")]
 
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! What a mapped array costs beside a bare mapping, and what it saves beside loading.
+//! The costs of a mapped array, compared with a bare mapping and with loading.
 //!
 //! `cargo bench --bench mapped_vs_loaded` times every way by criterion, then compares the
 //! ways in alternating rounds and prints the ratios beside their targets. `-- none` prints the

@@ -15,7 +15,7 @@ pub(crate) fn sections(files: &Files) -> Vec<Section<'_>> {
     let Files { small, medium, sparse, dense, .. } = files;
     let mut sections = Vec::new();
     for sample in [small, medium, sparse] {
-        // To read the sparse file into memory for its first element is of no use.
+        // Reading the whole sparse file for its first element is not measured.
         let loads = sample.name != sparse.name;
         sections.extend([beside_bare(sample), beside_readers(sample, loads)]);
     }

@@ -34,7 +34,7 @@ impl Work<Ix1> for First {
     }
 }
 
-/// What stays open during all sections.
+/// The files that stay open during all sections.
 pub(crate) struct Opened {
     sums: Sums,
     swapped: MmapArray2<Be<f64>>,

@@ -10,7 +10,7 @@ const LAYERS: &str = "error mode element|layout|sys|file guard|mapping|array|swe
 /// promise; then implementations of unsafe traits.
 const UNSAFE: &str = "array/mod guard/handler guard/slots layout/view mapping/mod|open/mod \
                       npy/open partition/window|element/byte_order";
-/// What code for one system contains.
+/// Words in the attributes of code for one system.
 const SYSTEMS: [&str; 5] = ["target_os", "(unix", "(windows", "not(unix", "not(windows"];
 
 /// Returns the name of each file below `folder`, such as `file/claim`, and its lines of code.

@@ -1,4 +1,4 @@
-//! What a run costs beside time (Linux).
+//! The costs of a run besides time (Linux).
 
 use std::fmt;
 use std::fs;

@@ -20,7 +20,7 @@ pub(crate) fn traffic(folder: &Path) -> Option<[f64; 2]> {
     let (major, minor) = (major(device), minor(device));
     let stat = std::fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/stat"));
     let stat = stat.ok()?;
-    // Of 512 bytes, whatever the sectors of the device are.
+    // The kernel counts sectors of 512 bytes for every device.
     let sectors = |field: usize| stat.split_whitespace().nth(field - 1)?.parse().ok();
     Some([sectors(3)?, sectors(7)?].map(|sectors: f64| sectors * 512.0))
 }
