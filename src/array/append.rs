@@ -191,7 +191,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let end = layout.end();
         let is_small = layout.len().saturating_sub(self.layout().len()) < SMALL;
         let backing = self.backing();
-        let is_allocated = backing.preallocation.holds(layout.end());
+        let is_allocated = backing.preallocation.holds(end);
         let is_known = is_small && is_allocated && !backing.mapping.is_guarded();
         let check = if is_known { FileCheck::Header } else { FileCheck::Whole };
         let left_over = self.check_file(count, check)?;
@@ -201,7 +201,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             let path = self.append_path(&layout, is_small)?;
             let written = self.write_appended(path, &layout, axis, rows)?;
             self.reserve(layout.len(), None)?;
-            self.relayout(order, layout, NewRows::Written(written))?;
+            self.relayout(layout, NewRows::Written(written))?;
             self.show_rows(path, axis, old, rows)?;
             self.write_row_count(count, path.write_by())
         };
@@ -287,7 +287,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         self.backing().intact()
     }
 
-    /// Returns whether the array is in Fortran order, or an error if `axis` cannot grow.
+    /// Returns the memory order of the array; an error if `axis` cannot grow.
     pub(super) fn growing_order(&self, axis: Axis) -> Result<Order> {
         self.backing().intact()?;
         match self.mode() {

@@ -12,7 +12,7 @@ use crate::array::MmapArray;
 use crate::element::{Element, needs_check};
 use crate::error::{Error, Result};
 use crate::file::whole_write::{whole_elements, write_or_restore};
-use crate::file::{self, allocate};
+use crate::file::{self, FileEnd, allocate};
 use crate::layout::check_part;
 use crate::mapping::{Backing, Mapping};
 use crate::sys::holes::FilledHoles;
@@ -62,10 +62,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         // would find no difference, and a second commit would succeed.
         let synced = self.backing().write("commit to", || file.sync_all());
         written.and(synced)?;
-        let found = file::regular_len(file, path)?;
-        if found < end {
-            return Err(Error::FileTooShort { needed: end, found });
-        }
+        FileEnd::of(&file::regular(file, path)?).check(end)?;
         if target.shows_another_file() && !changed.is_empty() {
             return self.map_again(file, &changed);
         }

@@ -12,7 +12,7 @@ use crate::array::changes::{Conflict, Target};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::file::lock_upgrade::LockUpgrade;
-use crate::file::{self, FileId, FileSnapshot};
+use crate::file::{self, FileEnd, FileId, FileSnapshot};
 use crate::mapping::Backing;
 use crate::mode::Mode;
 use crate::sys::{self, FileSystem};
@@ -251,8 +251,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         {
             return Err(Error::Conflict { path: path.to_owned() });
         }
-        let (needed, found) = (self.layout().end(), metadata.len());
-        if found < needed { Err(Error::FileTooShort { needed, found }) } else { Ok(()) }
+        FileEnd::of(&metadata).check(self.layout().end())
     }
 
     /// Upgrades the lock of the array, if it has one, to an exclusive lock.

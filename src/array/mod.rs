@@ -31,7 +31,7 @@ use ndarray::{
 
 use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::file::{self, FileSnapshot};
+use crate::file::{self, FileEnd, FileSnapshot};
 use crate::layout::{Footprint, Layout, check, view_at, view_mut_at};
 use crate::mapping::Backing;
 use crate::mode::Mode;
@@ -158,9 +158,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         if FileSnapshot::of(&metadata).id() != snapshot.id() {
             return Err(Error::Replaced { path: path.clone() });
         }
-        if metadata.len() < end {
-            return Err(Error::FileTooShort { needed: end, found: metadata.len() });
-        }
+        FileEnd::of(&metadata).check(end)?;
         if self.layout.is_empty() {
             return Ok(());
         }
@@ -195,25 +193,19 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
 
     /// Returns the layout of this array with another number of rows.
     fn with_rows(&self, order: Order, count: usize) -> Result<RowsLayout<D>> {
-        self.layout.with_rows(order, count, align_of::<A>()).map(RowsLayout)
+        let layout = self.layout.with_rows(order, count, align_of::<A>())?;
+        Ok(RowsLayout { order, count, layout })
     }
 
     /// Changes the number of rows; no view exists.
     ///
     /// Checks what more rows require: that the mapping holds them, that the file extends to their
-    /// end, and that rows which this array has not written are elements. After an error the array is
-    /// as before.
-    fn relayout(
-        &mut self,
-        order: Order,
-        RowsLayout(layout): RowsLayout<D>,
-        rows: NewRows,
-    ) -> Result<()> {
+    /// end, and that rows which this array has not written are elements. After an error the array
+    /// is as before.
+    fn relayout(&mut self, new: RowsLayout<D>, rows: NewRows) -> Result<()> {
+        let RowsLayout { order, layout, .. } = new;
         if layout.len() > self.layout.len() {
-            let (NewRows::Written(end) | NewRows::Found(end)) = rows else {
-                return Err(self.backing.io("map")(io::ErrorKind::InvalidInput.into()));
-            };
-            end.check(layout.end())?;
+            rows.end().check(layout.end())?;
             if self.backing.mapping.capacity() < layout.len() {
                 return Err(self.backing.io("map")(io::ErrorKind::InvalidInput.into()));
             }
@@ -224,10 +216,10 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         }
         self.backing.mapping.set_len(layout.len());
         self.backing.preallocation.set_end(layout.end());
-        // SAFETY: `with_rows` leaves the old rows at the same bytes. The file and the mapping hold the
-        // added rows, which are elements: they were checked, or this array has written them. The
-        // caller of `open` keeps other code from changing them. Rows in C or Fortran order do not
-        // overlap.
+        // SAFETY: `with_rows` leaves the old rows at the same bytes. The file and the mapping hold
+        // the added rows. They are elements: they were checked, or this array has written them.
+        // The caller of `open` keeps other code from changing them. Rows in C or Fortran order do
+        // not overlap.
         self.view = unsafe { view_at(&layout, self.backing.mapping.as_mut_ptr()) };
         self.layout = layout;
         Ok(())

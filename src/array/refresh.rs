@@ -91,7 +91,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         } else {
             self.reserve(layout.len(), Some(&file).filter(|_| is_short))?;
         }
-        self.relayout(order, layout, NewRows::Found(end))?;
+        self.relayout(layout, NewRows::Found(end))?;
         self.backing_mut().snapshot = found;
         Ok(())
     }

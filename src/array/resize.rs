@@ -33,8 +33,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         self.finish_growth(left_over)?;
         match len.cmp(&old) {
             Ordering::Equal => self.truncate_file(),
-            Ordering::Greater => self.add_zeros(order, old, layout, len),
-            Ordering::Less => self.remove_rows(order, old, layout, len),
+            Ordering::Greater => self.add_zeros(old, layout),
+            Ordering::Less => self.remove_rows(old, layout),
         }
     }
 
@@ -58,16 +58,11 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     }
 
     /// Adds rows of zeros at the end, and allocates their disk space.
-    fn add_zeros(
-        &mut self,
-        order: Order,
-        old: usize,
-        layout: RowsLayout<D>,
-        count: usize,
-    ) -> Result<()> {
+    fn add_zeros(&mut self, old: usize, layout: RowsLayout<D>) -> Result<()> {
         let Some(file) = &self.backing().file else { return Ok(()) };
         let file = file.try_clone().map_err(self.backing().io("keep open"))?;
         let (from, end) = (self.layout().end(), layout.end());
+        let (order, count) = (layout.order, layout.count);
         let counts = self.has_header();
         self.reserve_early(layout.len())?;
         let backing = self.backing_mut();
@@ -85,7 +80,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             Allocation::make(&file, len, from, end, DiskSpace::Allocated, &backing.path);
         let added = allocated.and_then(|allocation| {
             self.reserve(layout.len(), None)?;
-            self.relayout(order, layout, NewRows::Written(allocation.file_end()))?;
+            self.relayout(layout, NewRows::Written(allocation.file_end()))?;
             if counts && !is_extended {
                 self.backing().sync_data()?;
             }
@@ -103,14 +98,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     }
 
     /// Removes rows at the end; a header counts fewer rows before the truncation.
-    fn remove_rows(
-        &mut self,
-        order: Order,
-        old: usize,
-        layout: RowsLayout<D>,
-        count: usize,
-    ) -> Result<()> {
-        let (from, end) = (self.layout().end(), layout.end());
+    fn remove_rows(&mut self, old: usize, layout: RowsLayout<D>) -> Result<()> {
+        let (from, end, count) = (self.layout().end(), layout.end(), layout.count);
         let counts = self.has_header();
         if counts {
             // The mark shows that rows beyond the count are left over. A full disk may have no
@@ -131,7 +120,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             cut.unwrap_or(Ok(())).map_err(backing.io("cut"))
         });
         match &removed {
-            Ok(()) => self.relayout(order, layout, NewRows::Fewer)?,
+            Ok(()) => self.relayout(layout, NewRows::Fewer)?,
             Err(_) => {
                 self.backing_mut().preallocation.set_end(from);
                 // The first error is reported.
@@ -152,7 +141,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     pub(super) fn revert(&mut self, order: Order, old: usize, reached: u64) {
         // The caller reports the error that caused the revert.
         let reverted = self.with_rows(order, old);
-        let _ = reverted.and_then(|old| self.relayout(order, old, NewRows::Fewer));
+        let _ = reverted.and_then(|old| self.relayout(old, NewRows::Fewer));
         let end = self.layout().end();
         let backing = self.backing_mut();
         backing.preallocation.set_end(end);

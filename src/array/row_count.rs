@@ -29,13 +29,18 @@ pub(crate) enum RowCount {
 
 /// The layout of an array with another number of rows; made by `MmapArray::with_rows` alone.
 #[derive(Debug)]
-pub(super) struct RowsLayout<D>(pub(super) Layout<D>);
+pub(super) struct RowsLayout<D> {
+    pub(super) order: Order,
+    /// The number of rows.
+    pub(super) count: usize,
+    pub(super) layout: Layout<D>,
+}
 
 impl<D> Deref for RowsLayout<D> {
     type Target = Layout<D>;
 
     fn deref(&self) -> &Layout<D> {
-        &self.0
+        &self.layout
     }
 }
 
@@ -50,11 +55,21 @@ pub(super) enum NewRows {
     Found(FileEnd),
 }
 
+impl NewRows {
+    /// Returns the end of the file that has the rows.
+    pub(super) fn end(self) -> FileEnd {
+        match self {
+            Self::Fewer => FileEnd::default(),
+            Self::Written(end) | Self::Found(end) => end,
+        }
+    }
+}
+
 /// A header that counts the rows of an array.
 pub(crate) trait RowHeader:
     fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe
 {
-    /// Returns whether the rows lie along the last axis instead of the first.
+    /// Returns the memory order of the array, which makes the first or the last axis that of rows.
     fn order(&self) -> Order;
 
     /// Returns the number of rows that the header counts.

@@ -83,7 +83,7 @@ pub(crate) fn is_left_over(file: &File, end: u64, found: u64) -> io::Result<bool
     Ok(is_marked && is_hole(file, hole..found)? || is_hole(file, end..found)?)
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

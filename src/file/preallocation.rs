@@ -84,12 +84,12 @@ impl Preallocation {
     /// Notes where the array ends, and that this process truncates the file later.
     pub(crate) fn set_end(&mut self, end: u64) {
         self.end = end;
-        self.owner = process_number();
+        self.take_over();
     }
 
-    /// Sets the process that truncates the file later.
-    pub(crate) fn set_owner(&mut self, owner: u64) {
-        self.owner = owner;
+    /// Notes that this process truncates the file later, whichever process extended it.
+    pub(crate) fn take_over(&mut self) {
+        self.owner = process_number();
     }
 
     /// Notes that the header, which ends at a byte, has changed.
@@ -139,7 +139,7 @@ impl Preallocation {
         }
         self.file_len.set(len);
         self.has_mark = has_mark;
-        self.owner = process_number();
+        self.take_over();
         Ok(cleared)
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use super::Backing;
 use crate::error::{Error, Result};
 use crate::file::{Preallocation, allocate};
-use crate::sys::{self, FileSystem, process_number};
+use crate::sys::{self, FileSystem};
 
 impl Backing {
     /// Extends the file, also on disk, so that the array can grow from byte `from` to byte `end`.
@@ -19,9 +19,11 @@ impl Backing {
         if self.preallocation.limit().is_some_and(|limit| end <= limit) {
             return Ok(());
         }
-        let Some(file) = &self.file else { return Err(self.unsupported()) };
+        if self.file.is_none() {
+            return Err(self.unsupported());
+        }
         let mut refused = Ok(());
-        for len in Preallocation::lengths(FileSystem::of(file), end) {
+        for len in Preallocation::lengths(self.file_system(), end) {
             refused = self.extend_to(from, len);
             match &refused {
                 // A shorter extension may find the space.
@@ -76,7 +78,7 @@ impl Backing {
 
     /// Makes the file end with the array, whichever process has extended it.
     pub(crate) fn truncate(&mut self) -> io::Result<()> {
-        self.preallocation.set_owner(process_number());
+        self.preallocation.take_over();
         self.file.as_ref().map_or(Ok(()), |file| {
             self.preallocation.truncate(file, |write| self.note_loss(write))
         })

@@ -32,7 +32,7 @@ macro_rules! dynamic {
             /// Maps the array as the first variant whose type matches the header and the alignment.
             // Inline: only crates that call this function compile it for all types.
             #[inline]
-            pub(super) fn map(file: &OpenedFile<'_>) -> Result<Self> {
+            pub(super) fn map(file: OpenedFile<'_>) -> Result<Self> {
                 $($(#[$meta])* if allows::<$A>(file.header()) {
                     return file.map().map(Self::$Variant);
                 })*

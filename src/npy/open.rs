@@ -158,14 +158,15 @@ impl DynArray {
     ///   features that are not enabled.
     #[inline]
     pub unsafe fn open(path: impl AsRef<Path>, mode: Mode) -> Result<Self> {
+        let options = Options::new(mode);
         // SAFETY: the caller keeps the contract for the file.
-        Self::map(&unsafe { OpenedFile::new(&Options::new(mode), path.as_ref())? })
+        Self::map(unsafe { OpenedFile::new(&options, path.as_ref())? })
     }
 }
 
 /// An open file with its header, for which the caller keeps the contract of a mapping.
 pub(super) struct OpenedFile<'a> {
-    options: Options,
+    options: &'a Options,
     path: &'a Path,
     found: Found,
 }
@@ -176,9 +177,9 @@ impl<'a> OpenedFile<'a> {
     /// # Safety
     ///
     /// The condition of [`open`], for every array that is mapped from it.
-    unsafe fn new(options: &Options, path: &'a Path) -> Result<Self> {
+    unsafe fn new(options: &'a Options, path: &'a Path) -> Result<Self> {
         let found = options.read_header(path)?;
-        Ok(Self { options: options.clone(), path, found })
+        Ok(Self { options, path, found })
     }
 
     pub(super) fn header(&self) -> &Header {
@@ -186,12 +187,12 @@ impl<'a> OpenedFile<'a> {
     }
 
     /// Maps the array.
-    pub(super) fn map<A: NpyElement, D: Dimension>(&self) -> Result<MmapArray<A, D>> {
-        let Found { file, len, header, shown } = &self.found;
-        let options = self.options.options_for::<A, D>(shown)?;
+    pub(super) fn map<A: NpyElement, D: Dimension>(self) -> Result<MmapArray<A, D>> {
+        let Found { file, len, header, shown } = self.found;
+        let options = self.options.options_for::<A, D>(&shown)?;
         // SAFETY: the caller of `new` keeps the contract for the file.
-        let mut array = unsafe { options.map_sized(file, *len, self.path)? };
-        array.set_row_count(self.options.row_count(header.clone()));
+        let mut array = unsafe { options.map_sized(&file, len, self.path)? };
+        array.set_row_count(self.options.row_count(header));
         Ok(array)
     }
 }

@@ -121,11 +121,23 @@ impl<D: Dimension> MapOptions<D> {
     ///
     /// The errors of [`open`](Self::open), with empty paths.
     pub unsafe fn map<A: Element>(&self, file: &File) -> Result<MmapArray<A, D>> {
+        self.map_claimed(file, |file, path| {
+            let len = file::regular_len(file, path)?;
+            // SAFETY: the caller keeps the contract for the file.
+            unsafe { self.map_sized(file, len, path) }
+        })
+    }
+
+    /// Maps an open file of the caller as `map` does, and locks it if the options ask for a lock.
+    ///
+    /// After an error the lock is as before.
+    fn map_claimed<A: Element>(
+        &self,
+        file: &File,
+        map: impl FnOnce(&File, &Path) -> Result<MmapArray<A, D>>,
+    ) -> Result<MmapArray<A, D>> {
         let mut claim = Claim::new(file, self.mode, self.lock)?;
-        let (own, path) = (claim.file(), Path::new(""));
-        let len = file::regular_len(own, path);
-        // SAFETY: the caller keeps the contract for the file.
-        match len.and_then(|len| unsafe { self.map_sized(own, len, path) }) {
+        match map(claim.file(), Path::new("")) {
             Ok(mut array) => {
                 array.backing_mut().lock = claim.lock.take();
                 Ok(array)

@@ -10,7 +10,7 @@ use ndarray::{Dimension, StrideShape};
 use crate::array::MmapArray;
 use crate::element::{Element, needs_check};
 use crate::error::{Error, Result};
-use crate::file::{self, Claim, FileSnapshot, UnnamedFile, allocate};
+use crate::file::{self, FileSnapshot, UnnamedFile, allocate};
 use crate::layout::Layout;
 use crate::mode::Mode;
 use crate::open::MapOptions;
@@ -105,17 +105,7 @@ impl<D: Dimension> MapOptions<D> {
     /// The errors of [`open_immutable`](Self::open_immutable), with empty paths.
     pub fn map_immutable<A: Element>(&self, file: &File) -> Result<MmapArray<A, D>> {
         self.require(&[Mode::ReadOnly], "map an immutable file")?;
-        let mut claim = Claim::new(file, self.mode, self.lock)?;
-        match self.map_immutable_named(claim.file(), Path::new("")) {
-            Ok(mut array) => {
-                array.backing_mut().lock = claim.lock.take();
-                Ok(array)
-            }
-            Err(error) => {
-                claim.undo();
-                Err(error)
-            }
-        }
+        self.map_claimed(file, |file, path| self.map_immutable_named(file, path))
     }
 
     fn map_immutable_named<A: Element>(

@@ -11,7 +11,7 @@ use crate::array::MmapArray;
 use crate::element::{Element, needs_check};
 use crate::error::{Error, Result};
 use crate::file::whole_write::{whole_elements, write_or_restore};
-use crate::file::{self, allocate};
+use crate::file::{self, FileEnd, allocate};
 use crate::layout::{Footprint, check_axis};
 use crate::mapping::Backing;
 use crate::sweep::Position;
@@ -138,8 +138,7 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
     fn reaches_to_end(&self) -> Result<()> {
         let Backing { file, path, .. } = self.backing();
         let Some(file) = file else { return Ok(()) };
-        let (needed, found) = (self.layout().end(), file::regular_len(file, path)?);
-        if found < needed { Err(Error::FileTooShort { needed, found }) } else { Ok(()) }
+        FileEnd::of(&file::regular(file, path)?).check(self.layout().end())
     }
 
     /// Stores rows into the mapping.
