@@ -1,7 +1,6 @@
 //! The modes of a mapping and their permissions, and the kinds of advice; knows nothing of files.
 
-use std::fmt;
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use crate::error::Error;
 

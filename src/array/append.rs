@@ -1,7 +1,6 @@
 //! Appends rows to an array and its file; knows no format of a header.
 
-use std::fs::File;
-use std::io;
+use std::{fs::File, io};
 
 use bytemuck::{bytes_of, cast_slice};
 use ndarray::{ArrayRef, Axis, Dimension, Order, RemoveAxis, Slice};

@@ -1,10 +1,6 @@
 //! Finds, writes and drops the private changes of an array; knows nothing of file locks.
 
-use std::fs::File;
-use std::io;
-use std::iter;
-use std::ops::Range;
-use std::path::Path;
+use std::{fs::File, io, iter, ops::Range, path::Path};
 
 use ndarray::Dimension;
 

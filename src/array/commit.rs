@@ -2,8 +2,7 @@
 //! pages differ.
 
 use std::fs::{self, File, TryLockError};
-use std::io;
-use std::path::Path;
+use std::{io, path::Path};
 
 use ndarray::Dimension;
 

@@ -16,12 +16,8 @@ pub use region::{Region, SyncToDisk};
 use row_count::{NewRows, RowsLayout};
 pub(crate) use row_count::{RowCount, RowHeader};
 
-use std::fs::File;
-use std::io;
-use std::marker::PhantomData;
 use std::ops::{Deref, Range};
-use std::path::Path;
-use std::slice;
+use std::{fs::File, io, marker::PhantomData, path::Path, slice};
 
 use memmap2::MmapRaw;
 use ndarray::{

@@ -1,8 +1,6 @@
 //! Parts of an array as ranges of pages; knows nothing of elements.
 
-use std::fmt;
-use std::io;
-use std::ops::Range;
+use std::{fmt, io, ops::Range};
 
 use crate::error::{Error, Result};
 use crate::file::bytes_of;

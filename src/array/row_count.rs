@@ -1,11 +1,7 @@
 //! The source of the number of rows of an array; knows no format of a header.
 
-use std::fmt;
-use std::fs::File;
-use std::io;
-use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::path::Path;
+use std::{fmt, fs::File, io, ops::Deref, path::Path};
 
 use ndarray::Order;
 

@@ -1,12 +1,9 @@
 //! Elements with a declared byte order; knows nothing of files or arrays.
 #![expect(unsafe_code, reason = "`Pod` and `Zeroable` are unsafe traits")]
 
-use std::cmp::Ordering;
-use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::hint::black_box;
 use std::iter::{Product, Sum};
-use std::ops;
+use std::{cmp::Ordering, fmt, hint::black_box, ops};
 
 use bytemuck::{Pod, Zeroable};
 use ndarray::ScalarOperand;

@@ -4,9 +4,8 @@ pub(crate) mod npy;
 
 pub use npy::NpyError;
 
-use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use thiserror::Error;
 

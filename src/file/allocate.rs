@@ -1,8 +1,6 @@
 //! The space of a file on its disk: allocating, extending and clearing.
 
-use std::fs::File;
-use std::io;
-use std::path::Path;
+use std::{fs::File, io, path::Path};
 
 use super::FileEnd;
 use crate::error::{Error, Result};

@@ -1,7 +1,6 @@
 //! A caller's file as an array uses it: a file description and a lock of the array's own.
 
-use std::fs::File;
-use std::path::Path;
+use std::{fs::File, path::Path};
 
 use crate::error::{Error, Result};
 use crate::file;

@@ -1,7 +1,6 @@
 //! The mark at the end of a preallocated file, which says whose bytes follow the array.
 
-use std::fs::File;
-use std::io;
+use std::{fs::File, io};
 
 use crate::sys;
 use crate::sys::zeros::{is_hole, is_zero};

@@ -14,10 +14,8 @@ pub(crate) use claim::Claim;
 pub(crate) use preallocation::Preallocation;
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
-use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::{io, ops::Range, time::SystemTime};
 
 use crate::error::{Error, Result};
 use crate::mode::Mode;

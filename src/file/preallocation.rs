@@ -1,8 +1,7 @@
 //! The bytes of a file beyond its growing array: their length, their blocks, and the mark.
 
-use std::fs::File;
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::{fs::File, io};
 
 use super::mark::{LAST_HOLE, MARK_LEN, clear_mark, mark, marked_length};
 use super::{FileEnd, allocate};

@@ -1,9 +1,6 @@
 //! Writes that leave whole elements, even if they stop halfway; knows only the size of elements.
 
-use std::fs::File;
-use std::io;
-use std::iter;
-use std::ops::Range;
+use std::{fs::File, io, iter, ops::Range};
 
 use crate::sys;
 

@@ -5,14 +5,9 @@
 #![expect(unsafe_code, reason = "signal handlers and raw system calls")]
 
 use std::ffi::{c_int, c_void};
-use std::fs::File;
-use std::io;
-use std::mem;
-use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
-use std::ptr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::{fs::File, io, mem, ops::Range, ptr, sync::OnceLock};
 
 use libc::{sigaction, siginfo_t};
 use memmap2::MmapRaw;

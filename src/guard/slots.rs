@@ -13,10 +13,9 @@
 //! Uses nothing of this crate, so that `tests/loom/main.rs` can test all interleavings.
 #![expect(unsafe_code, reason = "chunks are found by their addresses")]
 
-use std::ops::Range;
-use std::ptr;
 #[cfg(not(loom))]
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
+use std::{ops::Range, ptr};
 
 #[cfg(loom)]
 use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};

@@ -1,7 +1,6 @@
 //! The guard on platforms without one: `install` returns `Unsupported`; registers nothing.
 
-use std::fs::File;
-use std::io;
+use std::{fs::File, io};
 
 use memmap2::MmapRaw;
 

@@ -1,8 +1,7 @@
 //! Creates ndarray views of bytes: alignment, validity, pointers; knows nothing of files.
 #![expect(unsafe_code, reason = "views of checked bytes are created from a pointer")]
 
-use std::ops::Range;
-use std::ptr;
+use std::{ops::Range, ptr};
 
 use bytemuck::try_cast_slice;
 use ndarray::{ArrayView, ArrayViewMut, Axis, Dimension};

@@ -1,8 +1,6 @@
 //! Writing changes to disk, and noting failures.
 
-use std::fs::File;
-use std::io;
-use std::ops::Range;
+use std::{fs::File, io, ops::Range};
 
 use memmap2::MmapRaw;
 

@@ -6,12 +6,9 @@ mod preallocate;
 mod private;
 mod ranges;
 
-use std::fs::File;
-use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::slice;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::{fs::File, io, ops::Range, slice};
 
 use memmap2::{MmapMut, MmapRaw};
 

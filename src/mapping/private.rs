@@ -2,9 +2,7 @@
 //!
 //! All ranges count bytes from the first byte of the array.
 
-use std::fs::File;
-use std::io;
-use std::ops::Range;
+use std::{fs::File, io, ops::Range};
 
 use super::Mapping;
 use crate::{file, sys};

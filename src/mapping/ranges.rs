@@ -3,8 +3,7 @@
 //! All ranges count bytes from the first byte of the array. Ranges are checked against the mapping
 //! here: neither memmap2 nor the kernel knows where the array ends.
 
-use std::io;
-use std::ops::Range;
+use std::{io, ops::Range};
 
 use memmap2::MmapRaw;
 

@@ -1,9 +1,6 @@
 //! Rewrites a file whose header has no space for a longer array; maps nothing.
 
-use std::cmp::Ordering;
-use std::fs::File;
-use std::io;
-use std::path::Path;
+use std::{cmp::Ordering, fs::File, io, path::Path};
 
 use super::header::{self, Header};
 use super::row_count::HeaderCount;

@@ -1,9 +1,7 @@
 //! The header of a `.npy` file: reads, parses and writes it; maps nothing.
 
-use std::borrow::Cow;
-use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
+use std::{borrow::Cow, fs::File, path::Path};
 
 use ndarray::Order;
 

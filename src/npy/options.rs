@@ -1,8 +1,6 @@
 //! Opens and creates `.npy` files: combines headers and mappings; parses and maps nothing itself.
 
-use std::fs::File;
-use std::io;
-use std::path::Path;
+use std::{fs::File, io, path::Path};
 
 use ndarray::{Dimension, IxDyn, ShapeBuilder, StrideShape};
 

@@ -1,9 +1,7 @@
 //! The row count in the header of a growing `.npy` file: reads and writes it; knows no mapping of
 //! the array.
 
-use std::fs::File;
-use std::io;
-use std::path::Path;
+use std::{fs::File, io, path::Path};
 
 use ndarray::Order;
 

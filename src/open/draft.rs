@@ -1,11 +1,7 @@
 //! Drafts: new files that no other process sees until they are complete; does not know how a file
 //! gets its name.
 
-use std::fmt;
-use std::fs::File;
-use std::io;
-use std::ops::Deref;
-use std::path::Path;
+use std::{fmt, fs::File, io, ops::Deref, path::Path};
 
 use ndarray::{ArrayViewMut, Axis, Dimension};
 

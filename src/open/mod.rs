@@ -10,9 +10,7 @@ pub use options::MapOptions;
 pub(crate) use options::{Extent, SMALLEST_PAGE};
 
 use std::fs::{File, Metadata};
-use std::io;
-use std::path::Path;
-use std::slice;
+use std::{io, path::Path, slice};
 
 use memmap2::{Mmap, MmapMut, MmapRaw};
 use ndarray::Dimension;

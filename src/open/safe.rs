@@ -1,8 +1,6 @@
 //! The safe constructors, and the reason why each is safe; contains no unsafe code.
 
-use std::fs::File;
-use std::io;
-use std::path::Path;
+use std::{fs::File, io, path::Path};
 
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
 use ndarray::{Dimension, StrideShape};

@@ -3,9 +3,7 @@
 //! `Readahead` reads the pages. No function here returns an error to the caller. A refusal by the
 //! kernel costs speed or memory only, and the next sync reports a page that cannot be written.
 
-use std::collections::VecDeque;
-use std::fs::File;
-use std::ops::Range;
+use std::{collections::VecDeque, fs::File, ops::Range};
 
 use ndarray::Axis;
 

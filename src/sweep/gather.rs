@@ -1,8 +1,7 @@
 //! Gather and scatter: reads and replaces rows by a list of indices; leaves pages to
 //! `RowPrefetcher`.
 
-use std::fmt;
-use std::ops::Range;
+use std::{fmt, ops::Range};
 
 use ndarray::{ArrayRef, ArrayView, Axis, Dimension, RemoveAxis};
 

@@ -11,8 +11,7 @@ mod row_prefetcher;
 mod window;
 mod zip;
 
-use std::fmt;
-use std::ops::Range;
+use std::{fmt, ops::Range};
 
 use ndarray::{ArrayView, ArrayViewMut, Axis, Dimension};
 

@@ -4,12 +4,9 @@
 //! answer with `wait`. The answer names the pages to evict from the page cache after use. At most
 //! one request has no answer yet.
 
-use std::fs::File;
-use std::io;
-use std::ops::Range;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
+use std::{fs::File, io, ops::Range, sync::Arc};
 
 use super::policy::PageCache;
 use crate::file;

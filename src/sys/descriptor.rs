@@ -4,9 +4,7 @@
 //! description. All duplicates of a descriptor, all mappings made through one, and a forked child
 //! share the description.
 
-use std::fs::File;
-use std::io;
-use std::path::Path;
+use std::{fs::File, io, path::Path};
 
 /// The lock that a description holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,8 +4,7 @@
 //! in the table gets [`FileSystem::UNKNOWN`], which guarantees nothing. The table for users is in
 //! [`doc::durability`](crate::doc::durability); a test compares the two.
 
-use std::fs::File;
-use std::io;
+use std::{fs::File, io};
 
 /// The guarantees of one file system; `false` is always the safe answer.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,8 +1,6 @@
 //! Allocates the holes in parts of a file, and frees them again if the write that needs them fails.
 
-use std::fs::File;
-use std::io;
-use std::ops::Range;
+use std::{fs::File, io, ops::Range};
 
 /// The holes of a file that were allocated; freed on drop unless they are kept.
 #[derive(Debug)]

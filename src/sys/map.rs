@@ -1,9 +1,7 @@
 //! Mappings of files and of anonymous memory.
 #![expect(unsafe_code, reason = "memmap2's private mappings are unsafe to make")]
 
-use std::fs::File;
-use std::io;
-use std::ops::Range;
+use std::{fs::File, io, ops::Range};
 
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
 

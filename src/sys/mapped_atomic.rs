@@ -1,8 +1,7 @@
 //! Eight bytes of a file that change in one step, for processes that read them at the same time.
 #![cfg_attr(target_has_atomic = "64", expect(unsafe_code, reason = "a word is stored"))]
 
-use std::fs::File;
-use std::io;
+use std::{fs::File, io};
 
 #[cfg(target_has_atomic = "64")]
 use memmap2::MmapRaw;

@@ -27,9 +27,7 @@ mod unix;
 #[path = "windows.rs"]
 mod unix;
 
-use std::fs::File;
-use std::io;
-use std::ops::Range;
+use std::{fs::File, io, ops::Range};
 
 use num_traits::{CheckedRem, PrimInt};
 

@@ -1,9 +1,6 @@
 //! The calls of `linux` for every other system.
 
-use std::fs::File;
-use std::io;
-use std::ops::Range;
-use std::path::Path;
+use std::{fs::File, io, ops::Range, path::Path};
 
 use memmap2::MmapRaw;
 

@@ -1,8 +1,6 @@
 //! The blocks of a file on its disk: allocating and freeing them.
 
-use std::fs::File;
-use std::io;
-use std::ops::Range;
+use std::{fs::File, io, ops::Range};
 
 /// Frees the blocks of a range, where the file system supports that.
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -2,9 +2,7 @@
 #![expect(unsafe_code, reason = "the kernel takes addresses of pages")]
 
 use std::fs::{self, File, FileType, Metadata, OpenOptions, TryLockError};
-use std::io;
-use std::ops::Range;
-use std::path::Path;
+use std::{io, ops::Range, path::Path};
 
 use memmap2::MmapRaw;
 use rustix::io::Errno;

@@ -1,9 +1,7 @@
 //! The calls of `unix` for other families of systems, which is Windows.
 
 use std::fs::{File, FileType, Metadata, OpenOptions, TryLockError};
-use std::io;
-use std::ops::Range;
-use std::path::Path;
+use std::{io, ops::Range, path::Path};
 
 use memmap2::MmapRaw;
 

@@ -1,8 +1,6 @@
 //! Finds holes and zeros in a file; changes nothing.
 
-use std::fs::File;
-use std::io;
-use std::ops::Range;
+use std::{fs::File, io, ops::Range};
 
 use crate::sys;
 

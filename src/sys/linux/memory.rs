@@ -1,8 +1,7 @@
 //! Pages by their addresses: residency, and advice that only Linux has.
 #![expect(unsafe_code, reason = "`mincore` takes addresses of pages")]
 
-use std::io;
-use std::ops::Range;
+use std::{io, ops::Range};
 
 use crate::sys::unix::{madvise, page_size, pointer};
 use crate::sys::{pieces, round_down};

@@ -9,8 +9,7 @@ mod read_alias;
 mod writeback;
 
 use std::fs::{File, Metadata};
-use std::io;
-use std::path::Path;
+use std::{io, path::Path};
 
 use rustix::fs::{Access, OFlags, access, fcntl_getfl};
 

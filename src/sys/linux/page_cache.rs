@@ -1,11 +1,7 @@
 //! The page cache of a file: counting pages and evicting them.
 #![expect(unsafe_code, reason = "no crate in use makes this system call")]
 
-use std::fs::File;
-use std::io;
-use std::num::NonZeroU64;
-use std::ops::Range;
-use std::os::fd::AsRawFd;
+use std::{fs::File, io, num::NonZeroU64, ops::Range, os::fd::AsRawFd};
 
 use crate::sys::{page_size, round_down, round_up};
 

@@ -1,10 +1,6 @@
 //! Which pages of a private mapping have changed (`/proc/self/pagemap`).
 
-use std::fs::File;
-use std::io;
-use std::ops::Range;
-use std::os::unix::fs::FileExt;
-use std::sync::OnceLock;
+use std::{fs::File, io, ops::Range, os::unix::fs::FileExt, sync::OnceLock};
 
 use crate::sys::page_size;
 

@@ -1,8 +1,7 @@
 //! A second mapping of a file that reads whole folios into the page cache.
 #![expect(unsafe_code, reason = "the alias owns pages that no other code knows")]
 
-use std::io;
-use std::ops::Range;
+use std::{io, ops::Range};
 
 use memmap2::MmapRaw;
 

@@ -1,10 +1,7 @@
 //! Writing a part of a file to its device (`sync_file_range`).
 #![expect(unsafe_code, reason = "no crate in use makes this system call")]
 
-use std::fs::File;
-use std::io;
-use std::ops::Range;
-use std::os::fd::AsRawFd;
+use std::{fs::File, io, ops::Range, os::fd::AsRawFd};
 
 use crate::sys::FileSystem;
 

@@ -1,12 +1,9 @@
 //! The state in memory that a forked child shares, behind a lock that works across processes.
 #![expect(unsafe_code, reason = "the standard library has no lock across processes")]
 
-use std::cell::UnsafeCell;
-use std::io;
-use std::mem::MaybeUninit;
-use std::panic::RefUnwindSafe;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use std::{cell::UnsafeCell, io, mem::MaybeUninit, panic::RefUnwindSafe};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 
