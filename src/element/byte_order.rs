@@ -82,6 +82,38 @@ macro_rules! into_primitive {
     )*};
 }
 
+macro_rules! folds {
+    ($Order:ident: $($Fold:ident $fold:ident),*) => {$(
+        impl<T: Number + $Fold> $Fold for $Order<T> {
+            fn $fold<I: Iterator<Item = Self>>(numbers: I) -> Self {
+                Self::new(numbers.map(Self::get).$fold())
+            }
+        }
+
+        impl<'a, T: Number + $Fold> $Fold<&'a $Order<T>> for $Order<T> {
+            fn $fold<I: Iterator<Item = &'a Self>>(numbers: I) -> Self {
+                numbers.copied().$fold()
+            }
+        }
+    )*};
+}
+
+macro_rules! conversions {
+    ($Order:ident: $($N:ident $to:ident $from:ident),*) => {
+        impl<T: Number + ToPrimitive> ToPrimitive for $Order<T> {$(
+            fn $to(&self) -> Option<$N> {
+                self.get().$to()
+            }
+        )*}
+
+        impl<T: Number + FromPrimitive> FromPrimitive for $Order<T> {$(
+            fn $from(n: $N) -> Option<Self> {
+                T::$from(n).map(Self::new)
+            }
+        )*}
+    };
+}
+
 macro_rules! byte_order {
     ($(#[$doc:meta])* $Order:ident, $to_bytes:ident, $from_bytes:ident, $Other:literal) => {
         $(#[$doc])*
@@ -228,29 +260,7 @@ macro_rules! byte_order {
             }
         }
 
-        impl<T: Number + Sum> Sum for $Order<T> {
-            fn sum<I: Iterator<Item = Self>>(numbers: I) -> Self {
-                Self::new(numbers.map(Self::get).sum())
-            }
-        }
-
-        impl<'a, T: Number + Sum> Sum<&'a $Order<T>> for $Order<T> {
-            fn sum<I: Iterator<Item = &'a Self>>(numbers: I) -> Self {
-                numbers.copied().sum()
-            }
-        }
-
-        impl<T: Number + Product> Product for $Order<T> {
-            fn product<I: Iterator<Item = Self>>(numbers: I) -> Self {
-                Self::new(numbers.map(Self::get).product())
-            }
-        }
-
-        impl<'a, T: Number + Product> Product<&'a $Order<T>> for $Order<T> {
-            fn product<I: Iterator<Item = &'a Self>>(numbers: I) -> Self {
-                numbers.copied().product()
-            }
-        }
+        folds!($Order: Sum sum, Product product);
 
         impl<T: Number + Zero> Zero for $Order<T> {
             #[inline]
@@ -289,57 +299,9 @@ macro_rules! byte_order {
             }
         }
 
-        impl<T: Number + ToPrimitive> ToPrimitive for $Order<T> {
-            fn to_i64(&self) -> Option<i64> {
-                self.get().to_i64()
-            }
-
-            fn to_u64(&self) -> Option<u64> {
-                self.get().to_u64()
-            }
-
-            fn to_i128(&self) -> Option<i128> {
-                self.get().to_i128()
-            }
-
-            fn to_u128(&self) -> Option<u128> {
-                self.get().to_u128()
-            }
-
-            fn to_f32(&self) -> Option<f32> {
-                self.get().to_f32()
-            }
-
-            fn to_f64(&self) -> Option<f64> {
-                self.get().to_f64()
-            }
-        }
-
-        impl<T: Number + FromPrimitive> FromPrimitive for $Order<T> {
-            fn from_i64(n: i64) -> Option<Self> {
-                T::from_i64(n).map(Self::new)
-            }
-
-            fn from_u64(n: u64) -> Option<Self> {
-                T::from_u64(n).map(Self::new)
-            }
-
-            fn from_i128(n: i128) -> Option<Self> {
-                T::from_i128(n).map(Self::new)
-            }
-
-            fn from_u128(n: u128) -> Option<Self> {
-                T::from_u128(n).map(Self::new)
-            }
-
-            fn from_f32(n: f32) -> Option<Self> {
-                T::from_f32(n).map(Self::new)
-            }
-
-            fn from_f64(n: f64) -> Option<Self> {
-                T::from_f64(n).map(Self::new)
-            }
-        }
+        conversions!($Order:
+            i64 to_i64 from_i64, u64 to_u64 from_u64, i128 to_i128 from_i128,
+            u128 to_u128 from_u128, f32 to_f32 from_f32, f64 to_f64 from_f64);
 
         impl<T: Number + NumCast> NumCast for $Order<T> {
             fn from<N: ToPrimitive>(n: N) -> Option<Self> {

@@ -18,107 +18,68 @@ pub struct Parallel<I>(I);
 /// The least number of neighbours in the list for one thread.
 const BATCH: usize = 128;
 
-impl<'a, V: Split + Send> IntoParallelIterator for Blocks<'a, V> {
-    type Item = V;
-    type Iter = Parallel<Self>;
-
-    fn into_par_iter(self) -> Self::Iter {
-        Parallel(self)
-    }
-}
-
-impl<'a, A: Sync, D: RemoveAxis> IntoParallelIterator for Gather<'a, A, D> {
-    type Item = ArrayView<'a, A, D::Smaller>;
-    type Iter = Parallel<Self>;
-
-    fn into_par_iter(self) -> Self::Iter {
-        Parallel(self)
-    }
-}
-
-impl<V: Split + Send> ParallelIterator for Parallel<Blocks<'_, V>> {
-    type Item = V;
-
-    fn drive_unindexed<C: UnindexedConsumer<V>>(self, consumer: C) -> C::Result {
-        bridge(self, consumer)
-    }
-
-    fn opt_len(&self) -> Option<usize> {
-        Some(self.0.len())
-    }
-}
-
-impl<V: Split + Send> IndexedParallelIterator for Parallel<Blocks<'_, V>> {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn drive<C: Consumer<V>>(self, consumer: C) -> C::Result {
-        bridge(self, consumer)
-    }
-
-    fn with_producer<C: ProducerCallback<V>>(self, callback: C) -> C::Output {
-        callback.callback(Stretch(self.0))
-    }
-}
-
-impl<'a, A: Sync, D: RemoveAxis> ParallelIterator for Parallel<Gather<'a, A, D>> {
-    type Item = ArrayView<'a, A, D::Smaller>;
-
-    fn drive_unindexed<C: UnindexedConsumer<Self::Item>>(self, consumer: C) -> C::Result {
-        bridge(self, consumer)
-    }
-
-    fn opt_len(&self) -> Option<usize> {
-        Some(self.0.len())
-    }
-}
-
-impl<A: Sync, D: RemoveAxis> IndexedParallelIterator for Parallel<Gather<'_, A, D>> {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn drive<C: Consumer<Self::Item>>(self, consumer: C) -> C::Result {
-        bridge(self, consumer)
-    }
-
-    fn with_producer<C: ProducerCallback<Self::Item>>(self, callback: C) -> C::Output {
-        callback.callback(Stretch(self.0))
-    }
-}
-
 /// The blocks or rows of one thread.
 struct Stretch<I>(I);
 
-impl<'a, V: Split + Send> Producer for Stretch<Blocks<'a, V>> {
-    type Item = V;
-    type IntoIter = Blocks<'a, V>;
+/// Implements rayon's traits for an iterator that `$split` divides.
+macro_rules! parallel {
+    ([$($Bounds:tt)*] $Iter:ty, $Item:ty, $split:ident, $least:expr) => {
+        impl<'a, $($Bounds)*> IntoParallelIterator for $Iter {
+            type Item = $Item;
+            type Iter = Parallel<Self>;
 
-    fn into_iter(self) -> Self::IntoIter {
-        self.0
-    }
+            fn into_par_iter(self) -> Self::Iter {
+                Parallel(self)
+            }
+        }
 
-    fn split_at(self, index: usize) -> (Self, Self) {
-        let (first, second) = self.0.split_blocks(index);
-        (Self(first), Self(second))
-    }
+        impl<'a, $($Bounds)*> ParallelIterator for Parallel<$Iter> {
+            type Item = $Item;
+
+            fn drive_unindexed<C: UnindexedConsumer<$Item>>(self, consumer: C) -> C::Result {
+                bridge(self, consumer)
+            }
+
+            fn opt_len(&self) -> Option<usize> {
+                Some(self.0.len())
+            }
+        }
+
+        impl<'a, $($Bounds)*> IndexedParallelIterator for Parallel<$Iter> {
+            fn len(&self) -> usize {
+                self.0.len()
+            }
+
+            fn drive<C: Consumer<$Item>>(self, consumer: C) -> C::Result {
+                bridge(self, consumer)
+            }
+
+            fn with_producer<C: ProducerCallback<$Item>>(self, callback: C) -> C::Output {
+                callback.callback(Stretch(self.0))
+            }
+        }
+
+        impl<'a, $($Bounds)*> Producer for Stretch<$Iter> {
+            type Item = $Item;
+            type IntoIter = $Iter;
+
+            fn into_iter(self) -> Self::IntoIter {
+                self.0
+            }
+
+            fn min_len(&self) -> usize {
+                $least
+            }
+
+            fn split_at(self, index: usize) -> (Self, Self) {
+                let (first, second) = self.0.$split(index);
+                (Self(first), Self(second))
+            }
+        }
+    };
 }
 
-impl<'a, A: Sync, D: RemoveAxis> Producer for Stretch<Gather<'a, A, D>> {
-    type Item = ArrayView<'a, A, D::Smaller>;
-    type IntoIter = Gather<'a, A, D>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0
-    }
-
-    fn min_len(&self) -> usize {
-        BATCH
-    }
-
-    fn split_at(self, index: usize) -> (Self, Self) {
-        let (first, second) = self.0.split_rows(index);
-        (Self(first), Self(second))
-    }
-}
+parallel!([V: Split + Send] Blocks<'a, V>, V, split_blocks, 1);
+parallel!(
+    [A: Sync, D: RemoveAxis] Gather<'a, A, D>, ArrayView<'a, A, D::Smaller>, split_rows, BATCH
+);
