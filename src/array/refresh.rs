@@ -111,37 +111,18 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     }
 
     /// Counts the rows of a file, then reads the metadata of this file.
-    ///
-    /// The order matters: a growing file contains its new rows before the header counts them. A
-    /// process that truncates the file changes the header first. If the file is too short, this
-    /// function therefore reads the header again.
     fn measure(&self, file: &File, path: &Path) -> Result<(usize, Metadata)> {
-        /// Limits how often the file may be truncated during the count.
-        const ATTEMPTS: usize = 100;
-
         let RowCount::Header(header) = self.row_count() else {
             let metadata = file::regular(file, path)?;
             return Ok((self.whole_rows(metadata.len())?, metadata));
         };
-        let mut count = header.read(file, path)?;
-        let mut metadata = file::regular(file, path)?;
-        for _ in 0..ATTEMPTS {
-            let layout = self.layout().with_rows(header.order(), count, 1);
-            if layout.is_ok_and(|layout| layout.end() <= metadata.len()) {
-                break;
-            }
-            let again = header.read(file, path)?;
-            if again == count {
-                break;
-            }
-            count = again;
-            metadata = file::regular(file, path)?;
-        }
-        let fits = |count| {
-            let layout = self.layout().with_rows(header.order(), count, 1);
-            layout.is_ok_and(|layout| layout.end() <= metadata.len())
+        let fits = |count: &usize, found: u64| {
+            let layout = self.layout().with_rows(header.order(), *count, 1);
+            layout.is_ok_and(|layout| layout.end() <= found)
         };
-        if header.takes_whole_rows() && !fits(count) {
+        let read = || header.read(file, path);
+        let (mut count, metadata) = file::read_and_measure(file, path, read, fits)?;
+        if header.takes_whole_rows() && !fits(&count, metadata.len()) {
             count = count.min(self.whole_rows(metadata.len())?);
         }
         Ok((count, metadata))

@@ -96,9 +96,7 @@ fn open_and(
         match (locked, leads) {
             (Ok(()), Ok(true)) => return Ok(opened),
             // A file that this call has created belongs to the holder of the lock now.
-            (Err(Error::Locked { path }), Ok(true)) => {
-                return Err(Error::Locked { path });
-            }
+            (Err(error @ Error::Locked { .. }), Ok(true)) => return Err(error),
             (Ok(()) | Err(Error::Locked { .. }), Ok(false)) => {}
             (Err(error), _) | (_, Err(error)) => {
                 opened.undo();
@@ -156,13 +154,7 @@ fn open_as(path: &Path, mode: Mode, wait: bool) -> io::Result<Opened> {
 
 /// Fails if the path names something other than a regular file.
 pub(crate) fn refuse_special(path: &Path) -> Result<()> {
-    match fs::metadata(path) {
-        Ok(metadata) if !metadata.is_file() => {
-            let found = sys::file_type_name(metadata.file_type());
-            Err(Error::NotAFile { path: path.to_owned(), found })
-        }
-        _ => Ok(()),
-    }
+    fs::metadata(path).map_or(Ok(()), |found| check_regular(&found, path))
 }
 
 /// Returns the length of a regular file; fails for any other file.
@@ -173,11 +165,42 @@ pub(crate) fn regular_len(file: &File, path: &Path) -> Result<u64> {
 /// Returns the metadata of a regular file; fails for any other file.
 pub(crate) fn regular(file: &File, path: &Path) -> Result<Metadata> {
     let metadata = file.metadata().map_err(Error::io("inspect", path))?;
+    check_regular(&metadata, path)?;
+    Ok(metadata)
+}
+
+fn check_regular(metadata: &Metadata, path: &Path) -> Result<()> {
     if metadata.is_file() {
-        return Ok(metadata);
+        return Ok(());
     }
     let found = sys::file_type_name(metadata.file_type());
     Err(Error::NotAFile { path: path.to_owned(), found })
+}
+
+/// Reads what the header of a file says, then the metadata of the file.
+///
+/// The order matters: a growing file contains its new rows before the header counts them. A
+/// process that truncates the file changes the header first. If the file is too short for the
+/// header (`fits`), this function therefore reads both again.
+pub(crate) fn read_and_measure<T: PartialEq>(
+    file: &File,
+    path: &Path,
+    read: impl Fn() -> Result<T>,
+    fits: impl Fn(&T, u64) -> bool,
+) -> Result<(T, Metadata)> {
+    let (mut header, mut metadata) = (read()?, regular(file, path)?);
+    // The file may be truncated each time.
+    for _ in 0..TRIES {
+        if fits(&header, metadata.len()) {
+            break;
+        }
+        let again = read()?;
+        if again == header {
+            break;
+        }
+        (header, metadata) = (again, regular(file, path)?);
+    }
+    Ok((header, metadata))
 }
 
 /// Device and inode of a file; no other file has both at the same time.

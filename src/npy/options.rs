@@ -199,33 +199,16 @@ impl Options {
     }
 
     /// Opens and locks a file, reads its header, then the length of the file.
-    ///
-    /// The order matters: a growing file contains its new rows before the header counts them. A
-    /// process that truncates the file changes the header first. If the file is too short, this
-    /// function therefore reads the header again.
     pub(super) fn read_header(&self, path: &Path) -> Result<Found> {
-        /// Limits how often a file may be truncated while it is opened.
-        const ATTEMPTS: usize = 100;
-
         if self.map.mode.creates() {
             let (mode, action) = (self.map.mode, "open a `.npy` file");
             return Err(Error::UnsupportedMode { mode, action });
         }
         let file = file::open_locked(path, self.map.mode, self.map.lock)?.file;
-        let mut header = header::read(&file, path, self.header_cap)?;
-        let mut len = file::regular_len(&file, path)?;
-        for _ in 0..ATTEMPTS {
-            if header.end().is_ok_and(|end| end <= len) {
-                break;
-            }
-            let again = header::read(&file, path, self.header_cap)?;
-            if again == header {
-                break;
-            }
-            header = again;
-            len = file::regular_len(&file, path)?;
-        }
-        let mut shown = header.clone();
+        let read = || header::read(&file, path, self.header_cap);
+        let fits = |header: &Header, found| header.end().is_ok_and(|end| end <= found);
+        let (header, metadata) = file::read_and_measure(&file, path, read, fits)?;
+        let (len, mut shown) = (metadata.len(), header.clone());
         if self.whole_rows {
             shown.keep_whole_rows(len);
         }
