@@ -18,7 +18,7 @@ use crate::sys::{self, FOLIO};
 #[derive(Clone, Debug)]
 pub(crate) struct ArrayWindow<'a> {
     pub(crate) backing: &'a Backing,
-    span: Footprint,
+    footprint: Footprint,
     axis: Axis,
     /// Whether the caller may change the blocks, and changes go to the file.
     writes: bool,
@@ -48,20 +48,28 @@ const WRITING: usize = 2;
 impl<'a> ArrayWindow<'a> {
     pub(crate) fn new(
         backing: &'a Backing,
-        span: Footprint,
+        footprint: Footprint,
         axis: Axis,
         writes: bool,
     ) -> Self {
         let [writes, is_private] =
             [true, false].map(|shared| writes && backing.mode().writes_file() == shared);
         let bounds = 0..backing.mapping.map().map_or(0, |_| backing.mapping.len());
-        Self { backing, span, axis, writes, is_private, bounds, writing: VecDeque::new() }
+        Self {
+            backing,
+            footprint,
+            axis,
+            writes,
+            is_private,
+            bounds,
+            writing: VecDeque::new(),
+        }
     }
 
     /// Returns the window over some of the rows, while other threads have the rest.
     #[cfg(feature = "rayon")]
     pub(crate) fn part(&self, rows: Range<usize>) -> Self {
-        let pages = self.backing.mapping.touched(&self.span.part(self.axis, rows));
+        let pages = self.backing.mapping.touched(&self.footprint.part(self.axis, rows));
         let ends = pages.first().zip(pages.last());
         let bounds = ends.map_or(0..0, |(first, last)| first.start..last.end);
         Self { bounds, ..self.clone() }
@@ -72,10 +80,10 @@ impl<'a> ArrayWindow<'a> {
     /// Contiguous pages include the whole folios in which they begin and end: the kernel reads and
     /// evicts whole folios. A folio that the next chunk shares is left to that chunk.
     pub(crate) fn plan(&self, rows: Range<usize>) -> ChunkPages {
-        let span = self.span.part(self.axis, rows);
-        let mut pages = self.backing.mapping.touched(&span);
+        let footprint = self.footprint.part(self.axis, rows);
+        let mut pages = self.backing.mapping.touched(&footprint);
         let len = pages.iter().fold(0, |len: usize, part| len.saturating_add(part.len()));
-        let is_thin = len / 2 > span.len().saturating_add(1 << 14);
+        let is_thin = len / 2 > footprint.len().saturating_add(1 << 14);
         if let [range] = pages.as_mut_slice() {
             *range = self.folios(range);
         }
@@ -189,9 +197,8 @@ impl<'a> ArrayWindow<'a> {
         let folio = u64::try_from(FOLIO).unwrap_or(1);
         let lead = self.backing.offset().checked_rem(folio).unwrap_or(0);
         let lead = usize::try_from(lead).unwrap_or(0);
-        let start = range.start.saturating_add(lead);
-        let start = start.saturating_sub(start.checked_rem(FOLIO).unwrap_or(0));
-        let end = range.end.saturating_add(lead).checked_next_multiple_of(FOLIO);
+        let start = sys::round_down(range.start.saturating_add(lead), FOLIO);
+        let end = sys::round_up(range.end.saturating_add(lead), FOLIO);
         let Range { start: first, end: last } = self.bounds;
         let end = end.map_or(last, |end| end.saturating_sub(lead).min(last));
         start.saturating_sub(lead).max(first)..end

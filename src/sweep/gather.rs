@@ -62,9 +62,9 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
         indices: &'a [usize],
     ) -> Result<Gather<'a, A, D>> {
         check_indices(self, axis, indices)?;
-        let span = Footprint::of(self);
-        let bytes_of_row = span.part(axis, 0..1).len();
-        let ahead = RowPrefetcher::new(self.backing(), span, axis, indices);
+        let footprint = Footprint::of(self);
+        let bytes_of_row = footprint.part(axis, 0..1).len();
+        let ahead = RowPrefetcher::new(self.backing(), footprint, axis, indices);
         let bytes_of_row = u64::try_from(bytes_of_row).unwrap_or(u64::MAX);
         let left = 0..indices.len();
         Ok(Gather { view: self.view(), axis, indices, left, ahead, bytes_of_row })

@@ -172,14 +172,16 @@ pub fn sweep_zip<'a, T: Sweepable<'a>>(
 impl<'a, V: Split> Blocks<'a, V> {
     fn new(rest: V, whole: SweptArrays<'a>, axis: Axis, bytes: usize) -> Self {
         let (arrays, rows) = whole.into_parts();
-        let of_row = |span: &Footprint| span.part(axis, 0..1).len();
-        let row = arrays
-            .iter()
-            .fold(0, |sum: usize, (_, span, _)| sum.saturating_add(of_row(span)));
+        let of_row = |footprint: &Footprint| footprint.part(axis, 0..1).len();
+        let row = arrays.iter().fold(0, |sum: usize, (_, footprint, _)| {
+            sum.saturating_add(of_row(footprint))
+        });
         let rows_of_block = bytes.checked_div(row).unwrap_or(rows).max(1);
         let arrays = arrays
             .into_iter()
-            .map(|(backing, span, writes)| ArrayWindow::new(backing, span, axis, writes))
+            .map(|(backing, footprint, writes)| {
+                ArrayWindow::new(backing, footprint, axis, writes)
+            })
             .collect();
         Self {
             rest: Some(rest),
@@ -233,13 +235,8 @@ impl<'a, V: Split> Blocks<'a, V> {
     pub(crate) fn split_blocks(mut self, index: usize) -> (Self, Self) {
         let rows = index.saturating_mul(self.rows_of_block).min(self.left.len());
         let middle = self.left.start.saturating_add(rows);
-        let (first, second) = match self.rest.take() {
-            Some(rest) => {
-                let (first, second) = rest.split_rows(self.axis, rows);
-                (Some(first), Some(second))
-            }
-            None => (None, None),
-        };
+        let rest = self.rest.take();
+        let (first, second) = rest.map(|rest| rest.split_rows(self.axis, rows)).unzip();
         let part = |rest, left: Range<usize>| Self {
             rest,
             axis: self.axis,

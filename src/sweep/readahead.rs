@@ -219,14 +219,11 @@ impl Target {
         let page = u64::try_from(sys::page_size()).ok()?;
         let (mut all, mut there) = (0_u64, 0_u64);
         for range in pages {
-            let at =
-                |address: usize| u64::try_from(address).unwrap_or(0).wrapping_add(*first);
+            let at = |at: usize| u64::try_from(at).unwrap_or(0).wrapping_add(*first);
             let start = at(sys::round_down(range.start, sys::page_size()));
-            let bytes = start
-                ..start.saturating_add(
-                    at(range.end).saturating_sub(start).next_multiple_of(page),
-                );
-            all = all.saturating_add(bytes.end.saturating_sub(start).checked_div(page)?);
+            let len = sys::round_up(at(range.end).saturating_sub(start), page)?;
+            let bytes = start..start.saturating_add(len);
+            all = all.saturating_add(len.checked_div(page)?);
             there = there.saturating_add(sys::cached_pages(file, &bytes).ok()?);
         }
         match there {

@@ -25,7 +25,7 @@ const DOUBT: usize = 7;
 #[derive(Clone, Debug)]
 pub(crate) struct RowPrefetcher<'a> {
     backing: &'a Backing,
-    span: Footprint,
+    footprint: Footprint,
     axis: Axis,
     indices: &'a [usize],
     /// How many rows have been requested, skipped, or found cached.
@@ -40,15 +40,15 @@ pub(crate) struct RowPrefetcher<'a> {
 impl<'a> RowPrefetcher<'a> {
     pub(crate) fn new(
         backing: &'a Backing,
-        span: Footprint,
+        footprint: Footprint,
         axis: Axis,
         indices: &'a [usize],
     ) -> Self {
-        let row = span.part(axis, 0..1).len();
+        let row = footprint.part(axis, 0..1).len();
         let rows = BYTES.checked_div(row).unwrap_or(ROWS).clamp(1, ROWS);
         Self {
             backing,
-            span,
+            footprint,
             axis,
             indices,
             reached: 0,
@@ -121,7 +121,7 @@ impl<'a> RowPrefetcher<'a> {
     }
 
     fn pages(&self, index: usize) -> Vec<Range<usize>> {
-        let row = self.span.part(self.axis, index..index.saturating_add(1));
+        let row = self.footprint.part(self.axis, index..index.saturating_add(1));
         self.backing.mapping.touched(&row)
     }
 }

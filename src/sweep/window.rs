@@ -151,14 +151,14 @@ impl<'a> SlidingWindow<'a> {
 
     /// Reads a chunk on the iterating thread.
     fn read(&mut self, number: usize) -> Chunk {
-        let (mut chunk, order) = self.plan(number);
+        let (mut chunk, request) = self.plan(number);
         let has_next = self.rows.len() > self.rows_of_chunk;
-        let places = self.arrays.iter().map(|array| array.backing);
+        let backings = self.arrays.iter().map(|array| array.backing);
         let is_alone = self.is_alone;
         let reader = self
             .reader
-            .get_or_insert_with(|| Readahead::new(places, is_alone && has_next));
-        let passing = reader.read(&order);
+            .get_or_insert_with(|| Readahead::new(backings, is_alone && has_next));
+        let passing = reader.read(&request);
         self.note(&mut chunk, &passing);
         chunk
     }
@@ -167,8 +167,8 @@ impl<'a> SlidingWindow<'a> {
     fn read_ahead(&mut self, number: usize, side: usize) {
         let reader = self.reader.as_ref().filter(|reader| reader.reads_ahead());
         let Some(reader) = reader.filter(|_| !self.is_ahead(number)) else { return };
-        let (mut chunk, order) = self.plan(number);
-        match reader.begin(order) {
+        let (mut chunk, request) = self.plan(number);
+        match reader.begin(request) {
             Some(passing) => self.note(&mut chunk, &passing),
             None => chunk.is_begun = true,
         }
