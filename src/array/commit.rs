@@ -268,13 +268,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// Returns whether pages may be copies because they were locked in memory.
     fn is_memory_locked(&self) -> io::Result<bool> {
         let Backing { mapping, .. } = self.backing();
-        if self.backing().is_locked() {
-            return Ok(true);
-        }
-        if let Ok(addresses) = mapping.addresses(&(0..mapping.len())) {
-            return sys::is_locked(&addresses);
-        }
-        Ok(false)
+        let addresses = mapping.addresses(&(0..mapping.len()))?;
+        Ok(self.backing().is_locked() || sys::is_locked(&addresses)?)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::array::MmapArray;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::guard::Fault;
+use crate::mapping::Backing;
 
 impl<A, D: Dimension> MmapArray<A, D> {
     /// Returns the fault that the guard has recorded for the array; the record is permanent.
@@ -36,13 +37,10 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let result = run(self.view());
         self.backing().intact()?;
         // After a truncation the last page of the file reads as zeros, without a fault.
-        let found =
-            self.backing().file.as_ref().filter(|_| self.backing().mapping.is_guarded());
-        let found = found.and_then(|file| file.metadata().ok());
-        match found
-            .map(|metadata| metadata.len())
-            .filter(|len| *len < self.layout().end())
-        {
+        let Backing { file, mapping, .. } = self.backing();
+        let file = file.as_ref().filter(|_| mapping.is_guarded());
+        let len = file.and_then(|file| file.metadata().ok()).map(|found| found.len());
+        match len.filter(|len| *len < self.layout().end()) {
             Some(offset) => Err(Error::Faulted { offset }),
             None => Ok(result),
         }

@@ -144,6 +144,11 @@ impl AtomicFile {
         }
         Ok(())
     }
+
+    /// Returns the proof that no other code can access the file before it is published.
+    pub(crate) fn exclusive(&mut self) -> Option<Exclusive<'_>> {
+        self.file().map(Exclusive)
+    }
 }
 
 impl Drop for AtomicFile {
@@ -164,13 +169,6 @@ pub(crate) struct Exclusive<'f>(&'f File);
 impl<'f> Exclusive<'f> {
     pub(crate) fn file(&self) -> &'f File {
         self.0
-    }
-}
-
-impl AtomicFile {
-    /// Returns the proof that no other code can access the file before it is published.
-    pub(crate) fn exclusive(&mut self) -> Option<Exclusive<'_>> {
-        self.file().map(Exclusive)
     }
 }
 

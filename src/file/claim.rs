@@ -5,8 +5,8 @@ use std::{fs::File, path::Path};
 use crate::error::{Error, Result};
 use crate::file;
 use crate::mode::Mode;
+use crate::sys;
 use crate::sys::descriptor::{self, Held};
-use crate::sys::{self};
 
 /// The file of a caller, as an array uses it.
 #[derive(Debug)]

@@ -5,7 +5,6 @@ use std::{fs::File, io};
 
 use super::mark::{LAST_HOLE, MARK_LEN, clear_mark, mark, marked_length};
 use super::{FileEnd, allocate};
-use crate::sys::atomic_u64::SharedU64;
 use crate::sys::{self, FOLIO, FileSystem, process_number, space};
 
 /// The least number of bytes to allocate ahead.
@@ -29,8 +28,10 @@ const SMALL_PAGE: usize = if cfg!(large_pages) { 0 } else { 4096 };
 pub(crate) struct Preallocation {
     /// Where the array ends.
     end: u64,
-    /// The length of the file, also on disk; 0 if the file ends with the array.
-    file_len: SharedU64,
+    /// The length that the file was given, also on disk; 0 if it never had another than its array.
+    extended: u64,
+    /// Whether the file was truncated since, and ends with the array again.
+    is_truncated: AtomicBool,
     /// Whether the file ends with the mark; otherwise its length is the mark.
     has_mark: bool,
     /// The blocks up to this byte are allocated.
@@ -61,12 +62,13 @@ impl Preallocation {
 
     /// Returns the length of the file if it does not end with the array.
     pub(crate) fn file_len(&self) -> Option<u64> {
-        Some(self.file_len.load()).filter(|len| *len > 0)
+        let is_extended = self.extended > 0 && !self.is_truncated.load(Ordering::Relaxed);
+        is_extended.then_some(self.extended)
     }
 
     /// Returns the end of the file, as far as it was extended here.
     pub(crate) fn file_end(&self) -> FileEnd {
-        FileEnd(self.file_len.load())
+        FileEnd(self.file_len().unwrap_or(0))
     }
 
     /// Returns the end of the bytes that rows may fill.
@@ -136,7 +138,8 @@ impl Preallocation {
             self.end = from;
             self.allocated = from;
         }
-        self.file_len.set(len);
+        self.extended = len;
+        *self.is_truncated.get_mut() = false;
         self.has_mark = has_mark;
         self.take_over();
         Ok(cleared)
@@ -165,7 +168,7 @@ impl Preallocation {
             }
             file.set_len(self.end)?;
         }
-        self.file_len.take();
+        self.is_truncated.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -195,7 +198,7 @@ impl Preallocation {
             Ok(false) => return unsupported(),
             Err(e) => {
                 // Some of the blocks may have been allocated.
-                space::punch_hole(file, self.allocated.max(end)..limit);
+                let _ = space::punch_hole(file, self.allocated.max(end)..limit);
                 return Err(e);
             }
         }

@@ -1,6 +1,6 @@
 //! Writes that leave whole elements, even if they stop halfway; knows only the size of elements.
 
-use std::{fs::File, io, iter, ops::Range};
+use std::{fs::File, io, ops::Range};
 
 use crate::sys;
 
@@ -22,13 +22,7 @@ pub(crate) fn whole_elements(
     range: &Range<usize>,
     size: usize,
 ) -> impl Iterator<Item = Range<usize>> + use<> {
-    let mut rest = range.clone();
-    iter::from_fn(move || {
-        let end = rest.start.saturating_add(PIECE).checked_next_multiple_of(size);
-        let part = rest.start..end.unwrap_or(rest.end).min(rest.end);
-        rest.start = part.end;
-        Some(part).filter(|part| !part.is_empty())
-    })
+    sys::pieces(range, sys::round_up(PIECE, size).unwrap_or(usize::MAX))
 }
 
 /// Writes bytes at byte `at` of a file; if that fails, writes the previous bytes back.

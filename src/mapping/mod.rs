@@ -145,15 +145,10 @@ impl Mapping {
     ///
     /// The caller must check the elements of the file there before it makes a view.
     pub(crate) fn discard(&mut self, range: &Range<usize>) -> io::Result<()> {
-        if !sys::RELOADS_DROPPED_PAGES {
+        if !sys::RELOADS_DROPPED_PAGES || self.map().is_none() {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        let Some(map) = self.bounded(range)? else {
-            return match self.map() {
-                Some(_) => Ok(()),
-                None => Err(io::ErrorKind::Unsupported.into()),
-            };
-        };
+        let Some(map) = self.bounded(range)? else { return Ok(()) };
         // SAFETY: no reference points into the mapping; the caller checks the elements.
         unsafe { sys::drop_pages(map, range) }
     }

@@ -32,7 +32,7 @@ impl Mapping {
             if self.bytes(&part)? == theirs {
                 continue;
             }
-            join(&mut different, part);
+            sys::join(&mut different, part);
         }
         Ok(different)
     }
@@ -83,7 +83,7 @@ impl Mapping {
                 }
                 is_same &= theirs.get(here).is_some_and(|theirs| base == theirs);
                 base.copy_from_slice(mine);
-                join(&mut changed, page);
+                sys::join(&mut changed, page);
             }
         }
         Ok((changed, is_same))
@@ -102,13 +102,5 @@ impl Mapping {
             rest = after;
         }
         Ok(())
-    }
-}
-
-/// Adds a range to a list; extends the last range if the new range begins at its end.
-fn join(ranges: &mut Vec<Range<usize>>, next: Range<usize>) {
-    match ranges.last_mut() {
-        Some(last) if last.end == next.start => last.end = next.end,
-        _ => ranges.push(next),
     }
 }

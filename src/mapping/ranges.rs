@@ -138,9 +138,7 @@ impl Backing {
     /// process unlocks them.
     pub(crate) fn note_locked_process(&self) {
         let Some(map) = self.mapping.map() else { return };
-        let is_locked = sys::may_be_locked(map.as_mut_ptr().addr())
-            && sys::has_locked_pages().unwrap_or(true);
-        if is_locked {
+        if sys::locks_new_pages(map.as_mut_ptr().addr()) {
             self.note_lock();
         }
     }

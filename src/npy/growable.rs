@@ -11,7 +11,7 @@ use crate::open::MapOptions;
 use crate::{file, sys};
 
 /// The number of bytes that are copied at a time.
-const PIECE: usize = 8 << 20;
+const PIECE: u64 = 8 << 20;
 /// Reserves space in the header of a `.npy` file for any length of its array.
 ///
 /// Headers by NumPy before 1.23, and by other writers, may lack this space. Growing such an array
@@ -92,18 +92,16 @@ pub(super) fn make_growable_capped(path: &Path, cap: u64) -> Result<()> {
 
 /// Copies `len` bytes from offset `start` of one file to offset `at` of another.
 fn copy(from: &File, start: u64, to: &File, at: u64, len: u64) -> io::Result<()> {
-    let mut piece = vec![0; PIECE];
-    let mut done = 0_u64;
-    while done < len {
-        let rest = usize::try_from(len.saturating_sub(done)).unwrap_or(PIECE);
-        let wanted = piece.get_mut(..rest.min(PIECE)).unwrap_or_default();
-        let count = sys::read_at_most(from, wanted, start.saturating_add(done))?;
-        if count == 0 {
+    let mut buffer = Vec::new();
+    for piece in sys::pieces(&(0..len), PIECE) {
+        let len = piece.end.saturating_sub(piece.start);
+        buffer.resize(usize::try_from(len).map_err(io::Error::other)?, 0);
+        let count =
+            sys::read_at_most(from, &mut buffer, start.saturating_add(piece.start))?;
+        if count < buffer.len() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let read = piece.get(..count).unwrap_or_default();
-        sys::write_all_at(to, read, at.saturating_add(done))?;
-        done = done.saturating_add(u64::try_from(count).map_err(io::Error::other)?);
+        sys::write_all_at(to, &buffer, at.saturating_add(piece.start))?;
     }
     Ok(())
 }

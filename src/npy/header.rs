@@ -49,26 +49,21 @@ impl Header {
     /// - [`NpyError::Unwritable`] if NumPy does not support arrays of these elements.
     /// - [`Error::ZeroSizedElement`] if an element has no bytes.
     pub fn new(dtype: DType, shape: &[usize], fortran_order: bool) -> Result<Self> {
+        let unwritable = |why| Err(Error::Npy(NpyError::Unwritable { why }));
         if let DType::Array { .. } = dtype {
-            let why = "the elements are arrays, which it has only in records";
-            return Err(Error::Npy(NpyError::Unwritable { why }));
+            return unwritable("the elements are arrays, which it has only in records");
         }
         if shape.len() > 64 {
-            let why = "it has at most 64 axes";
-            return Err(Error::Npy(NpyError::Unwritable { why }));
+            return unwritable("it has at most 64 axes");
         }
         if dtype.checked_size().is_none() {
-            let why = "its elements have less than 2 GiB";
-            return Err(Error::Npy(NpyError::Unwritable { why }));
+            return unwritable("its elements have less than 2 GiB");
         }
         // A caller can build a `DType` that NumPy does not support.
         let dtype = match dtype.to_string().parse::<DType>() {
             Ok(read) if read.size() == dtype.size() => read,
             Err(e @ Error::ZeroSizedElement) => return Err(e),
-            _ => {
-                let why = "it has no such elements";
-                return Err(Error::Npy(NpyError::Unwritable { why }));
-            }
+            _ => return unwritable("it has no such elements"),
         };
         let shape = shape.to_vec();
         let mut header =

@@ -1,7 +1,7 @@
 //! The row count in the header of a growing `.npy` file: reads and writes it; knows no mapping of
 //! the array.
 
-use std::{fs::File, io, path::Path};
+use std::{fs::File, io, ops::RangeInclusive, path::Path};
 
 use ndarray::Order;
 
@@ -9,8 +9,8 @@ use super::header::{self, Header};
 use crate::array::RowHeader;
 use crate::error::{Error, NpyError, Result};
 use crate::file::whole_write;
+use crate::sys;
 use crate::sys::mapped_atomic::{self, MappedAtomicU64, WORD, WriteBy};
-use crate::sys::{self};
 
 /// Two counts with the same quotient by this number differ only in the digits of one word.
 const PER_WORD: usize = 100_000_000;
@@ -124,21 +124,24 @@ impl RowHeader for HeaderCount {
 ///
 /// After a power failure a file may have some sectors of the old header and some of the new one.
 pub(super) fn changes_one_sector(old: &[u8], new: &[u8]) -> bool {
+    difference(old, new).is_none_or(|at| at.start() / SECTOR == at.end() / SECTOR)
+}
+
+/// Returns the range from the first differing byte to the last.
+fn difference(old: &[u8], new: &[u8]) -> Option<RangeInclusive<usize>> {
     let differs = |(old, new): (&u8, &u8)| old != new;
-    let first = old.iter().zip(new).position(differs);
-    let last = old.iter().zip(new).rposition(differs);
-    first.map(|at| at / SECTOR) == last.map(|at| at / SECTOR)
+    let mut pairs = old.iter().zip(new);
+    let last = pairs.clone().rposition(differs)?;
+    Some(pairs.position(differs)?..=last)
 }
 
 /// Writes `bytes` to the beginning of a file, from the first differing byte to the last.
 fn overwrite(file: &File, bytes: &[u8]) -> io::Result<()> {
     let mut old = vec![0; bytes.len()];
     let _ = sys::read_at_most(file, &mut old, 0)?;
-    let differs = |(old, new): (&u8, &u8)| old != new;
-    let Some(start) = old.iter().zip(bytes).position(differs) else { return Ok(()) };
-    let end = old.iter().zip(bytes).rposition(differs).unwrap_or(start);
-    let changed = bytes.get(start..=end).unwrap_or_default();
-    let at = u64::try_from(start).map_err(io::Error::other)?;
+    let Some(range) = difference(&old, bytes) else { return Ok(()) };
+    let at = u64::try_from(*range.start()).map_err(io::Error::other)?;
+    let changed = bytes.get(range).unwrap_or_default();
     // A reader cannot parse a partly written header.
     whole_write::write_or_restore(file, changed, at).map_err(|failed| failed.error)?;
     mapped_atomic::show(file, at, changed)

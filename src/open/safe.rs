@@ -16,7 +16,7 @@ use crate::sys::file_system::has_trusted_contents;
 use crate::sys::{self, ReadAlias, map, space};
 
 /// The most zeros that one call writes.
-const PIECE: usize = 1 << 20;
+const PIECE: u64 = 1 << 20;
 
 impl MapOptions {
     /// Creates an array of zeros in a private file of the system's temporary folder.
@@ -189,13 +189,10 @@ impl<D: Dimension> MapOptions<D> {
             if end == 0 || space::allocate(file, 0, end)? {
                 return Ok(());
             }
-            let zeros = vec![0; PIECE];
-            let mut at = 0;
-            while at < end {
-                let rest = usize::try_from(end.saturating_sub(at)).unwrap_or(PIECE);
-                let piece = zeros.get(..rest.min(PIECE)).unwrap_or_default();
-                sys::write_all_at(file, piece, at)?;
-                at = at.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+            for piece in sys::pieces(&(0..end), PIECE) {
+                let len = piece.end.saturating_sub(piece.start);
+                let zeros = vec![0; usize::try_from(len).map_err(io::Error::other)?];
+                sys::write_all_at(file, &zeros, piece.start)?;
             }
             file.sync_all()
         };

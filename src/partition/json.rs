@@ -41,18 +41,10 @@ impl TryFrom<WindowFields> for Window {
     type Error = Error;
 
     fn try_from(facts: WindowFields) -> Result<Self, Error> {
-        let WindowFields {
-            path,
-            dtype,
-            fortran_order,
-            data_offset,
-            shape,
-            start,
-            end,
-            read_only,
-        } = facts;
-        let mut header = Header::new(dtype.parse::<DType>()?, &shape, fortran_order)?;
-        header.data_offset = data_offset;
+        let WindowFields { path, shape, start, end, read_only, .. } = facts;
+        let dtype = facts.dtype.parse::<DType>()?;
+        let mut header = Header::new(dtype, &shape, facts.fortran_order)?;
+        header.data_offset = facts.data_offset;
         let whole = DividedArray::new(header)?;
         match start.max(end) {
             index if index > whole.rows => {

@@ -47,7 +47,6 @@ static TABLE: [(u32, FileSystem); 12] = [
     (0x0102_1997, row("9p",        false,   false,   false,     true,     false)),
 ];
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
 #[expect(clippy::fn_params_excessive_bools, reason = "a row of the table above")]
 const fn row(
     name: &'static str,
@@ -69,14 +68,7 @@ const fn row(
 
 impl FileSystem {
     /// The guarantees of a file system that is not known: none.
-    pub(crate) const UNKNOWN: Self = Self {
-        name: "other",
-        is_coherent: false,
-        stores_in_place: false,
-        overwrites_in_place: false,
-        reports_residency: false,
-        has_verity: false,
-    };
+    pub(crate) const UNKNOWN: Self = row("other", false, false, false, false, false);
 
     /// Returns the guarantees of the file system of an open file.
     #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -37,11 +37,13 @@ impl<'f> FilledHoles<'f> {
 mod allocated {
     use std::os::unix::fs::MetadataExt;
 
-    use rustix::fs::{FallocateFlags, SeekFrom, fallocate, fstatvfs, seek};
+    use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
     use rustix::io::Errno;
 
     use super::{File, FilledHoles, Range, io};
-    use crate::sys;
+    use crate::sys::space::{check_free, held_bytes, punch_hole};
+    use crate::sys::zeros::has_zeros;
+    use crate::sys::{pieces, round_down, round_up};
 
     /// How many bytes are allocated at a time. What a failure leaves is known to this precision.
     const PIECE: u64 = 1 << 20;
@@ -70,16 +72,14 @@ mod allocated {
                 }
             }
             if unallocated > 0 {
-                check_free(file, unallocated)?;
+                check_holes(file, unallocated)?;
             }
             Ok(holes)
         }
 
         /// Allocates a hole, and returns how many bytes of it were refused.
         fn allocate(&mut self, hole: &Range<u64>) -> io::Result<u64> {
-            let mut start = hole.start;
-            while start < hole.end {
-                let end = start.saturating_add(PIECE).min(hole.end);
+            for Range { start, end } in pieces(hole, PIECE) {
                 let before = self.file.metadata()?.blocks();
                 let keep = FallocateFlags::KEEP_SIZE;
                 let len = end.saturating_sub(start);
@@ -94,7 +94,6 @@ mod allocated {
                     Err(e) if is_refusal(e) => return Ok(hole.end.saturating_sub(start)),
                     Err(e) => return Err(e.into()),
                 }
-                start = end;
             }
             Ok(0)
         }
@@ -119,11 +118,9 @@ mod allocated {
             let block = block.clamp(1, BLOCK);
             for filled in &self.filled {
                 // Whole blocks are freed.
-                let into_block = filled.start.checked_rem(block).unwrap_or(0);
-                let end = filled.end.checked_next_multiple_of(block);
-                let start = filled.start.saturating_sub(into_block);
+                let end = round_up(filled.end, block).unwrap_or(filled.end);
                 // The error that led here is the one to report.
-                let _ = free_zeros(self.file, start..end.unwrap_or(filled.end));
+                let _ = free_zeros(self.file, round_down(filled.start, block)..end);
             }
         }
     }
@@ -132,70 +129,41 @@ mod allocated {
     ///
     /// `SEEK_DATA` does not distinguish zeros that were read from zeros that were written.
     fn free_zeros(file: &File, range: Range<u64>) -> io::Result<()> {
-        let zeros = vec![0; usize::try_from(BLOCK).map_err(io::Error::other)?];
-        let mut found = zeros.clone();
         let mut free = range.start..range.start;
-        let mut next = range.start;
-        while next < range.end {
-            let part = next..next.saturating_add(BLOCK).min(range.end);
-            let read = sys::read_at_most(file, &mut found, part.start)?;
-            next = part.end;
-            if found.get(..read) == zeros.get(..read) {
+        for part in pieces(&range, BLOCK) {
+            if has_zeros(file, part.clone())? {
                 free.end = part.end;
             } else {
-                punch(file, &free)?;
-                free = next..next;
+                punch_hole(file, free)?;
+                free = part.end..part.end;
             }
         }
-        punch(file, &free)
-    }
-
-    fn punch(file: &File, range: &Range<u64>) -> io::Result<()> {
-        let len = range.end.saturating_sub(range.start);
-        let punch = FallocateFlags::PUNCH_HOLE.union(FallocateFlags::KEEP_SIZE);
-        if len > 0 { Ok(fallocate(file, punch, range.start, len)?) } else { Ok(()) }
+        punch_hole(file, free)
     }
 
     /// Returns whether the file system reports where the holes of a file are.
     fn shows_holes(file: &File) -> io::Result<bool> {
         let metadata = file.metadata()?;
-        let has_holes = metadata.blocks().saturating_mul(512) < metadata.len();
+        let has_holes = held_bytes(&metadata) < metadata.len();
         let first = seek(file, SeekFrom::Hole(0));
-        Ok(match first {
-            Ok(first) => first < metadata.len() || !has_holes,
-            Err(_) => false,
-        })
+        Ok(first.is_ok_and(|first| first < metadata.len() || !has_holes))
     }
 
     /// Returns the first hole in a range; the empty range at its end if there is none.
     fn next_hole(file: &File, range: &Range<u64>) -> Range<u64> {
-        let start = seek(file, SeekFrom::Hole(range.start));
-        let Ok(start) = start.map(|start| start.max(range.start)) else {
-            return range.end..range.end;
-        };
-        if start >= range.end {
-            return range.end..range.end;
-        }
-        let end = match seek(file, SeekFrom::Data(start)) {
-            Ok(end) => end.min(range.end),
-            // No data follow.
-            Err(_) => range.end,
-        };
-        start..end.max(start)
+        let start = seek(file, SeekFrom::Hole(range.start)).unwrap_or(range.end);
+        let start = start.clamp(range.start, range.end);
+        // An error means that no data follow.
+        let end = seek(file, SeekFrom::Data(start)).unwrap_or(range.end);
+        start..end.clamp(start, range.end)
     }
 
     /// Refuses writes to `len` bytes that may lie in holes if the disk lacks the space.
     ///
     /// Without this check, the writes would stop at the last free block, and leave the disk full.
-    fn check_free(file: &File, len: u64) -> io::Result<()> {
+    fn check_holes(file: &File, len: u64) -> io::Result<()> {
         let metadata = file.metadata()?;
-        let held = metadata.blocks().saturating_mul(512);
-        let len = len.min(metadata.len().saturating_sub(held));
-        let Ok(disk) = fstatvfs(file) else { return Ok(()) };
-        let free = disk.f_bfree.saturating_mul(disk.f_frsize);
-        if disk.f_blocks > 0 && len > free {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        Ok(())
+        let missing = metadata.len().saturating_sub(held_bytes(&metadata));
+        check_free(file, len.min(missing))
     }
 }

@@ -5,7 +5,6 @@
 //! both versions of a function, for calls that Linux shares with Android or FreeBSD. A function that
 //! the system lacks does nothing or returns `Unsupported`, as its documentation says.
 
-pub(crate) mod atomic_u64;
 pub(crate) mod descriptor;
 pub(crate) mod file_system;
 pub(crate) mod holes;
@@ -37,8 +36,8 @@ pub(crate) use process::process_number;
 // Pages: advice, locks, residency, private copies, the page cache.
 pub(crate) use linux::{
     CONTROLS_PAGE_CACHE, MAPS_BEYOND_END, RELOADS_DROPPED_PAGES, ReadAlias, cached_pages,
-    drop_cached, has_locked_pages, is_locked, may_be_locked, page_out, populate,
-    private_pages, reports_residency_of, residency, unchanged_pages, whole_pages,
+    drop_cached, is_locked, locks_new_pages, page_out, populate, private_pages,
+    reports_residency_of, residency, unchanged_pages, whole_pages,
 };
 pub(crate) use unix::{
     advise, drop_pages, lock_pages, page_size, refuses_shared_mapping, request,
@@ -93,17 +92,25 @@ pub(crate) fn round_up<T: PrimInt + CheckedRem>(value: T, step: T) -> Option<T> 
 }
 
 /// Divides a range into pieces that end at multiples of `len`.
-pub(crate) fn pieces(
-    range: &Range<usize>,
-    len: usize,
-) -> impl Iterator<Item = Range<usize>> + use<> {
+pub(crate) fn pieces<T: PrimInt + CheckedRem>(
+    range: &Range<T>,
+    len: T,
+) -> impl Iterator<Item = Range<T>> + use<T> {
     let mut rest = range.clone();
     std::iter::from_fn(move || {
-        let next = round_up(rest.start.saturating_add(1), len);
+        let next = round_up(rest.start.saturating_add(T::one()), len);
         let piece = rest.start..next.unwrap_or(rest.end).min(rest.end);
         rest.start = piece.end;
         Some(piece).filter(|piece| !piece.is_empty())
     })
+}
+
+/// Adds a range to a list; extends the last range if the new range begins at its end.
+pub(crate) fn join(ranges: &mut Vec<Range<usize>>, next: Range<usize>) {
+    match ranges.last_mut() {
+        Some(last) if last.end == next.start => last.end = next.end,
+        _ => ranges.push(next),
+    }
 }
 
 #[cfg(test)]

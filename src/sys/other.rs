@@ -32,13 +32,8 @@ pub(crate) fn locked_memory_limit() -> Option<u64> {
 }
 
 /// Returns `false`.
-pub(crate) fn may_be_locked(_: usize) -> bool {
+pub(crate) fn locks_new_pages(_: usize) -> bool {
     false
-}
-
-/// Returns `false`.
-pub(crate) fn has_locked_pages() -> io::Result<bool> {
-    Ok(false)
 }
 
 /// Returns `false`.

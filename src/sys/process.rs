@@ -72,14 +72,10 @@ mod imp {
             Ok(()) => NUMBER.compare_exchange(ptr::null_mut(), mine, order.0, order.1),
             Err(_) => Err(ptr::null_mut()),
         };
-        found.map_or_else(
-            |found| {
-                // SAFETY: no other thread has seen this page.
-                let _ = unsafe { munmap(page, len) };
-                found
-            },
-            |_| mine,
-        )
+        let Err(found) = found else { return mine };
+        // SAFETY: no other thread has seen this page.
+        let _ = unsafe { munmap(page, len) };
+        found
     }
 }
 
@@ -129,7 +125,7 @@ mod lock {
     use std::cell::UnsafeCell;
     use std::ops::{Deref, DerefMut};
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::{fmt, thread};
+    use std::thread;
 
     use super::imp;
 
@@ -173,14 +169,7 @@ mod lock {
         }
     }
 
-    impl<T> fmt::Debug for ForkLock<T> {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.debug_struct("ForkLock").finish_non_exhaustive()
-        }
-    }
-
     /// The value of a [`ForkLock`] while it is locked.
-    #[derive(Debug)]
     pub(crate) struct ForkGuard<'a, T> {
         lock: &'a ForkLock<T>,
     }
@@ -209,13 +198,18 @@ mod lock {
 }
 
 #[cfg(all(test, target_os = "linux"))]
-mod tests {
+pub(super) mod tests {
     use std::thread;
 
     use super::*;
 
-    /// Runs `work` in a forked child, and returns whether it answered `true` within 10 s.
+    /// Returns whether `work` answers `true` in a forked child within 10 s.
     fn in_child(work: impl FnOnce() -> bool) -> bool {
+        status_of_child(work) == 0
+    }
+
+    /// Runs `work` in a forked child, which dies if it has not ended within 10 s.
+    pub(crate) fn status_of_child(work: impl FnOnce() -> bool) -> libc::c_int {
         // SAFETY: the child calls nothing that waits for another thread, and ends with `_exit`.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
@@ -228,7 +222,8 @@ mod tests {
         let mut status = 0;
         // SAFETY: the system may write to `status`.
         let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
-        (waited, status) == (pid, 0)
+        assert_eq!(waited, pid);
+        status
     }
 
     #[test]

@@ -3,21 +3,25 @@
 use std::{fs::File, io, ops::Range};
 
 /// Frees the blocks of a range, where the file system supports that.
+///
+/// Blocks that stay allocated are freed when the file is truncated.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) fn punch_hole(file: &File, bytes: Range<u64>) {
+pub(crate) fn punch_hole(file: &File, bytes: Range<u64>) -> io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
 
     let len = bytes.end.saturating_sub(bytes.start);
     let punch = FallocateFlags::PUNCH_HOLE.union(FallocateFlags::KEEP_SIZE);
-    if len > 0 {
-        // Blocks that stay allocated are freed when the file is truncated.
-        let _ = rustix::io::retry_on_intr(|| fallocate(file, punch, bytes.start, len));
+    if len == 0 {
+        return Ok(());
     }
+    Ok(rustix::io::retry_on_intr(|| fallocate(file, punch, bytes.start, len))?)
 }
 
 /// Frees nothing: the next truncation does.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn punch_hole(_: &File, _: Range<u64>) {}
+pub(crate) fn punch_hole(_: &File, _: Range<u64>) -> io::Result<()> {
+    Ok(())
+}
 
 /// Allocates the blocks of `from..end`; returns `false` if the file system does not support that.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
@@ -72,20 +76,29 @@ fn fallocate_pieces(
 /// An allocation that fails in the middle of a file keeps the blocks that it has got.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 fn check_space(file: &File, from: u64, end: u64) -> io::Result<()> {
-    use std::os::unix::fs::MetadataExt;
-
     let metadata = file.metadata()?;
     if from >= metadata.len() {
         return Ok(());
     }
-    let held = metadata.blocks().saturating_mul(512);
-    // If the free space is not known, the allocation finds out.
+    check_free(file, end.saturating_sub(held_bytes(&metadata)))
+}
+
+/// Returns an error if the disk is known to have fewer than `len` free bytes.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+pub(super) fn check_free(file: &File, len: u64) -> io::Result<()> {
+    // If the free space is not known, the allocation or the write finds out.
     let Ok(disk) = rustix::fs::fstatvfs(file) else { return Ok(()) };
     let free = disk.f_bfree.saturating_mul(disk.f_frsize);
-    if disk.f_blocks > 0 && end.saturating_sub(held) > free {
+    if disk.f_blocks > 0 && len > free {
         return Err(io::ErrorKind::StorageFull.into());
     }
     Ok(())
+}
+
+/// Returns how many bytes the blocks of a file have.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+pub(super) fn held_bytes(metadata: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::blocks(metadata).saturating_mul(512)
 }
 
 /// Returns `false`: `set_len` allocates on NTFS, and does not on APFS.
@@ -122,7 +135,7 @@ pub(crate) fn fill_holes(_: &File, _: Range<u64>) -> io::Result<()> {
 pub(crate) fn zero_start(file: &File, len: u64) -> io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
 
-    let len = len.checked_next_multiple_of(1 << 16).unwrap_or(len);
+    let len = crate::sys::round_up(len, 1 << 16).unwrap_or(len);
     let zero = FallocateFlags::ZERO_RANGE.union(FallocateFlags::KEEP_SIZE);
     Ok(rustix::io::retry_on_intr(|| fallocate(file, zero, 0, len))?)
 }

@@ -2,7 +2,7 @@
 
 use std::{fs::File, io, ops::Range};
 
-use crate::sys;
+use crate::sys::{self, pieces, round_up};
 
 /// Returns whether a range of a file is a hole.
 ///
@@ -11,9 +11,7 @@ use crate::sys;
 pub(crate) fn is_hole(file: &File, bytes: Range<u64>) -> io::Result<bool> {
     const PAGE: u64 = 4096;
 
-    let Some(start) = bytes.start.checked_next_multiple_of(PAGE) else {
-        return Ok(false);
-    };
+    let Some(start) = round_up(bytes.start, PAGE) else { return Ok(false) };
     if start >= bytes.end || !has_zeros(file, bytes.start..start)? {
         return Ok(false);
     }
@@ -42,21 +40,17 @@ pub(crate) fn is_zero(file: &File, bytes: Range<u64>) -> io::Result<bool> {
 }
 
 /// Reads a range that the file has, and returns whether it is zeros.
-fn has_zeros(file: &File, bytes: Range<u64>) -> io::Result<bool> {
+pub(super) fn has_zeros(file: &File, bytes: Range<u64>) -> io::Result<bool> {
     let (zeros, mut buffer) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-    let mut at = bytes.start;
-    while at < bytes.end {
-        let rest = usize::try_from(bytes.end.saturating_sub(at)).unwrap_or(usize::MAX);
-        let len = rest.min(buffer.len());
-        let piece = buffer.get_mut(..len).unwrap_or_default();
-        let count = sys::read_at_most(file, piece, at)?;
-        if piece.get(..count) != zeros.get(..count) {
-            return Ok(false);
+    for piece in pieces(&bytes, 1 << 16) {
+        let len = usize::try_from(piece.end.saturating_sub(piece.start));
+        let here = buffer.get_mut(..len.map_err(io::Error::other)?).unwrap_or_default();
+        let count = sys::read_at_most(file, here, piece.start)?;
+        match here.get(..count) == zeros.get(..count) {
+            true if count < here.len() => break,
+            true => {}
+            false => return Ok(false),
         }
-        if count < len {
-            return Ok(true);
-        }
-        at = at.saturating_add(u64::try_from(len).map_err(io::Error::other)?);
     }
     Ok(true)
 }
@@ -69,8 +63,7 @@ fn next_data(file: &File, at: u64) -> Option<Option<u64>> {
     use rustix::fs::{SeekFrom, seek};
     use rustix::io::Errno;
 
-    use crate::sys::FileSystem;
-    use crate::sys::descriptor;
+    use crate::sys::{FileSystem, descriptor};
 
     // FUSE drops the page cache at each opening.
     if !FileSystem::of(file).opens_without_loss() {

@@ -72,11 +72,3 @@ pub(crate) fn residency(
 pub(crate) fn page_out(addresses: &Range<usize>) -> io::Result<()> {
     madvise(addresses, rustix::mm::Advice::LinuxPageOut)
 }
-
-/// Returns whether the kernel refuses to release a page: because the page is locked in memory, or
-/// because the kernel is older than 5.4.
-pub(crate) fn may_be_locked(address: usize) -> bool {
-    let page = address..address.saturating_add(1);
-    let refused = madvise(&page, rustix::mm::Advice::LinuxCold);
-    refused.is_err_and(|e| e.kind() == io::ErrorKind::InvalidInput)
-}

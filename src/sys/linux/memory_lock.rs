@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::ops::Range;
 
+use crate::sys::unix::madvise;
+
 /// Returns whether some of the pages at some addresses are locked in memory.
 ///
 /// Locking a private mapping copies its pages, so that they look changed.
@@ -25,8 +27,18 @@ pub(crate) fn is_locked(addresses: &Range<usize>) -> io::Result<bool> {
     Ok(false)
 }
 
+/// Returns whether the kernel locks the pages that this process maps (`mlockall`), given the
+/// address of a page that the process has just mapped.
+pub(crate) fn locks_new_pages(address: usize) -> bool {
+    let page = address..address.saturating_add(1);
+    // The kernel does not release a locked page. A kernel before 5.4 does not know this advice.
+    let released = madvise(&page, rustix::mm::Advice::LinuxCold);
+    released.is_err_and(|e| e.kind() == io::ErrorKind::InvalidInput)
+        && has_locked_pages().unwrap_or(true)
+}
+
 /// Returns whether the process has locked pages anywhere.
-pub(crate) fn has_locked_pages() -> io::Result<bool> {
+fn has_locked_pages() -> io::Result<bool> {
     let status = fs::read_to_string("/proc/self/status")?;
     let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:"));
     let locked = locked.and_then(|locked| locked.split_ascii_whitespace().next());

@@ -17,8 +17,8 @@ use super::file_system::FileSystem;
 use crate::sys::{page_size, round_down, round_up};
 
 pub(crate) use limits::{file_size_limit, locked_memory_limit};
-pub(crate) use memory::{may_be_locked, page_out, populate, residency};
-pub(crate) use memory_lock::{has_locked_pages, is_locked};
+pub(crate) use memory::{page_out, populate, residency};
+pub(crate) use memory_lock::{is_locked, locks_new_pages};
 pub(crate) use page_cache::{cached_pages, drop_cached};
 pub(crate) use pagemap::{private_pages, unchanged_pages};
 pub(crate) use read_alias::ReadAlias;

@@ -2,7 +2,7 @@
 
 use std::{fs::File, io, ops::Range, os::unix::fs::FileExt, sync::OnceLock};
 
-use crate::sys::page_size;
+use crate::sys::{join, page_size, pieces};
 
 /// The page is in memory.
 const PRESENT: u64 = 1 << 63;
@@ -81,27 +81,21 @@ fn entries(
 
     let page = page_size();
     let number = |address: usize| address.checked_div(page).unwrap_or(0);
-    let mut pages = number(addresses.start)..addresses.end.div_ceil(page.max(1));
+    let pages = number(addresses.start)..addresses.end.div_ceil(page.max(1));
     let mut ranges: Vec<Range<usize>> = Vec::new();
     let mut buffer = vec![0; BATCH.saturating_mul(ENTRY)];
-    while !pages.is_empty() {
-        let count = pages.len().min(BATCH);
-        let bytes = buffer.get_mut(..count.saturating_mul(ENTRY)).unwrap_or_default();
-        let position = pages.start.saturating_mul(ENTRY);
+    for batch in pieces(&pages, BATCH) {
+        let bytes = batch.len().saturating_mul(ENTRY);
+        let bytes = buffer.get_mut(..bytes).unwrap_or_default();
+        let position = batch.start.saturating_mul(ENTRY);
         pagemap
             .read_exact_at(bytes, u64::try_from(position).map_err(io::Error::other)?)?;
-        for (entry, number) in bytes.as_chunks::<ENTRY>().0.iter().zip(pages.clone()) {
+        for (entry, number) in bytes.as_chunks::<ENTRY>().0.iter().zip(batch) {
             if is_such(u64::from_ne_bytes(*entry)) {
                 let start = number.saturating_mul(page);
-                match ranges.last_mut() {
-                    Some(last) if last.end == start => {
-                        last.end = start.saturating_add(page);
-                    }
-                    _ => ranges.push(start..start.saturating_add(page)),
-                }
+                join(&mut ranges, start..start.saturating_add(page));
             }
         }
-        pages.start = pages.start.saturating_add(count);
     }
     for range in &mut ranges {
         let start = range.start.max(addresses.start);

@@ -229,24 +229,7 @@ fn check(failed: i32) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Runs `work` in a forked child that dies if it has not ended within 10 s.
-    fn in_child(work: impl FnOnce() -> bool) -> libc::c_int {
-        // SAFETY: the child calls nothing that waits for another thread, and ends with `_exit`.
-        let pid = unsafe { libc::fork() };
-        if pid == 0 {
-            // SAFETY: the call takes a number of seconds.
-            unsafe { libc::alarm(10) };
-            let code = i32::from(!work());
-            // SAFETY: nothing is left to do.
-            unsafe { libc::_exit(code) };
-        }
-        let mut status = 0;
-        // SAFETY: the system may write to `status`.
-        let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
-        assert_eq!(waited, pid);
-        status
-    }
+    use crate::sys::process::tests::status_of_child;
 
     fn is_earlier(state: &WriteState) -> bool {
         matches!(state.attempt(|| Ok::<(), ()>(())), Err(Failure::Earlier))
@@ -257,7 +240,7 @@ mod tests {
         let (state, other) = (WriteState::new().unwrap(), WriteState::new().unwrap());
         assert!(state.attempt(|| Ok::<(), ()>(())).is_ok());
         let fails = || matches!(state.attempt(|| Err(7)), Err(Failure::Now(7)));
-        assert_eq!(in_child(fails), 0);
+        assert_eq!(status_of_child(fails), 0);
         assert!(is_earlier(&state) && !is_earlier(&other));
         drop(state);
         // The slot is used again.
@@ -278,7 +261,7 @@ mod tests {
         assert!(is_earlier(&old) && !is_earlier(&again));
         again.note(&io::Error::from_raw_os_error(libc::ENOSPC));
         assert_eq!(
-            in_child(|| matches!(
+            status_of_child(|| matches!(
                 again.attempt(|| Ok::<(), ()>(())),
                 Err(Failure::Noted(e)) if e.raw_os_error() == Some(libc::ENOSPC)
             )),
@@ -297,7 +280,7 @@ mod tests {
             let killed = unsafe { libc::kill(child, libc::SIGKILL) };
             if killed == 0 { Ok(()) } else { Err(()) }
         };
-        assert_eq!(in_child(|| state.attempt(dies).is_ok()), libc::SIGKILL);
+        assert_eq!(status_of_child(|| state.attempt(dies).is_ok()), libc::SIGKILL);
         assert!(is_earlier(&state));
         assert!(is_earlier(&state), "the lock is free");
     }
