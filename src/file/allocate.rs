@@ -48,11 +48,14 @@ impl<'f> Allocation<'f> {
             allocation.reserved =
                 blocks == DiskSpace::Allocated && space::allocate(file, from, end)?;
             // Another process may have extended the file since it was measured.
-            if !allocation.reserved && end > file.metadata()?.len() {
-                file.set_len(end)
-            } else {
-                Ok(())
+            if allocation.reserved || end <= file.metadata()?.len() {
+                return Ok(());
             }
+            if from < len {
+                // `clear` truncates the file. A seal must be an error before the file is extended.
+                space::check_seals(file, true, true)?;
+            }
+            file.set_len(end)
         };
         make().map_err(refusal("extend", end, path))?;
         Ok(allocation)

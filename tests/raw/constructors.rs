@@ -307,21 +307,32 @@ mod memfd {
 
     #[test]
     fn a_seal_that_stops_create_stops_it_before_anything_is_lost() {
+        // A sparse file is truncated to 0 bytes and extended again.
         #[rustfmt::skip]
         let rows = [
-            (SealFlags::WRITE,  3, false), (SealFlags::WRITE,  3, true),
-            (SealFlags::WRITE,  2, false), (SealFlags::WRITE,  9, false),
-            (SealFlags::GROW,   9, false), (SealFlags::GROW,   9, true),
-            (SealFlags::SHRINK, 2, false), (SealFlags::SHRINK, 2, true),
-            (SealFlags::SHRINK, 3, true),
+            (SealFlags::WRITE,  3, false, false), (SealFlags::WRITE,  3, true,  false),
+            (SealFlags::WRITE,  2, false, false), (SealFlags::WRITE,  9, false, false),
+            (SealFlags::GROW,   2, false, true),  (SealFlags::GROW,   2, true,  false),
+            (SealFlags::GROW,   3, false, true),  (SealFlags::GROW,   3, true,  false),
+            (SealFlags::GROW,   9, false, false), (SealFlags::GROW,   9, true,  false),
+            (SealFlags::SHRINK, 2, false, false), (SealFlags::SHRINK, 2, true,  false),
+            (SealFlags::SHRINK, 3, false, true),  (SealFlags::SHRINK, 3, true,  false),
+            (SealFlags::SHRINK, 9, false, true),  (SealFlags::SHRINK, 9, true,  false),
         ];
-        for (seals, len, sparse) in rows {
+        for (seals, len, sparse, fits) in rows {
             let case = format!("{seals:?} {len} sparse {sparse}");
             let (file, path) = memfd(&[1, 2, 3], seals);
             let options = MapOptions::new(Create).sparse(sparse).shape(len);
             match map::<u8, _>(&options, &file) {
-                Ok(a) => assert!(a.iter().all(|&x| x == 0), "{case}"),
+                Ok(a) => {
+                    assert!(
+                        fits && a.len() == len && a.iter().all(|&x| x == 0),
+                        "{case}"
+                    );
+                    assert_eq!(fs::read(&path).unwrap(), vec![0; len], "{case}");
+                }
                 Err(Error::Io { source, .. }) => {
+                    assert!(!fits, "{case}");
                     assert_eq!(source.kind(), ErrorKind::PermissionDenied, "{case}");
                     assert_eq!(fs::read(&path).unwrap(), [1, 2, 3], "{case}");
                 }

@@ -9,7 +9,7 @@ use ndarray_memmap::Mode::{Create, CreateNew, ReadWrite};
 use ndarray_memmap::{Error, MapOptions, Mode};
 use rustix::io::Errno;
 use test_support::kernel::{Argument, ZERO_RANGE, assert_io, call, numbers, refusing};
-use test_support::{Place, allocates, in_own_process, open};
+use test_support::{Place, allocates, file_system, in_own_process, open, wait_for_tick};
 
 #[test]
 fn a_file_system_that_cannot_reserve_space_gets_a_sparse_file() {
@@ -59,6 +59,47 @@ fn create_writes_the_zeros_that_the_file_system_cannot_make_at_once() {
         assert!(a.iter().all(|&x| x == 0));
         place.assert_holds(&vec![0; len]);
     }
+}
+
+#[test]
+fn create_stores_zeros_on_a_full_disk_only_where_stores_need_no_space() {
+    for len in [1, 65_536, 100_000] {
+        let place = Place::of(&numbers());
+        let options = MapOptions::new(Create).shape(len);
+        let opened = refusing(call::FALLOCATE, ZERO_RANGE, Errno::NOSPC, || {
+            open::<u8, _>(&options, &place).map(drop)
+        });
+        let needs_space = ["btrfs", "xfs", "overlay", "fuse"];
+        let is_refused = needs_space.contains(&file_system(place.folder()))
+            // Where nothing was allocated, the file is truncated and extended.
+            && allocates(place.folder());
+        match opened {
+            Ok(()) if !is_refused => place.assert_holds(&vec![0; len]),
+            Err(Error::NoSpace { needed }) if is_refused => {
+                assert_eq!(needed, u64::try_from(len).unwrap());
+                place.assert_holds(&numbers());
+            }
+            opened => panic!("{len}: {opened:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_long_enough_is_not_written_to() {
+    let place = Place::of(&[2; 100]);
+    let modified = || fs::metadata(&place).unwrap().modified().unwrap();
+    let before = modified();
+    wait_for_tick(&place);
+    for sparse in [false, true] {
+        for len in [50, 100] {
+            let options = MapOptions::new(ReadWrite).grow(true).sparse(sparse).shape(len);
+            let refused = open::<bool, _>(&options, &place).map(drop);
+            assert!(matches!(refused, Err(Error::InvalidElement { index: 0 })));
+            assert_eq!(open::<u8, _>(&options, &place).unwrap().len(), len);
+            assert_eq!(modified(), before, "{len} sparse {sparse}");
+        }
+    }
+    place.assert_holds(&[2; 100]);
 }
 
 #[test]
@@ -153,7 +194,7 @@ fn a_limit_of_file_sizes_is_an_error_not_death_by_signal() {
     in_own_process(a_limit_of_file_sizes_is_an_error_not_death_by_signal, || {
         let (long, short) = (numbers(), vec![7; 10]);
         #[rustfmt::skip]
-    let rows: [(Mode, Option<&Vec<u8>>, usize, bool); 11] = [
+    let rows: [(Mode, Option<&Vec<u8>>, usize, bool); 12] = [
         (Create,    None,         LIMIT,     true),
         (Create,    None,         LIMIT + 1, false),
         (CreateNew, None,         LIMIT + 1, false),
@@ -164,6 +205,7 @@ fn a_limit_of_file_sizes_is_an_error_not_death_by_signal() {
         (Create,    Some(&long),  200_000,   false),
         (ReadWrite, Some(&short), LIMIT + 1, false),
         (ReadWrite, Some(&long),  80_000,    true),
+        (ReadWrite, Some(&long),  100_000,   true),
         (ReadWrite, Some(&long),  200_000,   false),
     ];
         let prepare =

@@ -13,6 +13,7 @@ pub fn file_system(path: impl AsRef<Path>) -> &'static str {
     // The type is wide on some targets and signed on others, but never has more than 32 bits.
     match i128::from(found.f_type) & 0xffff_ffff {
         0x9123_683e => "btrfs",
+        0x5846_5342 => "xfs",
         0x0102_1994 => "tmpfs",
         0x794c_7630 => "overlay",
         0x6573_5546 => "fuse",
