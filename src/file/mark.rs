@@ -87,6 +87,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_next_marked_length_is_less_than_a_step_away() {
+        let near = [MARKED - 1, MARKED, MARKED + 1, MODULUS - 1, MODULUS, MODULUS + 1];
+        for len in [0, 1, 5 * MODULUS + MARKED].into_iter().chain(near) {
+            let marked = marked_length(len);
+            assert_eq!(marked % MODULUS, 631_751, "{len}");
+            assert!((len..len + (1 << 20)).contains(&marked), "{len}: {marked}");
+        }
+    }
+
+    #[test]
+    fn a_marked_length_takes_no_block_where_holes_are_reported() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(1 << 20).unwrap();
+        let reports_holes = is_hole(&file, 0..1 << 20).unwrap();
+        let reach = marked_length(1 << 21);
+        assert_eq!(mark(&file, reach).unwrap(), !reports_holes);
+        assert!(mark(&file, reach + 1).unwrap(), "another length is marked by bytes");
+        let mut last = vec![0; 53];
+        assert_eq!(sys::read_at_most(&file, &mut last, reach + 1 - 53).unwrap(), 53);
+        assert_eq!(last, mark_of(reach + 1));
+    }
+
+    #[test]
     fn what_was_written_behind_an_array_is_not_left_over() {
         let file = tempfile::tempfile().unwrap();
         for (bytes, at) in [(&[0_u8; 80][..], 100), (&[0; 80], 9000), (&[7], 100)] {
