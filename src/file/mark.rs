@@ -110,6 +110,23 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_is_cleared_as_far_as_rows_may_follow() {
+        let file = tempfile::tempfile().unwrap();
+        sys::write_all_at(&file, &[1; 100], 0).unwrap();
+        mark(&file, 200).unwrap();
+        for (end, cleared) in [(180, 180), (200, 200), (500, 200)] {
+            clear_mark(&file, 200, end).unwrap();
+            let expected = [&[1; 100][..], &[0; 47], &mark_of(200)].concat();
+            let mut found = vec![9; 300];
+            let count = sys::read_at_most(&file, &mut found, 0).unwrap();
+            found.truncate(count);
+            assert_eq!(found[..147], expected[..147]);
+            assert!(found[147..cleared].iter().all(|byte| *byte == 0));
+            assert_eq!(found[cleared..], expected[cleared..]);
+        }
+    }
+
+    #[test]
     fn what_was_written_behind_an_array_is_not_left_over() {
         let file = tempfile::tempfile().unwrap();
         for (bytes, at) in [(&[0_u8; 80][..], 100), (&[0; 80], 9000), (&[7], 100)] {
