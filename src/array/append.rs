@@ -71,9 +71,10 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// For this guarantee, and for speed, the file is longer than its array until
     /// [`sync`](crate::SyncToDisk::sync), `close` or drop. The additional bytes are a hole. The
     /// file is twice as long as the array, or longer by 1 GiB, whichever is larger. Where the file
-    /// system has no holes, the file is longer by half, at least 1 MiB and at most 256 MiB. The first growth after a `sync`, a
-    /// `close` or a drop waits for the disk. A file cannot be extended in advance on Windows, at a
-    /// limit of file sizes, or on a full disk. Each growth then waits for the disk.
+    /// system has no holes, the file is longer by half, at least 1 MiB and at most 256 MiB. The
+    /// first growth after a `sync`, a `close` or a drop waits for the disk. A file cannot be
+    /// extended in advance on Windows, at a limit of file sizes, or on a full disk. Each growth then
+    /// waits for the disk.
     ///
     /// # Bytes after the array
     ///

@@ -19,8 +19,8 @@ const LEAST_ZEROS: u64 = 1 << 20;
 const MOST_ZEROS: u64 = 1 << 28;
 /// The size of the pages whose blocks [`Preallocation::allocate`] allocates.
 ///
-/// With larger pages, the page cache makes folios that extend beyond the allocated blocks. Tests set
-/// `large_pages` to run the code for large pages on small ones.
+/// With larger pages, the page cache makes folios that extend beyond the allocated blocks. Tests
+/// set `large_pages` to run the code for large pages on small ones.
 const SMALL_PAGE: usize = if cfg!(large_pages) { 0 } else { 4096 };
 
 /// The bytes of a file beyond the array that grows in it.
