@@ -136,6 +136,9 @@ mod tests {
             let found = file.metadata().unwrap().len();
             assert!(!is_left_over(&file, 100, found).unwrap(), "{at}");
         }
+        // Bytes of the user, then a hole up to a length that is no mark.
+        file.set_len(1 << 20).unwrap();
+        assert!(!is_left_over(&file, 100, 1 << 20).unwrap());
         file.set_len(0).unwrap();
         sys::write_all_at(&file, &[1; 100], 0).unwrap();
         sys::write_all_at(&file, &[0; MARK.len() + 8], 100).unwrap();
