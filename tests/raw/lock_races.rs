@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -267,22 +267,28 @@ fn a_draft_replaces_a_file_that_is_read_unless_it_locks_too() {
 #[test]
 fn the_holder_of_a_lock_has_the_file_that_drafts_replace() {
     let (_folder, path) = file_of(&[0; 4]);
-    let is_done = AtomicBool::new(false);
+    let (is_done, published) = (AtomicBool::new(false), AtomicU32::new(0));
     thread::scope(|scope| {
         let _done = Done(&is_done);
         let publisher = scope.spawn(|| {
-            let (mut published, mut refused) = (0, 0);
+            let mut refused = 0;
             while !is_done.load(Ordering::Relaxed) {
                 let draft = MapOptions::new(Create).shape(4).draft::<u8>(&path).unwrap();
                 match draft.publish() {
-                    Ok(()) => published += 1,
+                    Ok(()) => drop(published.fetch_add(1, Ordering::Relaxed)),
                     Err(Error::Locked { .. }) => refused += 1,
                     Err(error) => panic!("{error:?}"),
                 }
             }
-            (published, refused)
+            refused
         });
-        for round in 1..=200_u8 {
+        // On a slow disk many rounds may pass before the first draft is published.
+        for number in 1..=20_000_u32 {
+            let (round, count) =
+                ((number % 250) as u8, published.load(Ordering::Relaxed));
+            if number > 200 && count > 0 {
+                break;
+            }
             let mut a = loop {
                 match open::<u8>(ReadWrite, &path) {
                     Err(Error::Locked { .. }) => thread::yield_now(),
@@ -295,7 +301,8 @@ fn the_holder_of_a_lock_has_the_file_that_drafts_replace() {
             assert_eq!(fs::read(&path).unwrap(), [round, 0, 0, 0]);
         }
         is_done.store(true, Ordering::Relaxed);
-        let (published, refused) = publisher.join().unwrap();
+        let refused = publisher.join().unwrap();
+        let published = published.load(Ordering::Relaxed);
         assert!(published > 0, "{published} published, {refused} refused");
     });
 }
