@@ -14,7 +14,7 @@ use crate::layout::{Layout, check_axis};
 use crate::mapping::Backing;
 use crate::mode::Mode;
 use crate::sys::mapped_atomic::WriteBy;
-use crate::sys::space;
+use crate::sys::{self, space};
 
 /// Rows of fewer bytes are stored into mapped pages; larger rows are written by `write`.
 ///
@@ -221,9 +221,16 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let (from, end) = (self.layout().end(), layout.end());
         let counts = self.has_header();
         let backing = self.backing_mut();
-        let is_extended =
+        let mut is_extended =
             counts && backing.could_extend(|backing| backing.extend_ahead(from, end))?;
-        let is_allocated = is_extended && backing.allocate_ahead(end).is_ok();
+        let allocated = if is_extended { backing.allocate_ahead(end) } else { Ok(()) };
+        if allocated.as_ref().is_err_and(space::is_full) {
+            // The folio at the end of the array must have no holes: a later store into an old row
+            // would need their blocks.
+            backing.truncate()?;
+            is_extended = false;
+        }
+        let is_allocated = is_extended && allocated.is_ok();
         Ok(match is_small && is_allocated {
             true => AppendPath::Store,
             false => AppendPath::Write {
@@ -247,7 +254,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let AppendPath::Write { allocates, syncs } = path else {
             return Ok(backing.preallocation.file_end());
         };
-        let written = allocate::check_limit(end)
+        let written = sys::check_limit(end)
             .and_then(|()| match allocates {
                 true => space::fill_holes(file, from..end),
                 false => Ok(()),

@@ -45,7 +45,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let offset = self.offset();
         let in_file = |range: &Range<usize>| file::bytes_of(range, offset);
         let last = changed.last().map_or(0, |last| in_file(last).end);
-        let holes = allocate::check_limit(last)
+        let holes = sys::check_limit(last)
             .and_then(|()| FilledHoles::fill(file, changed.iter().map(in_file)));
         let holes = holes.map_err(allocate::refusal("commit to", end, path))?;
         let written = self.write_ranges(&changed, file);

@@ -8,9 +8,8 @@ use super::append::FileCheck;
 use super::row_count::RowCount;
 use super::{MmapArray, NewRows, RowsLayout};
 use crate::element::Element;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::file::{Allocation, DiskSpace, allocate};
-use crate::mapping::Backing;
 use crate::sys;
 use crate::sys::mapped_atomic::WriteBy;
 use crate::sys::zeros::is_zero;
@@ -51,10 +50,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
                 self.backing().sync_data()?;
             }
         }
-        let Some(found) = left_over else { return Ok(()) };
-        let Backing { file, path, .. } = self.backing();
-        let cut = file.as_ref().map(|file| allocate::truncate_back(file, end, found));
-        cut.unwrap_or(Ok(())).map_err(Error::io("cut", path))
+        left_over.map_or(Ok(()), |found| self.backing().truncate_back(end, found))
     }
 
     /// Adds rows of zeros at the end, and allocates their disk space.
@@ -70,7 +66,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             // A failed append may have left bytes that could not be truncated.
             let is_clean = is_zero(&file, from..end.min(found));
             if !is_clean.map_err(backing.io("read"))? {
-                backing.truncate().map_err(Error::io("cut", &backing.path))?;
+                backing.truncate()?;
             }
         }
         let is_extended = counts
@@ -115,9 +111,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
                 backing.preallocation.set_end(end);
                 return self.truncate_file();
             }
-            let cut = backing.file.as_ref();
-            let cut = cut.map(|file| allocate::truncate_back(file, end, from));
-            cut.unwrap_or(Ok(())).map_err(backing.io("cut"))
+            backing.truncate_back(end, from)
         });
         match &removed {
             Ok(()) => self.relayout(layout, NewRows::Fewer)?,
@@ -133,8 +127,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
 
     /// Truncates the file to the end of the array.
     pub(super) fn truncate_file(&mut self) -> Result<()> {
-        let backing = self.backing_mut();
-        backing.truncate().map_err(Error::io("cut", &backing.path))
+        self.backing_mut().truncate()
     }
 
     /// Restores `old` rows, and truncates a file of at most `reached` bytes.
@@ -145,10 +138,9 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let end = self.layout().end();
         let backing = self.backing_mut();
         backing.preallocation.set_end(end);
-        let _ = match (backing.preallocation.file_len(), &backing.file) {
-            (Some(_), _) => backing.truncate(),
-            (None, Some(file)) => allocate::truncate_back(file, end, reached),
-            (None, None) => Ok(()),
+        let _ = match backing.preallocation.file_len() {
+            Some(_) => backing.truncate(),
+            None => backing.truncate_back(end, reached),
         };
     }
 

@@ -43,7 +43,7 @@ impl<'f> Allocation<'f> {
         let mut allocation = Self { file, len, end, reserved: false, kept: false };
         let mut make = || {
             if end > from {
-                check_limit(end)?;
+                sys::check_limit(end)?;
             }
             allocation.reserved =
                 blocks == DiskSpace::Allocated && space::allocate(file, from, end)?;
@@ -154,14 +154,6 @@ pub(crate) fn refusal(
             return Error::NoSpace { needed: end };
         }
         Error::io(action, path)(e)
-    }
-}
-
-/// Fails for a write beyond the limit of the process, to which the kernel responds with `SIGXFSZ`.
-pub(crate) fn check_limit(end: u64) -> io::Result<()> {
-    match sys::file_size_limit() {
-        Some(limit) if end > limit => Err(io::ErrorKind::FileTooLarge.into()),
-        _ => Ok(()),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::{fs::File, io};
 
-use crate::sys;
 use crate::sys::zeros::{is_hole, is_zero};
+use crate::sys::{self, FileSystem};
 
 /// The last bytes of a file that was extended for rows to come; the length of the file follows
 /// them.
@@ -31,7 +31,9 @@ pub(crate) fn marked_length(len: u64) -> u64 {
 ///
 /// The mark takes a block of the disk, which must be written before rows are counted.
 pub(crate) fn mark(file: &File, reach: u64) -> io::Result<bool> {
-    if reach.checked_rem(MODULUS) == Some(MARKED) && reach > file.metadata()?.len() {
+    let needs_no_mark =
+        reach.checked_rem(MODULUS) == Some(MARKED) && FileSystem::of(file).keeps_holes();
+    if needs_no_mark && reach > file.metadata()?.len() {
         file.set_len(reach)?;
         if is_hole(file, reach.saturating_sub(LAST_HOLE)..reach)? {
             return Ok(false);
@@ -101,8 +103,9 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         file.set_len(1 << 20).unwrap();
         let reports_holes = is_hole(&file, 0..1 << 20).unwrap();
+        let needs_mark = !reports_holes || !FileSystem::of(&file).keeps_holes();
         let reach = marked_length(1 << 21);
-        assert_eq!(mark(&file, reach).unwrap(), !reports_holes);
+        assert_eq!(mark(&file, reach).unwrap(), needs_mark);
         assert!(mark(&file, reach + 1).unwrap(), "another length is marked by bytes");
         let mut last = vec![0; 53];
         assert_eq!(sys::read_at_most(&file, &mut last, reach + 1 - 53).unwrap(), 53);

@@ -5,7 +5,7 @@ use std::{fs::File, io};
 
 use super::mark::{LAST_HOLE, MARK_LEN, clear_mark, mark, marked_length};
 use super::{FileEnd, allocate};
-use crate::sys::{self, FOLIO, FileSystem, process_number, space};
+use crate::sys::{self, FileSystem, process_number, space};
 
 /// The least number of bytes to allocate ahead.
 const LEAST_ALLOCATED: u64 = 1 << 20;
@@ -17,6 +17,8 @@ const LEAST_HOLE: u64 = if cfg!(test) { 1 << 22 } else { 1 << 30 };
 const LEAST_ZEROS: u64 = 1 << 20;
 /// The largest such extension.
 const MOST_ZEROS: u64 = 1 << 28;
+/// [`FOLIO`](sys::FOLIO) in a file.
+const FOLIO_LEN: u64 = sys::FOLIO as u64;
 /// The size of the pages whose blocks [`Preallocation::allocate`] allocates.
 ///
 /// With larger pages, the page cache makes folios that extend beyond the allocated blocks. Tests
@@ -72,9 +74,15 @@ impl Preallocation {
     }
 
     /// Returns the end of the bytes that rows may fill.
+    ///
+    /// A store needs the blocks of the whole folio, and a file without a mark ends with a hole. Rows
+    /// therefore do not share a folio with this hole.
     pub(crate) fn limit(&self) -> Option<u64> {
-        let kept = if self.has_mark { MARK_LEN } else { LAST_HOLE };
-        self.file_len().map(|len| len.saturating_sub(kept))
+        let len = self.file_len()?;
+        Some(match self.has_mark {
+            true => len.saturating_sub(MARK_LEN),
+            false => sys::round_down(len.saturating_sub(LAST_HOLE), FOLIO_LEN),
+        })
     }
 
     /// Returns whether the blocks up to byte `end` are allocated, within the file.
@@ -122,8 +130,10 @@ impl Preallocation {
         len: u64,
     ) -> io::Result<io::Result<()>> {
         let (old, had_mark) = (self.file_len(), self.has_mark);
+        // The mark is the last thing in the file, also if rows end in the hole before its end.
+        let len = old.map_or(len, |old| len.max(Self::shortest(old)));
         let marked = space::check_seals(file, true, true)
-            .and_then(|()| allocate::check_limit(len))
+            .and_then(|()| sys::check_limit(len))
             .and_then(|()| mark(file, len));
         if marked.is_err() {
             // A part of the mark may have been written.
@@ -186,9 +196,8 @@ impl Preallocation {
         }
         let ahead = (end / 2).clamp(LEAST_ALLOCATED, MOST_ALLOCATED);
         // The page cache may write a folio only as a whole.
-        let folio = u64::try_from(FOLIO).map_err(io::Error::other)?;
         let far = end.saturating_add(ahead);
-        let far = sys::round_up(far, folio).unwrap_or(far);
+        let far = sys::round_up(far, FOLIO_LEN).unwrap_or(far);
         // Beyond the limit the file would become longer, and rows would reach the mark.
         let far = far.min(limit);
         // A store into a page needs all blocks of the page, of which some may be holes.

@@ -327,7 +327,6 @@ pub(crate) fn needs_file(mode: Mode, lock: bool, guarded: bool) -> bool {
 impl Drop for Backing {
     fn drop(&mut self) {
         // An error is not reported: the file is longer than its array, and valid.
-        let truncate = |file| self.preallocation.truncate(file, |write| write());
-        let _ = self.file.as_ref().map(truncate);
+        let _ = self.truncate_own();
     }
 }

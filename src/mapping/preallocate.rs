@@ -77,11 +77,27 @@ impl Backing {
     }
 
     /// Makes the file end with the array, whichever process has extended it.
-    pub(crate) fn truncate(&mut self) -> io::Result<()> {
+    pub(crate) fn truncate(&mut self) -> Result<()> {
         self.preallocation.take_over();
-        self.file.as_ref().map_or(Ok(()), |file| {
-            self.preallocation.truncate(file, |write| self.note_loss(write))
-        })
+        self.truncate_own().map_err(self.io("cut"))
+    }
+
+    /// Truncates the file to `len` bytes if it has at most `end` bytes.
+    pub(crate) fn truncate_back(&self, len: u64, end: u64) -> Result<()> {
+        let cut = |file| allocate::truncate_back(file, len, end);
+        self.file.as_ref().map_or(Ok(()), cut).map_err(self.io("cut"))
+    }
+
+    /// Makes the file end with the array, if this process has extended it.
+    ///
+    /// The kernel reports a failed write once, here perhaps. Another process that has inherited the
+    /// array must not sync between the report and the note.
+    pub(super) fn truncate_own(&self) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let note = |write: &mut dyn FnMut() -> io::Result<()>| {
+            self.between_syncs(|| self.note_loss(write))
+        };
+        self.preallocation.truncate(file, note)
     }
 
     /// Allocates blocks up to byte `end`, and for later stores half of `end` more (1 to 256 MiB).
@@ -139,10 +155,27 @@ mod tests {
                 assert_eq!(backing.preallocation.holds(end), stores);
                 assert_eq!(backing.preallocation.file_len(), Some(len()), "up to {end}");
                 assert!(is_left_over(&file, end, len()).unwrap());
+                // Rows share no folio with the hole that stands for a mark.
+                let limit = backing.preallocation.limit().unwrap();
+                assert!(
+                    limit.is_multiple_of(2 << 20) || limit == len() - MARK_LEN,
+                    "{limit}"
+                );
                 backing.preallocation.set_end(end);
                 lengths.push(len());
                 from = end;
             }
+            // The array may end in that hole, or behind it; then a mark follows.
+            for beyond in [1000, 53, 0] {
+                let end = len() - beyond;
+                backing.extend_exactly(from, end).unwrap();
+                assert_eq!(backing.preallocation.file_len(), Some(len()));
+                assert!(len() >= end + MARK_LEN, "{beyond}");
+                assert!(is_left_over(&file, end, len()).unwrap(), "{beyond}");
+                backing.preallocation.set_end(end);
+                from = end;
+            }
+            lengths.push(len());
             lengths.dedup();
             assert!(lengths.len() > 2, "{lengths:?}");
             // Former marks are zeros again.

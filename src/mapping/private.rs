@@ -65,10 +65,10 @@ impl Mapping {
             if sys::read_at_most(from, &mut theirs, at)? < theirs.len() {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            self.discard(&piece)?;
-            // A page that cannot be read is an error here; a later access would be a bus error.
-            if let Err(e) = self.populate(&piece) {
-                self.bytes_mut(&piece)?.copy_from_slice(&mine);
+            // A page that cannot be read is an error here; a later access would be a bus error. If
+            // the process has locked some of the pages, the kernel may drop others before the error.
+            if let Err(e) = self.discard(&piece).and_then(|()| self.populate(&piece)) {
+                self.put(&piece, &mine)?;
                 return Err(e);
             }
             let here = self.addresses(&piece)?;

@@ -137,14 +137,19 @@ fn difference(old: &[u8], new: &[u8]) -> Option<RangeInclusive<usize>> {
 
 /// Writes `bytes` to the beginning of a file, from the first differing byte to the last.
 fn overwrite(file: &File, bytes: &[u8]) -> io::Result<()> {
+    sys::check_limit(u64::try_from(bytes.len()).map_err(io::Error::other)?)?;
     let mut old = vec![0; bytes.len()];
     let _ = sys::read_at_most(file, &mut old, 0)?;
     let Some(range) = difference(&old, bytes) else { return Ok(()) };
     let at = u64::try_from(*range.start()).map_err(io::Error::other)?;
+    let before = old.get(range.clone()).unwrap_or_default();
     let changed = bytes.get(range).unwrap_or_default();
     // A reader cannot parse a partly written header.
     whole_write::write_or_restore(file, changed, at).map_err(|failed| failed.error)?;
-    mapped_atomic::show(file, at, changed)
+    mapped_atomic::show(file, at, changed).inspect_err(|_| {
+        // The caller undoes what the new header counts.
+        let _ = sys::write_all_at(file, before, at);
+    })
 }
 
 #[cfg(test)]

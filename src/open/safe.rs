@@ -185,7 +185,7 @@ impl<D: Dimension> MapOptions<D> {
             return Ok(());
         }
         let write = || {
-            allocate::check_limit(end)?;
+            sys::check_limit(end)?;
             if end == 0 || space::allocate(file, 0, end)? {
                 return Ok(());
             }

@@ -10,7 +10,7 @@ use crate::array::MmapArray;
 use crate::element::{Element, needs_check};
 use crate::error::{Error, Result};
 use crate::file::whole_write::{whole_elements, write_or_restore};
-use crate::file::{self, FileEnd, allocate};
+use crate::file::{self, FileEnd};
 use crate::layout::{Footprint, check_axis};
 use crate::mapping::Backing;
 use crate::sweep::Position;
@@ -193,7 +193,7 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
         let failed = |e| Error::io("write", &backing.path)(e);
         // Nothing is written if the process may not write the last row.
         let end = indices.iter().map(|&index| at(&range_of(index)).end).max();
-        allocate::check_limit(end.unwrap_or(0)).map_err(failed)?;
+        sys::check_limit(end.unwrap_or(0)).map_err(failed)?;
         let mut ahead = RowPrefetcher::new(backing, Footprint::of(self), axis, indices);
         for (number, (&index, row)) in
             indices.iter().zip(rows.axis_iter(axis)).enumerate()

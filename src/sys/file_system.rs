@@ -120,6 +120,13 @@ impl FileSystem {
         with_holes.contains(&self.name)
     }
 
+    /// Returns whether a hole stays a hole when a process reads it through a mapping.
+    ///
+    /// A file system in memory allocates a page for each page that is read.
+    pub(crate) fn keeps_holes(&self) -> bool {
+        matches!(self.name, "ext2/3/4" | "xfs" | "btrfs" | "f2fs" | "zfs")
+    }
+
     /// Finds the row of an `f_type`, which is signed or unsigned, and has 32 or 64 bits.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn of_type(f_type: i128) -> &'static Self {

@@ -61,7 +61,7 @@ impl MappedAtomicU64 {
             store(map, bytes);
             return Ok(());
         }
-        sys::write_all_at(file, &bytes, self.at)?;
+        write(file, self.at, bytes)?;
         if shows_writes(file) {
             return Ok(());
         }
@@ -81,7 +81,7 @@ impl MappedAtomicU64 {
         bytes: [u8; WORD],
         _: WriteBy,
     ) -> io::Result<()> {
-        sys::write_all_at(file, &bytes, self.at)
+        write(file, self.at, bytes)
     }
 
     /// Maps the file up to the word.
@@ -90,6 +90,11 @@ impl MappedAtomicU64 {
         let at = self.at;
         self.map.get_or_insert_with(|| map(file, at)).as_ref()
     }
+}
+
+fn write(file: &File, at: u64, bytes: [u8; WORD]) -> io::Result<()> {
+    sys::check_limit(at.saturating_add(8))?;
+    sys::write_all_at(file, &bytes, at)
 }
 
 /// Makes mappings show bytes that were written to a file, where a write alone does not.

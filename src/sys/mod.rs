@@ -80,6 +80,14 @@ pub(crate) fn read_at_most(
     Ok(count)
 }
 
+/// Fails for a write beyond the limit of the process, to which the kernel responds with `SIGXFSZ`.
+pub(crate) fn check_limit(end: u64) -> io::Result<()> {
+    match file_size_limit() {
+        Some(limit) if end > limit => Err(io::ErrorKind::FileTooLarge.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Returns the largest multiple of `step` that is at most `value`.
 pub(crate) fn round_down<T: PrimInt + CheckedRem>(value: T, step: T) -> T {
     value.saturating_sub(value.checked_rem(&step).unwrap_or(T::zero()))

@@ -132,6 +132,25 @@ fn a_writer_that_was_killed_leaves_a_file_that_grows_on() {
     }
 }
 
+/// Reading a hole through a mapping allocates pages in a file system in memory.
+#[test]
+fn a_reader_of_all_bytes_does_not_stop_the_growth_after_a_kill() {
+    let place = Place::new();
+    let mut a = created(&place, 2);
+    a.push(Axis(0), &array![1, 1, 1]).unwrap();
+    let len = usize::try_from(place.len()).unwrap();
+    // SAFETY: the file lies in the test's own folder.
+    let all = unsafe { MapOptions::new(ReadOnly).shape(len).open::<u8>(&place) }.unwrap();
+    let last = all.slice(ndarray::s![len.saturating_sub(1 << 16)..]);
+    std::hint::black_box(last.iter().map(|&byte| usize::from(byte)).sum::<usize>());
+    drop(all);
+    std::mem::forget(a);
+    let mut a = opened(&place);
+    a.push(Axis(0), &array![1, 1, 1]).unwrap();
+    a.close().unwrap();
+    assert_rows(&place, 4);
+}
+
 #[cfg(unix)]
 #[test]
 fn what_was_written_behind_a_killed_writer_is_not_overwritten() {

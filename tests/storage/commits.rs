@@ -348,3 +348,26 @@ fn a_commit_that_the_disk_did_not_take_never_succeeds_later() {
         place.assert_holds(&expected);
     }
 }
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn a_commit_that_meets_locked_pages_keeps_the_changes() {
+    let (page, place) = (page_size(), Place::of(&vec![1; 8 * page_size()]));
+    let options = MapOptions::new(CopyOnWrite).shape(8 * page);
+    let mut a: MmapArray1<u8> = open(&options, &place).unwrap();
+    let mut expected = vec![1; 8 * page];
+    for number in [0, 1, 3, 5] {
+        a.view_mut().unwrap()[number * page] = 42;
+        expected[number * page] = 42;
+    }
+    let locked = a.as_ptr().wrapping_add(4 * page).cast_mut().cast();
+    // SAFETY: the pages are mapped; locking changes no byte.
+    unsafe { rustix::mm::mlock(locked, 2 * page) }.unwrap();
+    let committed = a.commit();
+    assert_eq!(a.as_slice(), Some(&expected[..]), "{committed:?}");
+    // SAFETY: as above.
+    unsafe { rustix::mm::munlock(locked, 2 * page) }.unwrap();
+    a.commit().unwrap();
+    assert_eq!(a.as_slice(), Some(&expected[..]));
+    place.assert_holds(&expected);
+}

@@ -2,7 +2,7 @@
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 
 use std::fs;
-use std::io::{PipeReader, Read};
+use std::io::{PipeReader, Read, Write};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use std::thread;
 use ndarray::Axis;
 use ndarray_memmap::Mode::{CopyOnWrite, Create, ReadOnly, ReadWrite};
 use ndarray_memmap::{
-    Element, Error, MapOptions, MmapArray1, Mode, PageCache, SyncToDisk,
+    Element, Error, MapOptions, MmapArray1, Mode, PageCache, SyncToDisk, npy,
 };
 use rustix::io::Errno;
 use test_support::kernel::{UNNAMED, call, refusing};
@@ -259,4 +259,30 @@ fn a_child_with_the_process_id_of_its_parent_is_another_process() {
     child.succeeds();
     draft.unwrap().publish().unwrap();
     assert_eq!(fs::read(folder.path().join("new")).unwrap(), [0; 3]);
+}
+
+#[test]
+fn a_child_learns_of_a_write_that_failed_when_its_parent_dropped_the_array() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.npy");
+    // SAFETY: parent and child store to different files or at different times.
+    let mut a = unsafe { npy::create::<u32, _>(&path, 0) }.unwrap();
+    for number in 0..2 {
+        a.push(Axis(0), &ndarray::arr0(number)).unwrap();
+    }
+    let waits = fs::metadata(&path).unwrap().len() > 136;
+    let (mut dropped, mut drops) = std::io::pipe().unwrap();
+    let mut array = Some(a);
+    let child = Child::run(|| {
+        wait_for(&mut dropped);
+        // On a file system without such a call, the drop has synced, without an error.
+        array.take().unwrap().sync().is_err() == waits
+    });
+    // The drop writes the header, and takes the report of the kernel.
+    let a = array.take();
+    refusing(call::SYNC_FILE_RANGE, &[], Errno::IO, || {
+        refusing(call::FDATASYNC, &[], Errno::IO, || drop(a));
+    });
+    drops.write_all(b"x").unwrap();
+    child.succeeds();
 }

@@ -7,9 +7,11 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
-use ndarray::{Axis, array, s};
+use ndarray::{Axis, Ix2, array, s};
 use ndarray_memmap::{MapOptions, MmapArray2, Mode, SyncToDisk, npy};
+use rustix::io::Errno;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+use test_support::{file_system, kernel};
 
 /// Runs `work` in a thread in which the kernel refuses a system call.
 fn refusing<T: Send>(call: i64, errno: i32, work: impl FnOnce() -> T + Send) -> T {
@@ -29,7 +31,7 @@ fn refusing<T: Send>(call: i64, errno: i32, work: impl FnOnce() -> T + Send) -> 
     })
 }
 
-fn open(options: &MapOptions<ndarray::Ix2>, path: &Path) -> MmapArray2<u32> {
+fn open(options: &MapOptions<Ix2>, path: &Path) -> MmapArray2<u32> {
     // SAFETY: the file is in the test's own folder.
     unsafe { options.open(path) }.unwrap()
 }
@@ -207,4 +209,83 @@ fn rows_within_an_extended_file_are_not_synced_one_by_one() {
     });
     a.close().unwrap();
     assert_eq!(fs::metadata(&path).unwrap().len(), 128 + 4 * 12);
+}
+
+/// A store into a page needs all blocks of the page, also of an array that was synced before.
+#[test]
+fn an_array_that_grows_on_a_full_disk_is_followed_by_no_hole() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.npy");
+    // SAFETY: the file is in the test's own folder.
+    let mut a = unsafe { npy::create::<u32, _>(&path, (1, 3)) }.unwrap();
+    a.sync().unwrap();
+    // Space that is allocated without changing the length stays available.
+    let with_length = &[(1, u64::MAX, 0)];
+    for rows in 2..5 {
+        kernel::refusing(kernel::call::FALLOCATE, with_length, Errno::NOSPC, || {
+            a.push(Axis(0), &array![1, 2, 3]).unwrap();
+        });
+        let len = fs::metadata(&path).unwrap().len();
+        let never_allocates = ["btrfs", "overlay", "fuse"];
+        if !never_allocates.contains(&file_system(dir.path())) {
+            assert_eq!(len, 128 + 12 * rows);
+        }
+        // SAFETY: as above.
+        let b = unsafe { npy::open::<u32, Ix2>(&path, Mode::ReadOnly) }.unwrap();
+        assert_eq!(b, a);
+    }
+}
+
+#[test]
+fn a_header_counts_the_rows_of_the_array_if_its_page_cannot_be_mapped() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.npy");
+    // SAFETY: the file is in the test's own folder.
+    unsafe { npy::create::<u32, _>(&path, (1, 3)) }.unwrap().close().unwrap();
+    // SAFETY: as above.
+    let mut a = unsafe { npy::open::<u32, Ix2>(&path, Mode::ReadWrite) }.unwrap();
+    // The bits of a length of 1024 bytes or more are not set; the mapping can be written.
+    let of_header = &[(1, !1023, 0), (2, u64::MAX, 3)];
+    let pushed = kernel::refusing(kernel::call::MMAP, of_header, Errno::NOMEM, || {
+        a.push(Axis(0), &array![1, 2, 3])
+    });
+    assert_eq!(a.nrows(), if pushed.is_ok() { 2 } else { 1 });
+    // SAFETY: as above.
+    let b = unsafe { npy::open::<u32, Ix2>(&path, Mode::ReadOnly) }.unwrap();
+    assert_eq!(b, a);
+    drop(b);
+    a.push(Axis(0), &array![4, 5, 6]).unwrap();
+    let rows = a.nrows();
+    a.close().unwrap();
+    // SAFETY: as above.
+    let b = unsafe { npy::open::<u32, Ix2>(&path, Mode::ReadOnly) }.unwrap();
+    assert_eq!((b.nrows(), b[[rows - 1, 2]]), (rows, 6));
+}
+
+#[test]
+fn a_limit_of_file_sizes_within_the_header_is_an_error_of_each_growth() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    test_support::in_own_process(
+        a_limit_of_file_sizes_within_the_header_is_an_error_of_each_growth,
+        || {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("a.npy");
+            // SAFETY: the file is in the test's own folder.
+            let mut a = unsafe { npy::create::<u32, _>(&path, (2, 3)) }.unwrap();
+            a.push(Axis(0), &array![1, 2, 3]).unwrap();
+            a.sync().unwrap();
+            let before = fs::read(&path).unwrap();
+            let maximum = getrlimit(Resource::Fsize).maximum;
+            setrlimit(Resource::Fsize, Rlimit { current: Some(10), maximum }).unwrap();
+            for rows in [0, 1, 4] {
+                let error = a.resize(Axis(0), rows).unwrap_err().to_string();
+                assert!(error.contains("file too large"), "{error}");
+            }
+            let error = a.push(Axis(0), &array![1, 2, 3]).unwrap_err().to_string();
+            assert!(error.contains("file too large"), "{error}");
+            assert_eq!(a.nrows(), 3);
+            assert_eq!(fs::read(&path).unwrap(), before);
+        },
+    );
 }

@@ -24,6 +24,7 @@ pub mod call {
     pub const FCNTL: i64 = 72;
     pub const FLOCK: i64 = 73;
     pub const FSYNC: i64 = 74;
+    pub const FDATASYNC: i64 = 75;
     pub const FALLOCATE: i64 = 285;
     pub const MLOCK: i64 = 149;
     pub const SYNC_FILE_RANGE: i64 = 277;
@@ -41,6 +42,7 @@ pub mod call {
     pub const FCNTL: i64 = 25;
     pub const FLOCK: i64 = 32;
     pub const FSYNC: i64 = 82;
+    pub const FDATASYNC: i64 = 83;
     pub const FALLOCATE: i64 = 47;
     pub const MLOCK: i64 = 228;
     pub const SYNC_FILE_RANGE: i64 = 84;
