@@ -39,14 +39,14 @@
 //!     btrfs needs space for each overwrite)
 //! [^full-hole]: `disks::a_store_into_a_hole_of_a_full_disk_kills_the_process` (ext4); with the
 //!     guard `guarded_disks::a_store_into_a_hole_of_a_full_disk_is_an_error`
-//! [^failed-sync]: `syncs::a_disk_that_does_not_take_its_cache_poisons_the_array`,
+//! [^failed-sync]: `syncs::a_disk_that_fails_to_flush_its_cache_poisons_the_array`,
 //!     `sync_errors::each_array_of_one_file_is_told_of_a_failed_write` (ext4)
 //! [^killed-scatter]: `gathers::scatter_replaces_rows_in_the_array_and_in_the_file` (every file
 //!     system)
 //! [^cut-scatter]: crash state `scatter`
 //! [^full-scatter]: `scatter_faults::a_file_with_holes_on_a_full_disk_has_no_invalid_element` (ext4)
 //! [^failed-scatter]: refusal `scatter and sync`
-//! [^full-sync]: `syncs::a_disk_that_has_less_space_than_it_says_poisons_the_array` (ext4)
+//! [^full-sync]: `syncs::a_disk_that_has_less_space_than_it_reports_poisons_the_array` (ext4)
 //! [^cut-region]: crash states `create-region-raw`, `create-region-npy` and `append-region`
 //! [^failed-region]: `regions::a_failed_sync_of_a_region_poisons_the_array` (every file system)
 //! [^cut-sweep]: crash state `sweep`

@@ -5,11 +5,11 @@
 //!
 //! | fault | NumPy | this crate |
 //! |---|---|---|
-//! | a look beyond the end of a file that was truncated | killed by SIGBUS | killed by SIGBUS |
-//! | a file is truncated, then as long as before | wrong numbers, no error | zeros, `file_changed`, `commit` is `Error::Conflict` |
-//! | a hole is punched into a file | wrong numbers, no error | zeros, `file_changed`, `commit` is `Error::Conflict` |
-//! | a file is removed | right numbers, nothing tells | contents stay, `file_changed`, not `is_current` |
-//! | a file is replaced by another | right numbers, nothing tells | contents stay, `file_changed`, not `is_current`, the other file is left alone |
+//! | an access beyond the end of a file that was truncated | killed by SIGBUS | killed by SIGBUS |
+//! | a file is truncated, then as long as before | wrong values, no error | zeros, `file_changed`, `commit` is `Error::Conflict` |
+//! | a hole is punched into a file | wrong values, no error | zeros, `file_changed`, `commit` is `Error::Conflict` |
+//! | a file is removed | correct values, no warning | contents stay, `file_changed`, not `is_current` |
+//! | a file is replaced by another | correct values, no warning | contents stay, `file_changed`, not `is_current`, the other file is left alone |
 //! | a file with private changes is written to by others | – | `commit` is `Error::Conflict`, nothing written |
 //! | no permission to open a file | PermissionError (EACCES) | `Error::Io` (EACCES), file as before |
 //! | a disk mounted for reading only | OSError (EROFS) | `Error::Io` (EROFS) from all that writes, private changes stay |
@@ -24,12 +24,12 @@
 //! | a store into a hole of a full disk, tmpfs | killed by SIGBUS | killed by SIGBUS; with space reserved first, `Error::NoSpace` |
 //! | a store into a hole of a full disk, ext4 | killed by SIGBUS | killed by SIGBUS; with space reserved first, `Error::NoSpace` |
 //! | a store into a hole of a full disk, XFS | killed by SIGBUS | killed by SIGBUS; with space reserved first, `Error::NoSpace` |
-//! | rows are appended until the disk is full | – | `Error::NoSpace`, array and file as before; goes on with room |
+//! | rows are appended until the disk is full | – | `Error::NoSpace`, array and file as before; continues when space is free |
 //! | private changes into holes of a full disk | – | `commit` is `Error::NoSpace`, nothing written |
 //! | a draft larger than its disk | – | `Error::NoSpace`, the old file as before |
-//! | `sync` on a disk with less space than it says | `flush`: OSError (ENOSPC), then success, then success | `Error::Io`, then `Error::Poisoned` for ever |
+//! | `sync` on a disk with less space than it reports | `flush`: OSError (ENOSPC), then success, then success | `Error::Io`, then `Error::Poisoned` for ever |
 //! | `sync`, pages cannot be written (EIO of `msync`) | – | `Error::Io`, then `Error::Poisoned` for ever |
-//! | `sync`, the disk does not take its cache (EIO of `fsync`) | – | `Error::Io`, then `Error::Poisoned` for ever |
+//! | `sync`, the disk fails to flush its cache (EIO of `fsync`) | – | `Error::Io`, then `Error::Poisoned` for ever |
 //! | pages of a sweep cannot be written (EIO of `sync_file_range`) | – | the next `sync` is `Error::Io` |
 //! | a page that cannot be read, XFS | killed by SIGBUS | killed by SIGBUS; `prefetch` and `load` are `Error::Io` |
 //! | a file that the kernel does not map | – | `Error::Io`, file as before |
@@ -38,18 +38,18 @@
 //! | the limit of file sizes (`RLIMIT_FSIZE`) | OSError (EFBIG), the file is emptied | `Error::Io` (EFBIG), file as before |
 //! | the limit of file sizes, lowered while an array grows | – | `Error::Io`, array and file as before |
 //! | the limit of address space (`RLIMIT_AS`) | OSError (ENOMEM), the file is emptied | `Error::Io` (ENOMEM), file as before |
-//! | 10,000 arrays to read with 64 descriptors (`RLIMIT_NOFILE`) | OSError (EMFILE) after 59 | all open; those to write are `Error::Io` (EMFILE) beyond 64 |
+//! | 10,000 arrays to read with 64 descriptors (`RLIMIT_NOFILE`) | OSError (EMFILE) after 59 | all open; arrays opened for writing are `Error::Io` (EMFILE) beyond 64 |
 //! | more arrays than the kernel maps (`vm.max_map_count`) | OSError (ENOMEM) | `Error::Io` (ENOMEM), file as before, the others go on |
 //! | the limit of locked memory (`RLIMIT_MEMLOCK`) | – | `Error::MemoryLock` |
-//! | a signal every 0.2 ms (EINTR) | all calls succeed, right numbers | all calls succeed, right numbers |
-//! | a signal every 1 ms while space is reserved, tmpfs | – | comes to an end |
+//! | a signal every 0.2 ms (EINTR) | all calls succeed, correct values | all calls succeed, correct values |
+//! | a signal every 1 ms while space is reserved, tmpfs | – | finishes |
 //! | `fork`, the child reads and drops | the parent goes on | the parent goes on, its lock too |
 //! | `fork`, both have an array that grows | – | the file is left to the process that goes on |
 //! | `kill -9` after stores | all that was stored is in the file | all that was stored is in the file |
 //! | `kill -9` while a file grows | – | the file opens, with whole rows |
 //! | `kill -9` before a file is whole | the old file is gone, half a new one opens | of a draft nothing is left, the old file as before |
-//! | two processes write a half each | right numbers | right numbers |
-//! | a file is created over one that is in use | wrong numbers, no error | `Error::Locked` by `lock(true)`, file as before |
+//! | two processes write a half each | correct values | correct values |
+//! | a file is created over one that is in use | wrong values, no error | `Error::Locked` by `lock(true)`, file as before |
 //! | a file is truncated by another process under eight readers, guarded | killed by SIGBUS | `Error::Faulted`, zeros from there on |
 //! | a file is truncated by another process under eight writers, guarded | killed by SIGBUS | `Error::Faulted`, what lies before is stored |
 //! | `sync`, `append` or `commit` of what was truncated, guarded | – | `Error::Faulted` |
@@ -67,9 +67,9 @@
 //! # What holds for all faults
 //!
 //! - **A wrong call changes no file.** The crate checks shape, offset, type, lock and space before
-//!   it changes a file. After such an error the file is as before, and a file that did not exist does
-//!   not exist. There are two exceptions, in which the old contents may be lost: mode `w+` if the
-//!   kernel fails while it clears a file, and `npy::create` if the header cannot be written.
+//!   it changes a file. After such an error the file is as before, and a file that did not exist
+//!   does not exist. There are two exceptions, in which the old contents may be lost: mode `w+` if
+//!   the kernel fails while it clears a file, and `npy::create` if the header cannot be written.
 //! - **A disk or server that fails while a file is mapped** raises `SIGBUS` at the next access to
 //!   pages that are not cached. Use [`load`](crate::MapOptions::load) for files on a network.
 //! - **`fork`** shares mappings with the child. [The contract](crate#the-contract-of-a-mapping)

@@ -37,7 +37,7 @@
 //! |---|---|---|
 //! | **The contract** | | |
 //! | other processes may change the file while no view is borrowed, and the array shows the change | all | `handle::two_handles_on_one_file_see_each_others_changes`, `modes::each_mode_does_as_its_row_says` |
-//! | access beyond the end of a truncated file ends the process, unless the array is guarded | Unix | `lengths::a_look_beyond_the_end_of_a_file_that_was_cut_kills_the_process`, `guard::what_the_file_has_lost_is_zeros_and_known_from_then_on` |
+//! | access beyond the end of a truncated file ends the process, unless the array is guarded | Unix | `lengths::an_access_beyond_the_end_of_a_file_that_was_cut_kills_the_process`, `guard::what_the_file_has_lost_is_zeros_and_known_from_then_on` |
 //! | other processes may read a file that an array grows | all | `growth::a_file_that_is_opened_while_it_grows_has_whole_rows`, `growth_processes::one_process_appends_and_another_follows` |
 //! | **Safe constructors** | | |
 //! | [`MapOptions::scratch`]: the file has no name | all | `constructors::scratch_is_an_array_of_zeros_that_can_be_changed_and_synced`, `constructors::scratch_in_a_folder_leaves_nothing_there` |

@@ -137,7 +137,7 @@ fn system_calls_that_are_interrupted_are_made_again() {
 
 #[test]
 #[ignore = "needs a disk in memory; run by .ci/steps/faults"]
-fn a_reservation_in_memory_that_is_interrupted_comes_to_an_end() {
+fn a_reservation_in_memory_that_is_interrupted_finishes() {
     if let Some((_, file)) = child::part() {
         be_interrupted(1000);
         // The call takes the kernel some milliseconds.
@@ -147,6 +147,6 @@ fn a_reservation_in_memory_that_is_interrupted_comes_to_an_end() {
         return child::done();
     }
     let disk = disk();
-    let test = a_reservation_in_memory_that_is_interrupted_comes_to_an_end;
+    let test = a_reservation_in_memory_that_is_interrupted_finishes;
     child::passes(test, "create", &disk.join("new"));
 }

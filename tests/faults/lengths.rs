@@ -95,7 +95,7 @@ fn a_hole_under_an_array_is_zeros_and_the_file_has_changed() {
 }
 
 #[test]
-fn a_look_beyond_the_end_of_a_file_that_was_cut_kills_the_process() {
+fn an_access_beyond_the_end_of_a_file_that_was_cut_kills_the_process() {
     if let Some((mode, file)) = child::part() {
         let mut a = array(mode.parse().unwrap(), &file);
         fs::File::options().write(true).open(&file).unwrap().set_len(10).unwrap();
@@ -109,7 +109,7 @@ fn a_look_beyond_the_end_of_a_file_that_was_cut_kills_the_process() {
     }
     for mode in [ReadOnly, CopyOnWrite, ReadWrite] {
         let place = Place::of(&numbers());
-        let test = a_look_beyond_the_end_of_a_file_that_was_cut_kills_the_process;
+        let test = an_access_beyond_the_end_of_a_file_that_was_cut_kills_the_process;
         child::dies(test, &mode.to_string(), place.path(), libc::SIGBUS);
         place.assert_holds(&numbers()[..10]);
     }

@@ -29,7 +29,7 @@ def numbers(path, count=LEN):
 
 def verdict(array, expected=LEN):
     found = int(array.sum(dtype=np.int64))
-    return "right numbers" if found == expected else "wrong numbers, no error"
+    return "correct values" if found == expected else "wrong values, no error"
 
 
 def truncated(path):
@@ -59,7 +59,7 @@ def removed(path):
     array = np.memmap(path, mode="r+")
     os.remove(path)
     array.flush()
-    return f"{verdict(array)}, nothing tells"
+    return f"{verdict(array)}, no warning"
 
 
 def replaced(path):
@@ -68,7 +68,7 @@ def replaced(path):
     numbers(path + ".new", 10)
     os.replace(path + ".new", path)
     array.flush()
-    return f"{verdict(array)}, nothing tells"
+    return f"{verdict(array)}, no warning"
 
 
 def no_permission(path):
@@ -101,7 +101,7 @@ def null(path):
 
 def zero(path):
     found = verdict(np.memmap("/dev/zero", mode="r", shape=10), 0)
-    return "an array of zeros" if found == "right numbers" else found
+    return "an array of zeros" if found == "correct values" else found
 
 
 def procfs(path):
@@ -142,7 +142,7 @@ def hole_of_a_full_disk(path):
     return verdict(array, 4 * MIB)
 
 
-def less_space_than_it_says(path):
+def less_space_than_it_reports(path):
     array = np.memmap(path, mode="w+", shape=8 * MIB)
     array.flush()
     fill(os.environ["FAULTS_BELOW"])
@@ -248,14 +248,14 @@ def forked(path):
     array = np.memmap(path, mode="r+")
     child = os.fork()
     if child == 0:
-        right = verdict(array) == "right numbers"
+        right = verdict(array) == "correct values"
         del array
         os._exit(0 if right else 1)
     _, status = os.waitpid(child, 0)
     array[:] = 2
     array.flush()
-    right = status == 0 and verdict(array, 2 * LEN) == "right numbers"
-    return "the parent goes on" if right else "wrong numbers, no error"
+    right = status == 0 and verdict(array, 2 * LEN) == "correct values"
+    return "the parent goes on" if right else "wrong values, no error"
 
 
 def in_child(work):
@@ -279,8 +279,8 @@ def killed(path):
         return array
 
     in_child(work)
-    right = verdict(np.fromfile(path, "u1")) == "right numbers"
-    return "all that was stored is in the file" if right else "wrong numbers, no error"
+    right = verdict(np.fromfile(path, "u1")) == "correct values"
+    return "all that was stored is in the file" if right else "wrong values, no error"
 
 
 def killed_half_way(path):
@@ -293,7 +293,7 @@ def killed_half_way(path):
 
     in_child(work)
     left = verdict(np.memmap(path, mode="r"))
-    if left == "right numbers":
+    if left == "correct values":
         return "the old file as before"
     return "the old file is gone, half a new one opens"
 
@@ -343,7 +343,7 @@ def others_truncate(path, work):
 
 
 def truncated_under_readers(path):
-    return others_truncate(path, lambda array: verdict(array, 8 * MIB) == "right numbers")
+    return others_truncate(path, lambda array: verdict(array, 8 * MIB) == "correct values")
 
 
 def truncated_under_writers(path):

@@ -10,7 +10,7 @@ use test_support::Place;
 use test_support::kernel::{assert_io, call, numbers, refusing};
 
 #[test]
-fn a_disk_that_does_not_take_its_cache_poisons_the_array() {
+fn a_disk_that_fails_to_flush_its_cache_poisons_the_array() {
     let place = Place::of(&numbers());
     let a = open::<u8, _>(&MapOptions::new(ReadWrite), &place).unwrap();
     let error = refusing(call::FSYNC, &[], Errno::IO, || a.sync().unwrap_err());
@@ -24,7 +24,7 @@ fn a_disk_that_does_not_take_its_cache_poisons_the_array() {
 
 #[test]
 #[ignore = "needs a disk whose image lies, with holes, on another that fills up; run by .ci/steps/faults"]
-fn a_disk_that_has_less_space_than_it_says_poisons_the_array() {
+fn a_disk_that_has_less_space_than_it_reports_poisons_the_array() {
     let (disk, below) = (disk(), below());
     let options = MapOptions::new(Create).shape(8 << 20);
     let mut a = open::<u8, _>(&options, disk.join("array")).unwrap();
