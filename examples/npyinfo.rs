@@ -4,6 +4,7 @@
 use std::env;
 use std::error::Error;
 use std::fs::File;
+use std::process::ExitCode;
 
 use ndarray::ArrayRefD;
 use ndarray_memmap::Mode;
@@ -12,7 +13,18 @@ use num_traits::ToPrimitive;
 
 const USAGE: &str = "usage: npyinfo [--head N] FILE.npy";
 
-fn main() -> Result<(), Box<dyn Error>> {
+/// Prints an error with `{}`, which includes the remedy; a `main` that returns it would not.
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
     let (mut head, mut path) = (0, None);
     while let Some(argument) = arguments.next() {
