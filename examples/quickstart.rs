@@ -1,4 +1,4 @@
-//! Runs the memmap session of the Guide to NumPy, then maps an elevation model in place.
+//! Replays the memmap example of the *Guide to NumPy*, then maps an elevation model in place.
 #![expect(unsafe_code, reason = "mapping is the only unsafe step")]
 #![expect(clippy::arithmetic_side_effects, reason = "the numbers are small")]
 #![expect(clippy::indexing_slicing, reason = "the indices are within a known shape")]

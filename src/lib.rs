@@ -26,7 +26,7 @@
 //! file, without reading it first. [`Element`] covers the element types; [`Be`] and [`Le`] are
 //! numbers in the byte order of the file. [`Layout`] makes the same views of bytes that the caller
 //! has mapped. [`npy`] does all this for `.npy` files, whose header describes the array.
-//! [`partition`] divides a file into windows, which workers map by themselves.
+//! [`partition`] divides a file into windows, and workers each map their own window.
 //!
 //! # The book
 //!
@@ -49,7 +49,7 @@
 //! | `CopyOnWrite` | `c` | must exist, changed only by [`commit`](MmapArray::commit) | private | [`Error::PrivateChanges`] |
 //! | `ReadWrite` | `r+` | must exist; extended only by `grow`, `append`, `push` and `resize` | shared | durable |
 //! | `Create` | `w+` | created or replaced by zeros | shared | durable |
-//! | `CreateNew` | – | created, must not exist | shared | durable |
+//! | `CreateNew` | – (`x+` in this crate) | created, must not exist | shared | durable |
 //!
 //! # The contract of a mapping
 //!
@@ -81,8 +81,8 @@
 //! |---|---|
 //! | [`MapOptions::scratch`], [`scratch_in`](MapOptions::scratch_in) | the file has no name in any folder; access through `/proc` is tampering with this process |
 //! | [`MapOptions::open_immutable`], [`map_immutable`](MapOptions::map_immutable) | the kernel proves that the file cannot change |
-//! | [`MapOptions::load`] | the array reads the bytes into its own memory |
-//! | [`MapOptions::draft`], [`npy::draft`] | no other code sees the file before it is unmapped |
+//! | [`MapOptions::load`], [`npy::load`] | the array is a copy in memory |
+//! | [`MapOptions::draft`], [`npy::draft`] | the file appears at its path only after the array is unmapped |
 //! | [`Layout::view`], [`view_mut`](Layout::view_mut) | the caller owns or borrows the bytes |
 //!
 //! The crate asks nothing more: a file with any contents opens or is an error ([`doc::soundness`]).
@@ -115,12 +115,14 @@
 //!
 //! # Features
 //!
+//! No feature is on by default.
+//!
 //! | feature | what it adds |
 //! |---|---|
 //! | `rayon` | ndarray's parallel iterators and `par_for_each`; `a.into_par_iter()`; parallel sweeps, gathers and `load` |
 //! | `serde` | ndarray's serialisation, of `a.view()`; windows as JSON and other formats |
 //! | `approx` | ndarray's comparison within a tolerance, of `*a` |
-//! | `sigbus-guard` | the module `guard`, which turns bus errors into errors (Linux); see [`doc::faults`] |
+//! | `sigbus-guard` | the module `guard`, which turns bus errors into errors (Linux); see [`doc::faults`]. `libc` is re-exported for the arguments of `guard::handle` |
 //! | `half` | `half::f16` and `half::bf16` as elements and as numbers in `Be` and `Le` |
 //! | `num-complex` | `num_complex::Complex` as element |
 
@@ -147,6 +149,7 @@ pub use array::{
 pub use element::{Be, Element, Le, Number};
 pub use error::{Error, NpyError, Result};
 pub use layout::Layout;
+/// Re-exported for the arguments of [`guard::handle`].
 #[cfg(all(
     feature = "sigbus-guard",
     target_os = "linux",

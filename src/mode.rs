@@ -14,7 +14,7 @@ use crate::error::Error;
 /// | `CopyOnWrite` | `c` | must exist, read permission is enough | private, written only by [`commit`](crate::MmapArray::commit) |
 /// | `ReadWrite` | `r+` | must exist | written to the file |
 /// | `Create` | `w+` | is created or replaced by zeros | written to the file |
-/// | `CreateNew` | – | is created, must not exist | written to the file |
+/// | `CreateNew` | – (`x+` in this crate) | is created, must not exist | written to the file |
 ///
 /// # Examples
 ///
@@ -39,7 +39,7 @@ pub enum Mode {
     ReadWrite,
     /// Maps a new file of zeros for reading and writing; replaces an existing file.
     Create,
-    /// Maps a new file of zeros for reading and writing; fails if the file exists.
+    /// Maps a new file of zeros for reading and writing (`x+`); fails if the file exists.
     CreateNew,
 }
 

@@ -58,23 +58,23 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// array.
     ///
     /// A raw file always ends with the last row. The header of a `.npy` file counts the rows, and
-    /// is written after them, in one step. A process that opens the `.npy` file at any
-    /// moment finds the old length or the new length, also if the program crashes. Two kinds
-    /// of growth change more than one word of the header: the first growth of a header that NumPy
-    /// wrote, and one in each 100,000,000 rows. This crate then reads the header until it finds one
-    /// of the two lengths; NumPy may have to read again.
+    /// is written after them, in one step. A process that opens the `.npy` file at any moment finds
+    /// the old length or the new length, also if the program crashes. Two kinds of growth change
+    /// more than one word of the header: the first growth of a header that NumPy wrote, and one
+    /// every 100,000,000 rows. This crate then reads the header until it finds one of the two
+    /// lengths; NumPy may have to read again.
     ///
     /// After a crash of the machine a `.npy` file opens too, on every file system: the file is at
     /// least as long as its header says. Synced rows are in the file. Rows that were not synced may
     /// be missing or zeros.
     ///
     /// For this guarantee, and for speed, the file is longer than its array until
-    /// [`sync`](crate::SyncToDisk::sync), `close` or drop. The additional bytes are a hole. The
-    /// file is twice as long as the array, or longer by 1 GiB, whichever is larger. Where the file
-    /// system has no holes, the file is longer by half, at least 1 MiB and at most 256 MiB. The
-    /// first growth after a `sync`, a `close` or a drop waits for the disk. A file cannot be
-    /// extended in advance on Windows, at a limit of file sizes, or on a full disk. Each growth then
-    /// waits for the disk.
+    /// [`sync`](crate::SyncToDisk::sync), `close` or drop. Most of the additional bytes are a hole.
+    /// The file is twice as long as the array, or longer by 1 GiB, whichever is larger. Where the
+    /// file system has no holes, the file is longer by half its length, at least 1 MiB and at most
+    /// 256 MiB. The first growth after a `sync`, a `close` or a drop waits for the disk. A file
+    /// cannot be extended in advance on Windows, at a limit of file sizes, or on a full disk. Each
+    /// growth then waits for the disk.
     ///
     /// # Bytes after the array
     ///
@@ -92,9 +92,9 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// While an array grows, no other process may change the length of the file, by an append or by
     /// a truncation. [`lock`](crate::MapOptions::lock) excludes processes that lock the file too.
-    /// Some other crates require that the file ends with its array: their readers must wait for
-    /// `sync`. After a kill, [`resize`](Self::resize) to the current length truncates the file to
-    /// the end of the array. Pages that were locked in memory may be unlocked after growth.
+    /// Readers that reject bytes after the array must wait for `sync`. After a kill,
+    /// [`resize`](Self::resize) to the current length truncates the file to the end of the array.
+    /// Pages that were locked in memory may be unlocked after growth.
     ///
     /// The rows cannot borrow from the array itself; copy them first:
     ///
@@ -116,9 +116,9 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// - [`Error::Replaced`] if the array detects that another process has written the header of
     ///   the `.npy` file. The array compares the header only at the first growth after a sync.
     /// - [`NpyError::NoRoom`](crate::NpyError::NoRoom) if the header of the `.npy` file has no
-    ///   space for the new length. The error is the same if the space crosses a sector of the disk:
-    ///   a power cut may leave one half of the length.
-    ///   [`npy::make_growable`](crate::npy::make_growable) reserves space.
+    ///   space for the new length. The error is the same if the number would cross a disk sector,
+    ///   where a power cut could tear it. [`npy::make_growable`](crate::npy::make_growable)
+    ///   reserves space.
     /// - [`Error::NoSpace`] if the disk is full.
     /// - [`Error::TooLarge`], [`Error::Misaligned`], [`Error::FileTooShort`], [`Error::Io`].
     ///

@@ -22,10 +22,10 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// Returns `true` if the path names another file or no file. Also returns `true` if the length,
     /// the modification time or, on Unix, the time of the last change of attributes (`ctime`)
     /// differs. No program can set `ctime` back. A new permission, a new hard link, and a copy to
-    /// the upper layer of overlayfs change `ctime` too. Changes by this array count when the system
-    /// has recorded them. The system records stores into mappings late, and never records stores
-    /// into pages that already have changes. For an array without a path, this function inspects
-    /// the file that the array keeps open.
+    /// the upper layer of overlayfs change `ctime` too. Changes by this array count too, once the
+    /// system updates the time. For stores into the mapping the system does so late, and not again
+    /// for a page that is already dirty. For an array without a path, this function inspects the
+    /// file that the array keeps open.
     ///
     /// Two changes within one tick of a file system's clock look like one change. A change just
     /// after the opening may therefore stay undetected. The tick is 2 s on FAT, and 1 s on ext2,

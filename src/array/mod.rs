@@ -41,7 +41,8 @@ use crate::sys::{self, map};
 /// unmaps it. After a drop the kernel decides when to write changes to disk.
 /// [`sync`](SyncToDisk::sync) and [`close`](Self::close) make changes durable.
 ///
-/// The handle does not implement `DerefMut`, which could reshape the array or swap it with another.
+/// The handle does not implement `DerefMut`, because `DerefMut` would let callers reshape the array
+/// or swap it with another.
 ///
 /// | if the compiler says | write |
 /// |---|---|
@@ -51,6 +52,10 @@ use crate::sys::{self, map};
 /// | cannot multiply `&a * 2.0` | `&*a * 2.0` |
 /// | `Dot` is not implemented, for `a.dot(&b)` | `a.dot(&*b)` |
 /// | `+=` cannot be applied | `let mut w = a.view_mut()?; w += &b.view();` |
+/// | expected `&ArrayBase<OwnedRepr…>`, found `&MmapArray` | `&ArrayRef2<f64>` as the type of the parameter, or pass `&a.to_owned()`, which copies |
+/// | expected `ArrayBase<ViewRepr…>`, found `MmapArray` | `a.view()` |
+/// | the parameter type `A` may not live long enough | the bound `A: Element`, or `A: 'static` |
+/// | expected 2 generic arguments, for `npy::open::<f64>` | `npy::open::<f64, Ix2>` |
 /// | no method `clone` | `a.to_owned()`, which copies |
 /// | `Display` is not implemented, for `println!("{a}")` | `println!("{}", a.view())`; `{:?}` formats the handle |
 ///

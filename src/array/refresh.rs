@@ -23,7 +23,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// without a shape. If the file has become shorter, the array becomes shorter too.
     ///
     /// The new rows must not change any more: [the contract](crate#the-contract-of-a-mapping)
-    /// covers them like the earlier rows. Arrays that [`append`](Self::append) keep the contract.
+    /// covers them like the earlier rows. [`append`](Self::append) and [`push`](Self::push) never
+    /// change existing rows, so they keep the contract.
     ///
     /// # Errors
     ///

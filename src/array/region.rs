@@ -74,8 +74,8 @@ impl<'a> Region<'a> {
         Self { backing, ranges }
     }
 
-    /// Returns the byte ranges of the file that the pages cover, in ascending order and not
-    /// contiguous.
+    /// Returns the byte ranges of the file that the pages cover, in ascending order, with a
+    /// gap between any two.
     ///
     /// Each range begins and ends at a page boundary of the memory, or at the start or end of the
     /// array.

@@ -133,7 +133,7 @@
 //!
 //! - It writes slabs of rows, each by a mapping, and fills the last slab up to its full length.
 //!   zarr-python, TensorStore and Dask read these slabs.
-//! - It maps chunks one by one that zarr-python wrote without compression.
+//! - It maps, one by one, chunks that zarr-python wrote without compression.
 //!
 //! The step `zarr-dask` compares 70 arrays of seven types in both byte orders.
 //!

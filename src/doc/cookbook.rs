@@ -227,12 +227,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`npy::Header::read`](crate::npy::Header::read) returns the type and the shape without mapping
-//! the file.
+//! [`npy::Header::read(&File::open(&path)?)?`](crate::npy::Header::read) returns the type and the
+//! shape without mapping the file.
 //!
 //! # How do I find out why a file does not open?
 //!
-//! Print the error. It states what was expected and what was found, and a way out if there is one.
+//! Print the error with `{}`. The text states what was expected and what was found, and a remedy if
+//! there is one. A `main` that returns the error prints it with `{:?}`, without the remedy.
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -251,7 +252,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! | the error says | frequent cause, and way out |
+//! | the error says | frequent cause, and remedy |
 //! |---|---|
 //! | the array ends at byte …, but the file has … bytes | the element type is too wide, or an axis is too long; a file of unknown type opens as `u8` |
 //! | the … bytes … are not a multiple of … | the file has a header, whose length is the `offset`, or bytes after the elements |

@@ -20,7 +20,7 @@
 //! | `r+` extends a short file silently | returns an error, except with [`grow(true)`](MapOptions::grow) |
 //! | `w+` empties the file, then checks the shape | checks everything first |
 //! | `w+` creates a sparse file; when the disk is full the program dies | reserves the space of new and grown files, so a full disk is an error; [`sparse(true)`](MapOptions::sparse) creates a file like NumPy's |
-//! | sums small integers in large integers | sums in the element type, which can overflow |
+//! | sums small integers in wider integers | sums in the element type, which can overflow |
 //! | an empty array leaves one byte in the file | an empty array leaves no byte |
 //! | reads unaligned data slowly | unaligned data are an error for `f64`; map them as [`Le<f64>`](crate::Le) or [`Be<f64>`](crate::Be) |
 //! | when the disk fails, `flush` raises an exception once and then succeeds; in mode `c` it succeeds and writes nothing | after a failure, [`sync`] always fails; in mode `c` it always fails, because only `commit` writes these changes |
@@ -28,7 +28,7 @@
 //! | slices keep the file mapped | slices borrow the array, and the compiler checks this |
 //!
 //! Mapping a file is `unsafe` in Rust: the compiler cannot see other code that changes the file. In
-//! Python such a change appears in the array at some time. In Rust the change breaks the guarantee
+//! Python such a change appears in the array eventually. In Rust the change breaks the guarantee
 //! of a shared reference. [The contract](crate#the-contract-of-a-mapping) is short.
 //!
 //! # Opening
@@ -128,7 +128,8 @@
 //! | `a.tofile(p)` | the same with `o(Mode::Create).shape(a.dim()).draft::<f64>(p)?` |
 //! | `print(a)` | `println!("{}", a.view())` |
 //! | `for i in range(0, len(a), n): f(a[i:i+n])`, of a large file | [`for block in a.sweep(Axis(0), 16 << 20)`](MmapArray::sweep) |
-//! | `for i in ids: f(a[i])`, `a[ids]` | [`a.gather(Axis(0), &ids)?`](MmapArray::gather), an iterator of rows |
+//! | `for i in ids: f(a[i])` | [`a.gather(Axis(0), &ids)?`](MmapArray::gather), an iterator of rows |
+//! | `a[ids]` | `ndarray::stack(Axis(0), &a.gather(Axis(0), &ids)?.collect::<Vec<_>>())?` |
 //! | `np.append`, `NpyAppendArray(p).append(rows)` | [`a.append(Axis(0), &rows)?`](MmapArray::append), [`a.push(Axis(0), &row)?`](MmapArray::push) |
 //! | `os.truncate`, then `np.memmap` again | [`a.resize(Axis(0), n)?`](MmapArray::resize) |
 //! | `np.memmap` again, to see rows that another process has added | [`a.refresh()?`](MmapArray::refresh) |
@@ -141,7 +142,7 @@
 //!
 //! # A session
 //!
-//! This is the example of the Guide to NumPy:
+//! This is the memmap example of Oliphant's *Guide to NumPy*:
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;

@@ -1,9 +1,9 @@
 //! Which operations on a mapped array are fast, and why.
 //!
-//! The figures are from one machine: 2 cores of a virtual machine, Linux 6.18, ext4. The plots
-//! show warm files, whose pages are cached. `cargo bench --bench plots` draws them from criterion's
-//! medians. The tables of `BENCHMARKS.md` contain the other figures, each with its command and the
-//! peer that it is compared with.
+//! The figures are from one machine: 2 cores of a virtual machine, Linux 6.18, ext4. The pages of a
+//! warm file are cached; the pages of a cold file are not. The plots show warm files.
+//! `cargo bench --bench plots` draws them from criterion's medians. The tables of `BENCHMARKS.md`
+//! contain the other figures, each with its command and the peer that it is compared with.
 //!
 //! # Opening reads no data
 //!
@@ -37,7 +37,7 @@
 //! | task | call | reason |
 //! |---|---|---|
 //! | process all elements of an array that fits into memory | ndarray's own functions | after the first access the array is ordinary memory |
-//! | process all elements once, or of an array larger than memory | [`sweep`], [`sweep_mut`] instead of `axis_iter` or `sum`; 0.76 of the time of a plain sum if the file is cold | a sweep reads ahead in large pieces, and evicts pages behind |
+//! | process all elements once, or of an array larger than memory | [`sweep`], [`sweep_mut`] instead of `axis_iter` or `sum`; 0.76 of the time of a plain sum if the file is cold | a sweep reads ahead in large pieces, and evicts the pages it has passed |
 //! | process the rows of several arrays together | [`sweep_zip`](crate::sweep_zip) instead of `Zip` | the same |
 //! | read rows in any order, cold | [`gather`] instead of `index_axis` in a loop, 43 times as fast | the array requests many rows from the disk before it waits for the first |
 //! | change rows in any order | [`scatter`] instead of `index_axis_mut` in a loop, 23 times as fast if the file is cold and the changes are synced | see [few changes](#few-changes-to-a-large-file) |
@@ -67,8 +67,8 @@
 //!
 //! Use `scatter` if the program knows the rows and their new values, and mode `c` with `commit` if
 //! it edits through views. The difference is small if the changes fill most of their folios. On
-//! overlayfs, FUSE, 9p and unknown file systems, and for rows that are not contiguous in the file, `scatter` stores into
-//! the mapping and saves nothing.
+//! overlayfs, FUSE, 9p and unknown file systems, and for rows that are not contiguous in the file,
+//! `scatter` stores into the mapping and saves nothing.
 //!
 //! Measure the bytes written with the statistics of the block device
 //! (`/sys/dev/block/MAJ:MIN/stat`). The field `write_bytes` of `/proc/self/io` counts whole folios

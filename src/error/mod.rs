@@ -262,7 +262,7 @@ pub enum Error {
     NotImmutable {
         /// The path; empty if the caller passed an open file.
         path: PathBuf,
-        /// The missing proof.
+        /// Why immutability could not be shown.
         source: io::Error,
     },
 

@@ -226,10 +226,16 @@ fn scalar_of(dtype: DType) -> Scalar {
 
 /// Makes a struct an element of `.npy` files: `record!(Particle { id: u32, x: f64 })`.
 ///
-/// The struct must be `#[repr(C)]` and derive `bytemuck`'s `Pod` and `Zeroable`. The macro lists
-/// fields with their types in the order of the struct. Names, types and offsets must match the
-/// file. A field that is not listed is padding. A field can have another name in the file:
-/// `record!(Particle { id as "particle id": u32, x: f64 })`.
+/// The struct has no padding, and derives `bytemuck`'s `Pod` and `Zeroable`. The struct has one
+/// of three forms:
+///
+/// - `#[repr(C)]` with [`Le`] or [`Be`] fields, which need no alignment;
+/// - `#[repr(C)]` with native fields, and a field such as `pad: [u8; 4]` in place of each gap;
+/// - `#[repr(C, packed)]`.
+///
+/// The macro lists fields with their types in the order of the struct. Names, types and offsets
+/// must match the file. A field that is not listed is padding in the file. A field can have another
+/// name in the file: `record!(Particle { id as "particle id": u32, x: f64 })`.
 ///
 /// # Examples
 ///

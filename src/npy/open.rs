@@ -44,6 +44,10 @@ pub unsafe fn open<A: NpyElement, D: Dimension>(
 ///
 /// The array is in C order, or in Fortran order if `shape` ends in `.f()`.
 ///
+/// An array with one axis, or with at most one element, is in both orders. The header then says C
+/// order. For an array that grows in Fortran order, use
+/// [`Options::fortran_order(true)`](Options::fortran_order).
+///
 /// # Safety
 ///
 /// The same as for [`MapOptions::open`]: [the contract of a
@@ -64,6 +68,12 @@ pub unsafe fn create<A: NpyElement, D: Dimension>(
 }
 
 /// Creates a `.npy` file of zeros that replaces `path` when it is published; see [`Draft`].
+///
+/// The array is in C order, or in Fortran order if `shape` ends in `.f()`.
+///
+/// An array with one axis, or with at most one element, is in both orders. The header then says C
+/// order. For an array that grows in Fortran order, use
+/// [`Options::fortran_order(true)`](Options::fortran_order).
 ///
 /// # Errors
 ///
@@ -120,6 +130,12 @@ impl Options {
     }
 
     /// Creates a `.npy` file of zeros, in mode `w+` or `x+`, and maps its array.
+    ///
+    /// The array is in C order, or in Fortran order if `shape` ends in `.f()`.
+    ///
+    /// An array with one axis, or with at most one element, is in both orders. The header then says
+    /// C order. For an array that grows in Fortran order, use
+    /// [`fortran_order(true)`](Self::fortran_order).
     ///
     /// # Safety
     ///

@@ -141,7 +141,12 @@ impl Options {
 
     /// Creates a `.npy` file of zeros that replaces `path` when it is published; see [`Draft`].
     ///
-    /// The mode must be `w+` or `x+`.
+    /// The mode must be `w+` or `x+`. The array is in C order, or in Fortran order if `shape` ends
+    /// in `.f()`.
+    ///
+    /// An array with one axis, or with at most one element, is in both orders. The header then says
+    /// C order. For an array that grows in Fortran order, use
+    /// [`fortran_order(true)`](Self::fortran_order).
     ///
     /// # Errors
     ///

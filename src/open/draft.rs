@@ -28,7 +28,8 @@ use crate::sweep::SweepMut;
 ///
 /// If the draft is dropped, a file with such a name is removed. If the process is killed, a file
 /// with such a name stays. The file has the permissions of any new file. If the draft is to replace
-/// another file, only the owner has access. Writing to the file means tampering with this process.
+/// another file, only the owner has access. Writing to the file from outside breaks the
+/// promise of safety.
 ///
 /// The new file gets the read, write and execute permissions of the file that it replaces. The new
 /// file also gets the group, if that is permitted. Owner, access lists and other attributes are
@@ -108,7 +109,7 @@ impl<A: Element, D: Dimension> Draft<A, D> {
     ///
     /// # Errors
     ///
-    /// None, because a draft can always be changed. The `Result` lets this method replace
+    /// None, because a draft can always be changed. The method returns a `Result` only to match
     /// [`MmapArray::view_mut`].
     pub fn view_mut(&mut self) -> Result<ArrayViewMut<'_, A, D>> {
         self.array.view_mut()

@@ -106,9 +106,9 @@ impl<D: Dimension> MapOptions<D> {
     /// synced is sure to detect a failed write.
     ///
     /// A lock that is already held through `file` stays as it is, also after an error. The array
-    /// keeps an exclusive lock of `file` until the array and `file` are closed. A shared lock is not upgraded to an
-    /// exclusive one: the error is [`Error::Locked`]. On systems other than Linux and Windows, an
-    /// error may leave `file` locked.
+    /// keeps an exclusive lock of `file` until the array and `file` are closed. A shared lock is
+    /// not upgraded to an exclusive one: the error is [`Error::Locked`]. On systems other than
+    /// Linux and Windows, an error may leave `file` locked.
     ///
     /// # Safety
     ///

@@ -111,9 +111,9 @@ impl<D: Dimension> MapOptions<D> {
     /// Sets whether mode `r+` extends a file that is too short, with zeros (default no).
     ///
     /// Other modes ignore this option. If the opening fails after the extension, the file is
-    /// truncated again. The conditions are that its length is still the new one, and that the added
-    /// bytes are zeros. Another process that appends to the file at this moment can lose its
-    /// appended data; use [`lock`](Self::lock).
+    /// truncated again if its length is still the new one and the added bytes are zeros. Another
+    /// process that appends to the file at this moment can lose its appended data; use
+    /// [`lock`](Self::lock).
     pub fn grow(self, grow: bool) -> Self {
         Self { grow, ..self }
     }

@@ -141,10 +141,10 @@ impl Partition {
     /// file system does not interfere with other workers. Choose the largest page size of all
     /// machines (4096 or 65536), or the stripe size.
     ///
-    /// Windows become longer or shorter, and some become empty. If no row begins at a multiple, the
-    /// last window has all rows. [`npy::Options::data_align`](crate::npy::Options::data_align)
-    /// creates `.npy` files whose elements begin at a multiple. Up to 8192, readers need no extra
-    /// setting.
+    /// Windows become longer or shorter, and some become empty. If no row begins at a multiple of
+    /// `bytes`, the last window has all rows.
+    /// [`npy::Options::data_align(bytes)`](crate::npy::Options::data_align) creates `.npy` files
+    /// whose elements begin at a multiple of `bytes`. Up to 8192, readers need no extra setting.
     ///
     /// # Examples
     ///

@@ -32,12 +32,16 @@ pub struct Gather<'a, A, D> {
 }
 
 impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
-    /// Returns views of the rows of `axis` that `indices` lists, in the same order.
+    /// Returns views of the rows of `axis` listed in `indices`, in the same order.
     ///
     /// The pages of rows ahead are requested before their use. If the rows are not cached, the
     /// requests make iteration many times faster than waiting for one row after the other. If the
     /// rows are cached, iteration costs little more than indexing. An index may occur more than
     /// once.
+    ///
+    /// [`ndarray::stack()`] makes one array of the rows, as in the second example. ndarray's
+    /// [`select`](ArrayRef::select) returns the same array, but requests no rows ahead. `select`
+    /// panics if an index is out of bounds.
     ///
     /// # Errors
     ///
@@ -56,6 +60,19 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
     /// assert_eq!(sums, [0.0, 768.0, 0.0]);
     /// # Ok::<(), ndarray_memmap::Error>(())
     /// ```
+    ///
+    /// NumPy's `a[ids]`, which is an array:
+    ///
+    /// ```
+    /// # let a = ndarray_memmap::MapOptions::scratch::<f32, _>((1000, 768))?;
+    /// # let ids = [3, 917, 3];
+    /// use ndarray::Axis;
+    ///
+    /// let rows = ndarray::stack(Axis(0), &a.gather(Axis(0), &ids)?.collect::<Vec<_>>())?;
+    /// assert_eq!(rows.dim(), (3, 768));
+    /// assert_eq!(rows, a.select(Axis(0), &ids));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn gather<'a>(
         &'a self,
         axis: Axis,
@@ -70,17 +87,17 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
         Ok(Gather { view: self.view(), axis, indices, left, ahead, bytes_of_row })
     }
 
-    /// Replaces the rows of `axis` that `indices` lists with the rows of `rows`, in the same order.
+    /// Replaces the rows of `axis` listed in `indices` with the rows of `rows`, in the same order.
     ///
     /// `rows` has the shape of the array, except that its length along `axis` is that of `indices`.
     /// If an index occurs more than once, its last row counts.
     ///
     /// This function is for many small changes to a large file. On Linux it writes the rows to the
-    /// file, and the mapping shows them at once. It does so because a store into a mapping would mark
-    /// the whole folio of the page cache as changed, up to 2 MiB. The rows are stored into the mapping instead in mode
-    /// `c`, and if a row is not contiguous in the file. The same holds for file systems whose
-    /// mappings do not show writes (overlayfs, FUSE, 9p, unknown ones). [`sync`](crate::SyncToDisk::sync) makes
-    /// the rows durable.
+    /// file, and the mapping shows them at once. It does so because a store into a mapping would
+    /// mark the whole folio of the page cache as changed, up to 2 MiB. The rows are stored into the
+    /// mapping instead in mode `c`, and if a row is not contiguous in the file. The same holds for
+    /// file systems whose mappings do not show writes (overlayfs, FUSE, 9p, unknown ones).
+    /// [`sync`](crate::SyncToDisk::sync) makes the rows durable.
     ///
     /// # Errors
     ///

@@ -77,8 +77,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// The process holds two blocks, each counted as 1 MiB at least. It holds up to 4 MiB more, for
     /// the pieces of 2 MiB in which blocks begin and end. Blocks of 16 MiB fit a budget of 64 MiB.
-    /// Taking blocks from the back as well needs the same amount again, and so does each thread. In
-    /// mode `c` the sweep keeps private changes.
+    /// Iterating from both ends, and each further thread, needs the same amount again. In mode `c`
+    /// the sweep keeps private changes.
     ///
     /// On Linux a thread reads ahead in whole pieces of 2 MiB, whatever the readahead setting of
     /// the disk. The sweep ignores advice that the caller passed through a
@@ -86,10 +86,10 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// process that owns the file or may write to it. Any other process leaves the pages that it
     /// reads in the page cache.
     ///
-    /// Rows lie along `axis`, best the outermost axis (axis 0 in C order, the last in Fortran
-    /// order). Along any other axis the pages of a block also hold other rows, so that far more
-    /// must be read. Blocks that touch more than twice the pages that they fill are neither read
-    /// ahead nor evicted from the page cache.
+    /// Rows are counted along `axis`, which should be the outermost axis (axis 0 in C order, the
+    /// last in Fortran order). Along any other axis the pages of a block also hold other rows, so
+    /// that far more must be read. Blocks that touch more than twice the pages that they fill are
+    /// neither read ahead nor evicted from the page cache.
     ///
     /// # Panics
     ///

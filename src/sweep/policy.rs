@@ -4,8 +4,8 @@
 ///
 /// On other systems the sweep leaves the page cache to the system. The same holds on Linux for
 /// blocks that touch more than twice the pages that they fill. Pages that the kernel reads ahead by
-/// itself may stay if the pages of a block are not contiguous. If threads share pages, a page may
-/// stay that one thread has mapped while another tries to evict it.
+/// itself may stay if the pages of a block are not contiguous. If threads share pages, a page that
+/// one thread has mapped may stay when another tries to evict it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PageCache {
     /// Evicts the pages that the sweep had to read, and keeps the pages that were cached before.
