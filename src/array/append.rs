@@ -226,9 +226,14 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let allocated = if is_extended { backing.allocate_ahead(end) } else { Ok(()) };
         if allocated.as_ref().is_err_and(space::is_full) {
             // The folio at the end of the array must have no holes: a later store into an old row
-            // would need their blocks.
+            // would need their blocks. The mark then follows the rows directly.
             backing.truncate()?;
-            is_extended = false;
+            is_extended =
+                backing.could_extend(|backing| backing.extend_exactly(from, end))?;
+        }
+        if counts && !is_extended {
+            // A failed write beyond an earlier extension could not be undone.
+            backing.truncate()?;
         }
         let is_allocated = is_extended && allocated.is_ok();
         Ok(match is_small && is_allocated {

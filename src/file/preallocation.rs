@@ -195,24 +195,28 @@ impl Preallocation {
             return unsupported();
         }
         let ahead = (end / 2).clamp(LEAST_ALLOCATED, MOST_ALLOCATED);
-        // The page cache may write a folio only as a whole.
-        let far = end.saturating_add(ahead);
-        let far = sys::round_up(far, FOLIO_LEN).unwrap_or(far);
-        // Beyond the limit the file would become longer, and rows would reach the mark.
-        let far = far.min(limit);
         // A store into a page needs all blocks of the page, of which some may be holes.
         let page = u64::try_from(SMALL_PAGE).map_err(io::Error::other)?;
-        match space::allocate(file, sys::round_down(self.allocated, page), far) {
-            Ok(true) => {}
-            Ok(false) => return unsupported(),
-            Err(e) => {
-                // Some of the blocks may have been allocated.
-                let _ = space::punch_hole(file, self.allocated.max(end)..limit);
-                return Err(e);
+        let from = sys::round_down(self.allocated, page);
+        let mut refused = Ok(());
+        for far in [end.saturating_add(ahead), end] {
+            // The page cache may write a folio only as a whole. Beyond the limit the file would
+            // become longer, and rows would reach the mark.
+            let far = sys::round_up(far, FOLIO_LEN).unwrap_or(far).min(limit);
+            match space::allocate(file, from, far) {
+                Ok(true) => {
+                    self.allocated = far;
+                    return Ok(());
+                }
+                Ok(false) => return unsupported(),
+                Err(e) => {
+                    // Some of the blocks may have been allocated.
+                    let _ = space::punch_hole(file, self.allocated.max(end)..limit);
+                    refused = Err(e);
+                }
             }
         }
-        self.allocated = far;
-        Ok(())
+        refused
     }
 
     /// Returns the guarantees of the file system; calls the kernel once.
