@@ -335,11 +335,6 @@ impl<A, D: Dimension> MmapArray<A, D> {
         self.row_count = row_count;
     }
 
-    /// Returns the backing and what determines the number of rows; no view exists.
-    pub(crate) fn parts_mut(&mut self) -> (&mut Backing, &mut RowCount) {
-        (&mut self.backing, &mut self.row_count)
-    }
-
     /// Fails unless `rows` has the shape of `count` rows of the array along `axis`.
     pub(crate) fn expect_rows(
         &self,

@@ -151,7 +151,9 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// Writes the number of rows to the header, if there is one.
     pub(super) fn write_row_count(&mut self, count: usize, by: WriteBy) -> Result<()> {
         let (start, end) = (self.offset(), self.layout().end());
-        let (backing, RowCount::Header(header)) = self.parts_mut() else { return Ok(()) };
+        let Self { backing, row_count: RowCount::Header(header), .. } = self else {
+            return Ok(());
+        };
         backing.preallocation.note_header_change(start);
         let Some(file) = &backing.file else { return Ok(()) };
         // The guard does not repair bus errors in the header's own mapping.

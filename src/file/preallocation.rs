@@ -42,8 +42,10 @@ pub(crate) struct Preallocation {
     owner: u64,
     /// Whether the header before the array has changed since the last sync of the whole file.
     header_changed: AtomicBool,
-    /// Where that header ends.
-    header_end: u64,
+    /// Where that header ends; 0 if the array has none.
+    pub(crate) header_end: u64,
+    /// Whether this handle has written the header to disk, as another handle may have left it.
+    header_written: AtomicBool,
     /// The guarantees of the file system, after the first call.
     system: Option<&'static FileSystem>,
 }
@@ -114,9 +116,20 @@ impl Preallocation {
         self.file_len().is_some() || self.header_changed.load(Ordering::Relaxed)
     }
 
+    /// Writes the header to disk, once; returns `false` if only a sync of the whole file can.
+    pub(crate) fn write_header(&self, file: &File) -> io::Result<bool> {
+        if self.header_written.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let written = sys::write_start(file, self.header_end)?;
+        self.header_written.store(written, Ordering::Relaxed);
+        Ok(written)
+    }
+
     /// Notes that the whole file is on disk. Only `&mut` handles can have changed it since.
     pub(crate) fn note_synced(&self) {
         self.header_changed.store(false, Ordering::Relaxed);
+        self.header_written.store(true, Ordering::Relaxed);
     }
 
     /// Extends a file from byte `from`, where its array ends, to `len` bytes with a mark.

@@ -39,7 +39,7 @@ pub(crate) struct Mapped {
 }
 
 /// A slot for one mapping, and the losses of that mapping.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Slot {
     sequence: AtomicUsize,
     start: AtomicUsize,
@@ -51,7 +51,7 @@ pub(crate) struct Slot {
 }
 
 /// The losses of a mapping. Handlers record losses; one handler at a time holds `busy`.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Losses {
     /// The process of the running handler; 0 if no handler runs.
     busy: AtomicUsize,
@@ -75,26 +75,6 @@ pub(crate) struct Loss {
 }
 
 impl Slot {
-    fn new() -> Self {
-        let losses = Losses {
-            busy: AtomicUsize::new(0),
-            count: AtomicUsize::new(0),
-            first: AtomicUsize::new(0),
-            past_end: AtomicBool::new(false),
-            pages: std::array::from_fn(|_| AtomicUsize::new(usize::MAX)),
-            tail: AtomicUsize::new(usize::MAX),
-        };
-        Self {
-            sequence: AtomicUsize::new(0),
-            start: AtomicUsize::new(0),
-            end: AtomicUsize::new(0),
-            offset: AtomicUsize::new(0),
-            file: AtomicUsize::new(0),
-            writable: AtomicBool::new(false),
-            losses,
-        }
-    }
-
     /// Puts a mapping into the slot. The slot must be empty, and the caller its only writer.
     pub(crate) fn fill(&self, mapped: &Mapped) {
         self.losses.reset();
@@ -233,7 +213,7 @@ impl Slots {
 
     /// Adds `count` empty slots at the end, and returns them. One thread at a time may call this.
     pub(crate) fn add(&'static self, count: usize) -> &'static [Slot] {
-        let slots = (0..count).map(|_| Slot::new()).collect();
+        let slots = (0..count).map(|_| Slot::default()).collect();
         let chunk = Box::new(Chunk { slots, next: AtomicPtr::new(ptr::null_mut()) });
         let chunk: &'static mut Chunk = Box::leak(chunk);
         let pointer = ptr::from_mut(chunk);

@@ -6,6 +6,7 @@ use memmap2::MmapRaw;
 
 use super::Backing;
 use crate::error::{Error, Result};
+use crate::file::FileEnd;
 use crate::sys;
 use crate::sys::write_state::{Failure, WriteState};
 
@@ -25,15 +26,22 @@ impl Backing {
             |map: &MmapRaw| ranges.iter().try_for_each(|range| flush_range(map, range));
         let len = ranges.iter().map(Range::len).fold(0, usize::saturating_add);
         let is_part = len < self.mapping.len() && !self.preallocation.needs_whole_sync();
-        // On Linux, `msync` of a part has written the metadata that is needed to find it.
-        let file = self.file.as_ref().filter(|_| !is_part || !sys::SYNCS_RANGES);
+        let map = self.mapping.map();
+        let sync = || {
+            let Some(file) = &self.file else { return map.map_or(Ok(()), flush) };
+            // On Linux, `msync` of a part writes the metadata that is needed to find the part, and
+            // the header.
+            let suffices =
+                is_part && sys::SYNCS_RANGES && self.preallocation.write_header(file)?;
+            map.map_or(Ok(()), flush)?;
+            if suffices {
+                return Ok(());
+            }
+            self.preallocation.truncate(file, |write| write())?;
+            file.sync_all().inspect(|()| self.preallocation.note_synced())
+        };
         self.attempt("sync", || {
-            let written = self.mapping.map().map_or(Ok(()), flush).and_then(|()| {
-                let Some(file) = file else { return Ok(()) };
-                self.preallocation.truncate(file, |write| write())?;
-                file.sync_all().inspect(|()| self.preallocation.note_synced())
-            });
-            written.map_err(self.io("sync"))?;
+            sync().map_err(self.io("sync"))?;
             self.check_len()
         })
     }
@@ -41,14 +49,12 @@ impl Backing {
     /// Fails if the file ends before the array.
     fn check_len(&self) -> Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
-        let found = file.metadata().map_err(self.io("inspect"))?.len();
+        let found = FileEnd::of(&file.metadata().map_err(self.io("inspect"))?);
         let len = u64::try_from(self.mapping.len()).unwrap_or(u64::MAX);
-        let needed = self.offset.saturating_add(len);
-        match found < needed {
-            true if self.mapping.is_guarded() => Err(Error::Faulted { offset: found }),
-            true => Err(Error::FileTooShort { needed, found }),
-            false => Ok(()),
-        }
+        found.check(self.offset.saturating_add(len)).map_err(|short| {
+            let lost = Error::Faulted { offset: found.byte() };
+            if self.mapping.is_guarded() { lost } else { short }
+        })
     }
 
     /// Returns whether a write has failed, so that the array makes no other write.

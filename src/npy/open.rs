@@ -208,6 +208,7 @@ impl<'a> OpenedFile<'a> {
         let options = self.options.options_for::<A, D>(&shown)?;
         // SAFETY: the caller of `new` keeps the contract for the file.
         let mut array = unsafe { options.map_sized(&file, len, self.path)? };
+        array.backing_mut().preallocation.header_end = header.data_offset;
         array.set_row_count(self.options.row_count(header));
         Ok(array)
     }

@@ -94,6 +94,7 @@ impl Window {
         let options = options.options_for::<A, D>(&self.whole.part(&self.rows))?;
         // SAFETY: the caller guarantees the contract for the file.
         let mut array = unsafe { options.open(&self.path)? };
+        array.backing_mut().preallocation.header_end = self.whole.header.data_offset;
         array.set_row_count(RowCount::Window);
         Ok(array)
     }

@@ -158,13 +158,8 @@ impl<'a> ArrayWindow<'a> {
         }
     }
 
-    /// Ends the sweep: waits for all chunks that the kernel is writing.
-    pub(crate) fn end(&mut self) {
-        self.wait(0);
-    }
-
     /// Waits until the kernel is writing at most `most` chunks, and evicts the written chunks.
-    fn wait(&mut self, most: usize) {
+    pub(crate) fn wait(&mut self, most: usize) {
         let backing = self.backing;
         while self.writing.len() > most {
             let Some(part) = self.writing.pop_front() else { break };

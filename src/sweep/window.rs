@@ -209,6 +209,6 @@ impl<'a> SlidingWindow<'a> {
 impl Drop for SlidingWindow<'_> {
     fn drop(&mut self) {
         self.finish_all();
-        self.arrays.iter_mut().for_each(ArrayWindow::end);
+        self.arrays.iter_mut().for_each(|array| array.wait(0));
     }
 }

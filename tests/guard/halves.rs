@@ -69,9 +69,15 @@ fn elements_that_a_lost_page_would_cut_to_an_invalid_half_are_not_guarded() {
     assert!(is_refused(open::<Packed>(&guarded(Create, 1000), &new)));
     assert!(is_refused(guarded(Create, 1000).draft::<Packed>(&new)));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    // An array without elements could get elements later.
+    for mode in [ReadOnly, ReadWrite, Create] {
+        assert!(is_refused(open::<Packed>(&guarded(mode, 0), &path)), "{mode}");
+        let rows = MapOptions::new(mode).guarded(true).offset(8000);
+        assert!(mode == Create || is_refused(open::<Packed>(&rows, &path)), "{mode}");
+    }
+    assert_eq!(fs::read(&path).unwrap(), [0; 8000]);
     // Other arrays open as before.
     assert_eq!(open::<Packed>(&MapOptions::new(ReadOnly), &path).unwrap().len(), 1600);
-    assert_eq!(open::<Packed>(&guarded(ReadOnly, 0), &path).unwrap().len(), 0);
     for mode in [ReadOnly, CopyOnWrite, ReadWrite] {
         let a = open::<Pair>(&guarded(mode, 1000), &path).unwrap();
         assert_eq!(a[999], Pair::zeroed());

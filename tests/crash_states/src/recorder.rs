@@ -169,6 +169,29 @@ impl<'d> Recorder<'d> {
         self.handle(name, array)
     }
 
+    /// Creates a `.npy` file, drops its array, and opens the file, before the kernel writes any of it.
+    #[expect(unsafe_code, reason = "the file is mapped")]
+    pub(crate) fn create_and_reopen(
+        &mut self,
+        name: &str,
+        format: Format,
+        shape: (usize, usize),
+    ) -> Handle {
+        let path = self.path(name);
+        let version = Version::new(format, shape.1, &vec![0; shape.0]);
+        let reopen = || {
+            // SAFETY: no other program knows the file.
+            drop(unsafe { npy::create::<Cell, ndarray::Ix2>(&path, shape) }?);
+            // SAFETY: as above.
+            unsafe { npy::open::<Cell, _>(&path, Mode::ReadWrite) }
+        };
+        let created = |model: &mut FileModel| {
+            *model = FileModel { may_be_missing: true, ..FileModel::created(version) };
+        };
+        let array = self.call("create and open", name, created, reopen, |_| ());
+        self.handle(name, array)
+    }
+
     /// Opens an array with the row count that the program knows.
     #[expect(unsafe_code, reason = "the file is mapped")]
     pub(crate) fn open(&mut self, name: &str, mode: Mode) -> Handle {

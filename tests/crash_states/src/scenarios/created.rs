@@ -10,6 +10,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("create-region-npy", create_and_sync_rows_npy),
     Scenario::new("create-region-raw", create_and_sync_rows_raw),
     Scenario::new("create-region-aligned", create_and_sync_rows_behind_a_page),
+    Scenario::new("reopen-region", reopen_and_sync_rows),
     Scenario::prepared(
         "create-over",
         |files| files.npy("x.npy", crate::element::PLAIN, (70, 100), None),
@@ -68,6 +69,17 @@ fn create_and_sync_rows(
     recorder.sync(&handle);
     recorder.store(&mut handle, 0..100);
     recorder.sync_rows(&handle, 99..100);
+    recorder.settle();
+}
+
+/// Syncs rows of files whose headers no handle has synced.
+fn reopen_and_sync_rows(recorder: &mut Recorder<'_>) {
+    for name in ["a.npy", "b.npy", "c.npy", "d.npy"] {
+        let mut handle = recorder.create_and_reopen(name, plain(), (100, 100));
+        recorder.sync_rows(&handle, 70..80);
+        recorder.store(&mut handle, 0..60);
+        recorder.sync_rows(&handle, 50..60);
+    }
     recorder.settle();
 }
 
