@@ -60,7 +60,9 @@
 //! 1. No other code changes its bytes while they are borrowed: no other process, no other handle of
 //!    this process (also by [`commit`](MmapArray::commit)), and no plain write to the file. Between
 //!    borrows the bytes may change to values of the element type. Each change must be ordered
-//!    before the next borrow, as accesses of two threads must be.
+//!    before the next borrow, as accesses of two threads must be. In [`Mode::CopyOnWrite`] an
+//!    element that lies in two pages may be half private: if its type has invalid values, no other
+//!    code changes the bytes at all.
 //! 2. No other code in this process reads bytes through another mapping while they are borrowed
 //!    from [`view_mut`](MmapArray::view_mut).
 //! 3. No other code makes the file shorter than the array's [end](Layout::end). If the array

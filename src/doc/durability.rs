@@ -12,7 +12,7 @@
 //! | call that has returned | the process is killed | the power is cut | the disk is full | the disk fails |
 //! |---|---|---|---|---|
 //! | a store, by [`view_mut`] or a [`Window`](crate::partition::Window) | kept [^killed] | some pages are kept, others not [^cut-store] | no error where space is reserved [^full-reserved]; `SIGBUS` in a hole [^full-hole] | an error of the next `sync` [^failed-sync] |
-//! | [`scatter`] | kept [^killed-scatter] | as a store [^cut-scatter] | [`Error::Io`], earlier rows are written [^full-scatter] | as a store [^failed-scatter] |
+//! | [`scatter`] | kept [^killed-scatter] | as a store [^cut-scatter] | [`Error::Io`], earlier rows are written [^full-scatter]; `SIGBUS` on overlayfs, and on btrfs in the case [below](#when-the-disk-is-full) | as a store [^failed-scatter] |
 //! | [`sync`] | kept [^killed] | kept, and the length of the file [^cut-store] | [`Error::Io`], then [`Error::Poisoned`] [^full-sync] | the same [^failed-sync] |
 //! | `sync` of a [`region`](MmapArray::region) | kept [^killed] | that part is kept, the rest as a store [^cut-region] | as `sync` [^full-sync] | as `sync`, for the whole array [^failed-region] |
 //! | [`start_sync`](crate::Region::start_sync), [`sweep_mut`](MmapArray::sweep_mut) | kept [^killed] | as a store [^cut-sweep] | an error of the next `sync` [^failed-sweep] | an error of the next `sync` [^failed-sweep] |
@@ -47,7 +47,8 @@
 //! [^full-scatter]: `scatter_faults::a_file_with_holes_on_a_full_disk_has_no_invalid_element` (ext4)
 //! [^failed-scatter]: refusal `scatter and sync`
 //! [^full-sync]: `syncs::a_disk_that_has_less_space_than_it_reports_poisons_the_array` (ext4)
-//! [^cut-region]: crash states `create-region-raw`, `create-region-npy` and `append-region`
+//! [^cut-region]: crash states `create-region-raw`, `create-region-npy`, `reopen-region` and
+//!     `append-region`
 //! [^failed-region]: `regions::a_failed_sync_of_a_region_poisons_the_array` (every file system)
 //! [^cut-sweep]: crash state `sweep`
 //! [^failed-sweep]: `sweeps::what_a_sweep_could_not_write_the_next_sync_reports` (every file system)
@@ -171,11 +172,17 @@
 //!   macOS.
 //! - The file system copies overwritten blocks: btrfs, ZFS, snapshots and reflinks.
 //! - Mode `r+` opens a file that already has holes, such as a file of NumPy's `w+`.
+//! - [`scatter`] on overlayfs: it stores into the mapping.
+//! - [`scatter`] on btrfs, if the type of the elements has invalid values, and the kernel writes a
+//!   part of an element: the crate stores the old bytes back.
+//! - The file lies in a full tmpfs and has holes. Reading a hole allocates a page as well, in every
+//!   mode; only [`load`](crate::MapOptions::load) and [`commit`] do not map it.
 //!
 //! # What works on which file system
 //!
 //! The crate asks the kernel for the file system of each file. Containers (Docker, Podman) have
-//! overlayfs. The last column holds for unknown file systems.
+//! overlayfs. The last column holds for unknown file systems. Hugetlbfs maps files, and refuses to
+//! write them: `scatter`, `commit`, `append` and the creation of `.npy` files return an error there.
 //!
 //! | | ext2, ext3, ext4, XFS, tmpfs | btrfs, F2FS, ZFS, NFS, ramfs, hugetlbfs | overlayfs, FUSE, 9p, other |
 //! |---|---|---|---|

@@ -112,8 +112,9 @@
 //!   this. After an error of `sync`, do not read arrays whose type has invalid values (`bool`,
 //!   `char`, records with them).
 //! - **Mode `c` is no snapshot.** A page that was not changed in the array is the page of the file.
-//!   The page shows later changes of the file, and is lost if the file is truncated. Only
-//!   [`load`](MapOptions::load) copies.
+//!   The page shows later changes of the file, and is lost if the file is truncated. An element
+//!   that lies in two pages is half private if one of them was changed; a later change of the file
+//!   may then make it invalid. Only [`load`](MapOptions::load) copies.
 //! - **The guard does not change the contract.** Elements that become zeros while they are borrowed
 //!   are a change like any other. The handler reads and writes atomic numbers and calls the kernel
 //!   (`fstat`, `mmap`, `sigaction`). The chapter [`faults`](super::faults) lists each fault.

@@ -133,7 +133,8 @@ impl<A: Element, D: Dimension> Draft<A, D> {
     /// - [`Error::Locked`] if the file to be replaced is locked through another handle that writes
     ///   and has [`lock`](MapOptions::lock). Data that this handle stores or appends later would be
     ///   lost. A file that is locked only for reading is replaced, and its readers keep the old
-    ///   file. If the draft was made with `lock`, such a file is not replaced either.
+    ///   file. If the draft was made with `lock`, such a file is not replaced either. The lock of a
+    ///   file that this process may not read cannot be seen: without `lock`, it is replaced.
     /// - [`Error::Io`] if the path cannot be replaced, or exists in mode `x+`.
     ///
     /// After an error the old file is intact, and nothing of the draft is left. The exception is a
