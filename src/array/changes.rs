@@ -23,7 +23,7 @@ pub(crate) enum Conflict {
 
 /// The file that a commit writes to, opened for writing.
 #[derive(Debug)]
-pub(crate) struct Target<'a> {
+pub(crate) struct CommitTarget<'a> {
     pub(crate) file: &'a File,
     pub(crate) path: &'a Path,
     pub(crate) conflict: Conflict,
@@ -35,8 +35,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// Writes changed pages to the target; the array then shows the pages of the file.
     ///
     /// The file extends to the end of the array.
-    pub(crate) fn write_to(&mut self, target: &Target<'_>) -> Result<()> {
-        let &Target { file, path, .. } = target;
+    pub(crate) fn write_to(&mut self, target: &CommitTarget<'_>) -> Result<()> {
+        let &CommitTarget { file, path, .. } = target;
         let end = self.layout().end();
         let private = self.private_pages(target)?;
         let changed = self.changed_pages(&private, target)?;
@@ -69,7 +69,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     }
 
     /// Returns the ranges of bytes whose pages are private, changed or not.
-    fn private_pages(&self, target: &Target<'_>) -> Result<Vec<Range<usize>>> {
+    fn private_pages(&self, target: &CommitTarget<'_>) -> Result<Vec<Range<usize>>> {
         let all = 0..self.layout().len();
         match self.backing().mapping.private(&all) {
             // If the file has not changed, every byte that differs is a private change.
@@ -86,9 +86,9 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     fn changed_pages(
         &mut self,
         private: &[Range<usize>],
-        target: &Target<'_>,
+        target: &CommitTarget<'_>,
     ) -> Result<Vec<Range<usize>>> {
-        let &Target { file, path, conflict, .. } = target;
+        let &CommitTarget { file, path, conflict, .. } = target;
         let (offset, mut changed) = (self.offset(), Vec::new());
         for range in private {
             if target.shows_another_file() {
@@ -168,7 +168,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     }
 }
 
-impl Target<'_> {
+impl CommitTarget<'_> {
     /// Returns whether the private mapping may show another file than the descriptor.
     ///
     /// The mapping can then be compared with the descriptor.

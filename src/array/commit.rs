@@ -7,7 +7,7 @@ use std::{io, path::Path};
 use ndarray::Dimension;
 
 use crate::array::MmapArray;
-use crate::array::changes::{Conflict, Target};
+use crate::array::changes::{CommitTarget, Conflict};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::file::lock_upgrade::LockUpgrade;
@@ -218,7 +218,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             return Err(unsupported());
         }
         let lock = self.upgrade_lock(&file, &path)?;
-        let target = Target { file: &file, path: &path, conflict, is_coherent };
+        let target = CommitTarget { file: &file, path: &path, conflict, is_coherent };
         self.check_target(&target)?;
         let written = self.write_to(&target);
         // Try twice: without the metadata, the next commit would detect a change.
@@ -238,8 +238,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     }
 
     /// Fails unless the file is still the opened one and, if conflicts are refused, unchanged.
-    fn check_target(&self, target: &Target<'_>) -> Result<()> {
-        let &Target { file, path, conflict, is_coherent } = target;
+    fn check_target(&self, target: &CommitTarget<'_>) -> Result<()> {
+        let &CommitTarget { file, path, conflict, is_coherent } = target;
         let metadata = file::regular(file, path)?;
         let (then, now) = (self.backing().snapshot, FileSnapshot::of(&metadata));
         let is_same = then == now || !is_coherent && then.has_same_contents(now);

@@ -189,15 +189,15 @@ impl Losses {
 
 /// Slots that were allocated together.
 #[derive(Debug)]
-struct Chunk {
+struct SlotChunk {
     slots: Box<[Slot]>,
-    next: AtomicPtr<Chunk>,
+    next: AtomicPtr<SlotChunk>,
 }
 
 /// All slots. Chunks are never freed.
 #[derive(Debug)]
 pub(crate) struct Slots {
-    first: AtomicPtr<Chunk>,
+    first: AtomicPtr<SlotChunk>,
 }
 
 impl Slots {
@@ -214,8 +214,8 @@ impl Slots {
     /// Adds `count` empty slots at the end, and returns them. One thread at a time may call this.
     pub(crate) fn add(&'static self, count: usize) -> &'static [Slot] {
         let slots = (0..count).map(|_| Slot::default()).collect();
-        let chunk = Box::new(Chunk { slots, next: AtomicPtr::new(ptr::null_mut()) });
-        let chunk: &'static mut Chunk = Box::leak(chunk);
+        let chunk = Box::new(SlotChunk { slots, next: AtomicPtr::new(ptr::null_mut()) });
+        let chunk: &'static mut SlotChunk = Box::leak(chunk);
         let pointer = ptr::from_mut(chunk);
         let mut link = &self.first;
         while let Some(chunk) = follow(link) {
@@ -243,7 +243,7 @@ impl Slots {
 }
 
 /// Returns the chunk that a link points to.
-fn follow(link: &'static AtomicPtr<Chunk>) -> Option<&'static Chunk> {
+fn follow(link: &'static AtomicPtr<SlotChunk>) -> Option<&'static SlotChunk> {
     let chunk = link.load(Ordering::Acquire);
     // SAFETY: the link is null, or points to a chunk that was complete when it was leaked. All
     // references to this chunk are shared.

@@ -15,7 +15,7 @@ use crate::sys::process_number;
 ///
 /// The kernel releases the lock if its holder dies.
 #[repr(C)]
-struct Slot {
+struct StateSlot {
     lock: UnsafeCell<libc::pthread_mutex_t>,
     /// The number of arrays that have had this slot. A child may still have an earlier array, whose
     /// failures concern the child alone.
@@ -29,10 +29,10 @@ struct Slot {
 }
 
 // SAFETY: only the lock functions of the C library use the lock; the other fields are atomic.
-unsafe impl Sync for Slot {}
+unsafe impl Sync for StateSlot {}
 
 // Like a `Mutex`: a panic in a write leaves the lock free.
-impl RefUnwindSafe for Slot {}
+impl RefUnwindSafe for StateSlot {}
 
 /// The slots that no array uses.
 #[derive(Default)]
@@ -40,7 +40,7 @@ struct Pool {
     /// The process that has mapped the slots. A child takes none of them: the parent gives them to
     /// other arrays.
     owner: u64,
-    free: Vec<&'static Slot>,
+    free: Vec<&'static StateSlot>,
     /// The number of all slots, free or not.
     count: usize,
 }
@@ -50,7 +50,7 @@ static POOL: ForkLock<Pool> =
 
 /// Whether writes have failed, for this process and the children that it has forked since.
 pub(crate) struct WriteState {
-    slot: &'static Slot,
+    slot: &'static StateSlot,
     epoch: u32,
     /// The number of failures that the slot had before.
     before: u32,
@@ -147,17 +147,17 @@ impl std::fmt::Debug for WriteState {
     }
 }
 
-impl Slot {
+impl StateSlot {
     fn fail(&self) {
         self.failures.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 /// The right to write, which one thread of all processes has at a time.
-struct Turn<'a>(&'a Slot);
+struct Turn<'a>(&'a StateSlot);
 
 impl<'a> Turn<'a> {
-    fn take(slot: &'a Slot, epoch: u32) -> Self {
+    fn take(slot: &'a StateSlot, epoch: u32) -> Self {
         // SAFETY: the lock was initialised when the slot was made, and is never destroyed.
         match unsafe { libc::pthread_mutex_lock(slot.lock.get()) } {
             0 => {}
@@ -186,15 +186,15 @@ impl Drop for Turn<'_> {
 
 /// Doubles the number of slots, and adds at least one page of slots.
 #[cold]
-fn slots(count: usize) -> io::Result<impl ExactSizeIterator<Item = &'static Slot>> {
-    let len = count.saturating_mul(size_of::<Slot>()).max(1);
+fn slots(count: usize) -> io::Result<impl ExactSizeIterator<Item = &'static StateSlot>> {
+    let len = count.saturating_mul(size_of::<StateSlot>()).max(1);
     let page = rustix::param::page_size();
     let len = len.checked_next_multiple_of(page).ok_or(io::ErrorKind::OutOfMemory)?;
     let (protection, flags) = (ProtFlags::READ.union(ProtFlags::WRITE), MapFlags::SHARED);
     // SAFETY: a new mapping where nothing is mapped.
     let first = unsafe { mmap_anonymous(ptr::null_mut(), len, protection, flags) }?;
-    let first = first.cast::<Slot>();
-    let count = len.checked_div(size_of::<Slot>()).unwrap_or(0);
+    let first = first.cast::<StateSlot>();
+    let count = len.checked_div(size_of::<StateSlot>()).unwrap_or(0);
     let mut attributes = MaybeUninit::uninit();
     let attributes = attributes.as_mut_ptr();
     // SAFETY: the attributes belong to this function.
