@@ -509,8 +509,11 @@ fn the_first_sync_of_a_region_brings_the_header_to_disk_too() {
     // After the first sync, only the region is written.
     without_fsync(|| last(&a)).unwrap();
     drop(a);
+    // Another handle writes the header alone, unless the file system ignores such a call.
     let mut a = opened(&place);
-    without_fsync(|| last(&a)).unwrap();
+    if test_support::file_system(&place) != "overlay" {
+        without_fsync(|| last(&a)).unwrap();
+    }
     a.resize(Axis(0), 100_001).unwrap();
     assert!(without_fsync(|| last(&a)).is_err(), "the header has changed");
     drop(a);
