@@ -151,7 +151,7 @@ fn drops(t: &Trial, mode: Mode) {
         drop(a);
         Ok(())
     });
-    assert!(dropped.is_ok() || t.is_idle());
+    assert_eq!(dropped.is_err(), t.is_idle());
     assert_rows(&t.path("a"), 3);
 }
 
