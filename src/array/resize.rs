@@ -31,7 +31,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let left_over = self.check_file(len, FileCheck::Whole)?;
         self.finish_growth(left_over)?;
         match len.cmp(&old) {
-            Ordering::Equal => self.truncate_file(),
+            Ordering::Equal => self.backing_mut().truncate(),
             Ordering::Greater => self.add_zeros(old, layout),
             Ordering::Less => self.remove_rows(old, layout),
         }
@@ -86,7 +86,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         });
         match &added {
             // A file that cannot be truncated keeps its mark, and is truncated later.
-            Ok(()) => drop(self.truncate_file()),
+            Ok(()) => drop(self.backing_mut().truncate()),
             // The dropped allocation has undone an extension without a mark.
             Err(_) => self.revert(order, old, from),
         }
@@ -109,7 +109,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             let backing = self.backing_mut();
             if backing.preallocation.file_len().is_some() {
                 backing.preallocation.set_end(end);
-                return self.truncate_file();
+                return backing.truncate();
             }
             backing.truncate_back(end, from)
         });
@@ -119,15 +119,10 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
                 self.backing_mut().preallocation.set_end(from);
                 // The first error is reported.
                 let _ = self.write_row_count(old, WriteBy::Call);
-                let _ = self.truncate_file();
+                let _ = self.backing_mut().truncate();
             }
         }
         removed
-    }
-
-    /// Truncates the file to the end of the array.
-    pub(super) fn truncate_file(&mut self) -> Result<()> {
-        self.backing_mut().truncate()
     }
 
     /// Restores `old` rows, and truncates a file of at most `reached` bytes.

@@ -17,7 +17,7 @@ const LEAST_HOLE: u64 = if cfg!(test) { 1 << 22 } else { 1 << 30 };
 const LEAST_ZEROS: u64 = 1 << 20;
 /// The largest such extension.
 const MOST_ZEROS: u64 = 1 << 28;
-/// [`FOLIO`](sys::FOLIO) in a file.
+/// The length of the largest folio, as a distance in a file; see [`FOLIO`](sys::FOLIO).
 const FOLIO_LEN: u64 = sys::FOLIO as u64;
 /// The size of the pages whose blocks [`Preallocation::allocate`] allocates.
 ///
@@ -30,9 +30,9 @@ const SMALL_PAGE: usize = if cfg!(large_pages) { 0 } else { 4096 };
 pub(crate) struct Preallocation {
     /// Where the array ends.
     end: u64,
-    /// The length that the file was given, also on disk; 0 if it never had another than its array.
+    /// The length to which this handle extended the file, also on disk; 0 if it never did.
     extended: u64,
-    /// Whether the file was truncated since, and ends with the array again.
+    /// Whether this handle has truncated the file since, to the end of the array.
     is_truncated: AtomicBool,
     /// Whether the file ends with the mark; otherwise its length is the mark.
     has_mark: bool,
@@ -44,7 +44,8 @@ pub(crate) struct Preallocation {
     header_changed: AtomicBool,
     /// Where that header ends; 0 if the array has none.
     pub(crate) header_end: u64,
-    /// Whether this handle has written the header to disk, as another handle may have left it.
+    /// Whether this handle has written the header to disk. Another handle may have changed the
+    /// header without a sync.
     header_written: AtomicBool,
     /// The guarantees of the file system, after the first call.
     system: Option<&'static FileSystem>,
@@ -203,10 +204,10 @@ impl Preallocation {
         end: u64,
     ) -> io::Result<()> {
         let unsupported = || Err(io::ErrorKind::Unsupported.into());
-        let Some(limit) = self.limit() else { return unsupported() };
-        if sys::page_size() != SMALL_PAGE || !system.stores_in_place {
+        let can_store = sys::page_size() == SMALL_PAGE && system.stores_in_place;
+        let Some(limit) = self.limit().filter(|_| can_store) else {
             return unsupported();
-        }
+        };
         let ahead = (end / 2).clamp(LEAST_ALLOCATED, MOST_ALLOCATED);
         // A store into a page needs all blocks of the page, of which some may be holes.
         let page = u64::try_from(SMALL_PAGE).map_err(io::Error::other)?;

@@ -90,8 +90,8 @@ impl Backing {
 
     /// Makes the file end with the array, if this process has extended it.
     ///
-    /// The kernel reports a failed write once, here perhaps. Another process that has inherited the
-    /// array must not sync between the report and the note.
+    /// The kernel reports a failed write once, and may report it to this call. A forked child has
+    /// the same array, and must not sync between the report and the note.
     pub(super) fn truncate_own(&self) -> io::Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
         let note = |write: &mut dyn FnMut() -> io::Result<()>| {

@@ -147,7 +147,7 @@ fn overwrite(file: &File, bytes: &[u8]) -> io::Result<()> {
     // A reader cannot parse a partly written header.
     whole_write::write_or_restore(file, changed, at).map_err(|failed| failed.error)?;
     mapped_atomic::show(file, at, changed).inspect_err(|_| {
-        // The caller undoes what the new header counts.
+        // The caller removes the rows that the new header counts.
         let _ = sys::write_all_at(file, before, at);
     })
 }

@@ -189,9 +189,10 @@ impl<D: Dimension> MapOptions<D> {
             if end == 0 || space::allocate(file, 0, end)? {
                 return Ok(());
             }
+            let mut zeros = Vec::new();
             for piece in sys::pieces(&(0..end), PIECE) {
                 let len = piece.end.saturating_sub(piece.start);
-                let zeros = vec![0; usize::try_from(len).map_err(io::Error::other)?];
+                zeros.resize(usize::try_from(len).map_err(io::Error::other)?, 0);
                 sys::write_all_at(file, &zeros, piece.start)?;
             }
             file.sync_all()

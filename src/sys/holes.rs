@@ -152,7 +152,10 @@ mod allocated {
     /// Returns the first hole in a range; the empty range at its end if there is none.
     fn next_hole(file: &File, range: &Range<u64>) -> Range<u64> {
         let start = seek(file, SeekFrom::Hole(range.start)).unwrap_or(range.end);
-        let start = start.clamp(range.start, range.end);
+        let Some(start) = Some(start.max(range.start)).filter(|at| *at < range.end)
+        else {
+            return range.end..range.end;
+        };
         // An error means that no data follow.
         let end = seek(file, SeekFrom::Data(start)).unwrap_or(range.end);
         start..end.clamp(start, range.end)
