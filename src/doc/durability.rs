@@ -172,6 +172,8 @@
 //!   macOS.
 //! - The file system copies overwritten blocks: btrfs, ZFS, snapshots and reflinks.
 //! - Mode `r+` opens a file that already has holes, such as a file of NumPy's `w+`.
+//! - The pages of the system are larger than 4 KiB, and a hole for later rows of a growing `.npy`
+//!   file shares the page of the stored row.
 //! - [`scatter`] on overlayfs: it stores into the mapping.
 //! - [`scatter`] on btrfs, if the type of the elements has invalid values, and the kernel writes a
 //!   part of an element: the crate stores the old bytes back.

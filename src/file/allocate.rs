@@ -14,6 +14,8 @@ pub(crate) struct Allocation<'f> {
     file: &'f File,
     /// The length of the file before.
     len: u64,
+    /// The bytes of its blocks before.
+    held: u64,
     /// The length that the file was given, or more.
     end: u64,
     /// Whether the file system has allocated the blocks.
@@ -40,7 +42,9 @@ impl<'f> Allocation<'f> {
         blocks: DiskSpace,
         path: &Path,
     ) -> Result<Self> {
-        let mut allocation = Self { file, len, end, reserved: false, kept: false };
+        let metadata = file.metadata().map_err(refusal("extend", end, path))?;
+        let held = space::held_bytes(&metadata);
+        let mut allocation = Self { file, len, held, end, reserved: false, kept: false };
         let mut make = || {
             if end > from {
                 sys::check_limit(end)?;
@@ -102,6 +106,22 @@ impl<'f> Allocation<'f> {
         FileEnd(self.end)
     }
 
+    /// Truncates the file to the length that it had.
+    ///
+    /// Leaves the file as it is if it is longer, or if the new bytes are not zeros: then another
+    /// process has written them. A file that has not changed is not truncated: another process may
+    /// append to it at this moment.
+    fn undo(&self) -> io::Result<()> {
+        let metadata = self.file.metadata()?;
+        // Reads no further than the bytes that may be truncated.
+        let found = metadata.len().min(self.end);
+        let has_changed = found != self.len || space::held_bytes(&metadata) != self.held;
+        if has_changed && is_zero(self.file, self.len..found)? {
+            return truncate_back(self.file, self.len, self.end);
+        }
+        Ok(())
+    }
+
     /// Lets the file keep its new length.
     pub(crate) fn keep(mut self) {
         self.kept = true;
@@ -112,19 +132,9 @@ impl Drop for Allocation<'_> {
     fn drop(&mut self) {
         // A failed allocation may leave the file longer (seen on ext4).
         if !self.kept && self.end > self.len {
-            let _ = undo(self.file, self.len, self.end);
+            let _ = self.undo();
         }
     }
-}
-
-/// Truncates a file to `len` bytes that was extended to `end` bytes or to a part of that.
-///
-/// Leaves the file as it is if it is longer, or if the new bytes are not zeros: then another
-/// process has written them.
-fn undo(file: &File, len: u64, end: u64) -> io::Result<()> {
-    // Reads no further than the bytes that may be truncated.
-    let found = file.metadata()?.len().min(end);
-    if is_zero(file, len..found)? { truncate_back(file, len, end) } else { Ok(()) }
 }
 
 /// Truncates a file to `len` bytes, and frees blocks beyond, if it has at most `end` bytes.

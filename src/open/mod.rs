@@ -107,8 +107,9 @@ impl<D: Dimension> MapOptions<D> {
     ///
     /// A lock that is already held through `file` stays as it is, also after an error. The array
     /// keeps an exclusive lock of `file` until the array and `file` are closed. A shared lock is
-    /// not upgraded to an exclusive one: the error is [`Error::Locked`]. On systems other than
-    /// Linux and Windows, an error may leave `file` locked.
+    /// not upgraded to an exclusive one: the error is [`Error::Locked`]. Where the system does not
+    /// report locks (Unix except Linux, and Linux without `/proc`), a shared lock of `file` may
+    /// become exclusive, and an error may leave `file` locked.
     ///
     /// # Safety
     ///

@@ -113,7 +113,7 @@ impl<D: Dimension> MapOptions<D> {
     /// Other modes ignore this option. If the opening fails after the extension, the file is
     /// truncated again if its length is still the new one and the added bytes are zeros. Another
     /// process that appends to the file at this moment can lose its appended data; use
-    /// [`lock`](Self::lock).
+    /// [`lock`](Self::lock). A memfd that is sealed against truncation keeps its new length.
     pub fn grow(self, grow: bool) -> Self {
         Self { grow, ..self }
     }

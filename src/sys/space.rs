@@ -1,6 +1,7 @@
 //! The blocks of a file on its disk: allocating and freeing them.
 
-use std::{fs::File, io, ops::Range};
+use std::fs::{File, Metadata};
+use std::{io, ops::Range};
 
 /// Frees the blocks of a range, where the file system supports that.
 ///
@@ -71,16 +72,16 @@ fn fallocate_pieces(
     Ok(())
 }
 
-/// Refuses to fill the holes of a file if the disk lacks the space.
+/// Refuses to allocate the blocks of `from..end` if the disk lacks the space.
 ///
-/// An allocation that fails in the middle of a file keeps the blocks that it has got.
+/// A failed allocation may keep blocks in the middle of the file, and may leave the file longer.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 fn check_space(file: &File, from: u64, end: u64) -> io::Result<()> {
     let metadata = file.metadata()?;
-    if from >= metadata.len() {
-        return Ok(());
-    }
-    check_free(file, end.saturating_sub(held_bytes(&metadata)))
+    let held = held_bytes(&metadata);
+    // Blocks may be allocated beyond the end of the file too.
+    let held_after = metadata.len().max(held).saturating_sub(from).min(held);
+    check_free(file, end.saturating_sub(from).saturating_sub(held_after))
 }
 
 /// Returns an error if the disk is known to have fewer than `len` free bytes.
@@ -95,10 +96,15 @@ pub(super) fn check_free(file: &File, len: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns how many bytes the blocks of a file have.
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-pub(super) fn held_bytes(metadata: &std::fs::Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::blocks(metadata).saturating_mul(512)
+/// Returns how many bytes the blocks of a file have; 0 where the system does not report blocks.
+pub(crate) fn held_bytes(metadata: &Metadata) -> u64 {
+    #[cfg(unix)]
+    return std::os::unix::fs::MetadataExt::blocks(metadata).saturating_mul(512);
+    #[cfg(not(unix))]
+    {
+        let _ = metadata;
+        0
+    }
 }
 
 /// Returns `false`: `set_len` allocates on NTFS, and does not on APFS.
