@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (rows, columns) = matrix.dim();
     println!("{rows} unit vectors of {columns} numbers; nearest to row {QUERY}:\n");
     let start = Instant::now();
-    let nearest = nearest(&matrix, &matrix.row(QUERY), NEIGHBOURS);
+    let nearest = nearest(&matrix, &matrix.row(QUERY), NEIGHBOURS)?;
     let took = start.elapsed();
 
     println!("   row  cosine  distance  first numbers");
@@ -48,16 +48,16 @@ fn nearest(
     matrix: &MmapArray2<f32>,
     query: &ArrayRef1<f32>,
     count: usize,
-) -> Vec<(usize, f32)> {
+) -> ndarray_memmap::Result<Vec<(usize, f32)>> {
     let mut nearest = Vec::new();
     let mut first = 0;
-    for block in matrix.sweep(Axis(0), BLOCK) {
+    for block in matrix.sweep(Axis(0), BLOCK)? {
         nearest.extend((first..).zip(block.dot(query)));
         nearest.sort_by(|(_, a): &(_, f32), (_, b)| b.total_cmp(a));
         nearest.truncate(count);
         first += block.nrows();
     }
-    nearest
+    Ok(nearest)
 }
 
 /// Creates a file of pseudo-random unit vectors.

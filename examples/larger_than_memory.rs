@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::{Array1, Axis, Zip};
-use ndarray_memmap::{MapOptions, MmapArray2, Position, SyncToDisk};
+use ndarray_memmap::{MapOptions, MmapArray2, Progress};
 
 const COLUMNS: usize = 512;
 const BLOCK: usize = 16 << 20;
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     while let Some(mut block) = blocks.next() {
         block -= &means;
         block /= &deviations;
-        reach(&bar, blocks.position());
+        reach(&bar, blocks.progress());
     }
     drop(blocks);
     table.sync()?;
@@ -57,7 +57,7 @@ fn fill(table: &mut MmapArray2<f32>) -> Result<(), Box<dyn Error>> {
             Zip::from(row).and(&first).for_each(|x, first| *x = first + up);
             count += 1.0;
         }
-        reach(&bar, blocks.position());
+        reach(&bar, blocks.progress());
     }
     Ok(())
 }
@@ -69,7 +69,7 @@ fn moments(
 ) -> Result<(Array1<f64>, Array1<f64>), Box<dyn Error>> {
     let mut sums = Array1::<f64>::zeros(COLUMNS);
     let mut squares = Array1::<f64>::zeros(COLUMNS);
-    let mut blocks = table.sweep(Axis(0), BLOCK);
+    let mut blocks = table.sweep(Axis(0), BLOCK)?;
     let bar = progress(what, blocks.total())?;
     while let Some(block) = blocks.next() {
         for row in block.rows() {
@@ -77,7 +77,7 @@ fn moments(
             sums += &row;
             squares += &row.pow2();
         }
-        reach(&bar, blocks.position());
+        reach(&bar, blocks.progress());
     }
     let count = table.nrows() as f64;
     let means = sums / count;
@@ -85,14 +85,14 @@ fn moments(
     Ok((means, deviations))
 }
 
-fn progress(what: &'static str, total: Position) -> Result<ProgressBar, Box<dyn Error>> {
+fn progress(what: &'static str, total: Progress) -> Result<ProgressBar, Box<dyn Error>> {
     let style = "{msg:<8} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}";
     let bar = ProgressBar::new(total.bytes).with_message(what);
     Ok(bar.with_style(ProgressStyle::with_template(style)?))
 }
 
 /// Moves the bar, and prints the resident memory at each quarter.
-fn reach(bar: &ProgressBar, position: Position) {
+fn reach(bar: &ProgressBar, position: Progress) {
     let quarters = |bytes: u64| bytes * 4 / bar.length().unwrap_or(bytes).max(1);
     let (before, now) = (quarters(bar.position()), quarters(position.bytes));
     bar.set_position(position.bytes);

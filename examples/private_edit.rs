@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use ndarray::{ArrayRef1, ArrayViewMut1, Axis};
-use ndarray_memmap::{Le, MapOptions, MmapArray1, Mode, SyncToDisk};
+use ndarray_memmap::{Le, MapOptions, MmapArray1, Mode};
 
 const LEN: usize = 100_000;
 /// Distance from one spike to the next, in measurements.

@@ -10,9 +10,9 @@ use std::path::Path;
 use std::process::{self, Command};
 
 use ndarray::{Axis, Ix2};
+use ndarray_memmap::Mode;
 use ndarray_memmap::npy::{self, Header};
 use ndarray_memmap::partition::Partition;
-use ndarray_memmap::{Mode, SyncToDisk};
 
 const SHAPE: (usize, usize) = (4000, 512);
 const PROCESSES: usize = 4;
@@ -49,8 +49,8 @@ fn parent() -> Result<(), Box<dyn Error>> {
 
     println!("process {} sees in the same pages:", process::id());
     for window in divide(&path)?.windows(&path) {
-        let rows = field.slice(ndarray::s![window.range(), ..]);
-        println!("  rows {:?}, sum {}", window.range(), rows.sum());
+        let rows = field.slice(ndarray::s![window.rows(), ..]);
+        println!("  rows {:?}, sum {}", window.rows(), rows.sum());
     }
     let count = field.len() as f64;
     println!("sum {}, expected {}", field.sum(), count * (count - 1.0) / 2.0);
@@ -63,17 +63,17 @@ fn child(path: &Path, part: &OsStr) -> Result<(), Box<dyn Error>> {
     let window = divide(path)?.window(path, part).ok_or("no such part")?;
     // SAFETY: no two windows have a row in common, and the parent waits for the children.
     let mut rows = unsafe { window.open::<f64, Ix2>(Mode::ReadWrite)? };
-    let first = (window.range().start * SHAPE.1) as f64;
+    let first = (window.rows().start * SHAPE.1) as f64;
     for ((row, column), x) in rows.view_mut()?.indexed_iter_mut() {
         *x = first + (row * SHAPE.1 + column) as f64;
     }
     rows.sync()?;
-    println!("  process {} fills rows {:?}", process::id(), window.range());
+    println!("  process {} fills rows {:?}", process::id(), window.rows());
     Ok(())
 }
 
 /// Divides the file among the processes, with the same result in each process.
 fn divide(path: &Path) -> Result<Partition, Box<dyn Error>> {
     let header = Header::read(&File::open(path)?)?;
-    Ok(Partition::of(&header, Axis(0), PROCESSES)?.page_aligned(PAGE))
+    Ok(Partition::new(&header, Axis(0), PROCESSES)?.aligned_to(PAGE))
 }

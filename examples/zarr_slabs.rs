@@ -63,7 +63,7 @@ fn write(dem: &ArrayRef2<Be<i16>>, folder: &Path) -> Result<()> {
         let path = folder.join(format!("c/{number}/0"));
         fs::create_dir_all(path.parent().ok_or("a chunk without a folder")?)?;
         let mut chunk = MapOptions::new(Mode::Create).shape(slab).draft(&path)?;
-        chunk.view_mut()?.slice_mut(s![..rows.nrows(), ..]).assign(&rows);
+        chunk.view_mut().slice_mut(s![..rows.nrows(), ..]).assign(&rows);
         chunk.publish()?;
     }
     let description = json!({
@@ -147,7 +147,7 @@ fn join<A: NpyElement>(json: &Value, folder: &Path, npy: &Path, fill: A) -> Resu
     }
     let options = MapOptions::new(Mode::ReadOnly).shape(IxDyn(&chunk));
     let mut whole = npy::draft::<A, IxDyn>(npy, IxDyn(&shape))?;
-    let mut view = whole.view_mut()?;
+    let mut view = whole.view_mut();
     view.fill(fill);
     let counts: Vec<_> = shape.iter().zip(&chunk).map(|(n, c)| n.div_ceil(*c)).collect();
     let mut missing = 0;

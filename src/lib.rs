@@ -4,7 +4,7 @@
 //! # let dir = tempfile::tempdir()?;
 //! # let path = dir.path().join("newfile.dat");
 //! use ndarray::s;
-//! use ndarray_memmap::{MapOptions, Mode, SyncToDisk};
+//! use ndarray_memmap::{MapOptions, Mode};
 //!
 //! // SAFETY: no other code uses the file while `a` lives.
 //! let mut a = unsafe { MapOptions::new(Mode::Create).shape((1000, 3)).open::<f64>(&path)? };
@@ -45,11 +45,12 @@
 //!
 //! | [`Mode`] | NumPy | the file | changes by `view_mut` | [`sync`](SyncToDisk::sync) |
 //! |---|---|---|---|---|
-//! | `ReadOnly` | `r` | must exist | [`Error::ReadOnly`] | nothing to do |
-//! | `CopyOnWrite` | `c` | must exist, changed only by [`commit`](MmapArray::commit) | private | [`Error::PrivateChanges`] |
+//! | `ReadOnly` | `r` | must exist | [`ErrorKind::ReadOnly`] | nothing to do |
+//! | `CopyOnWrite` | `c` | must exist, changed only by [`commit`](MmapArray::commit) | private | [`ErrorKind::PrivateChanges`] |
 //! | `ReadWrite` | `r+` | must exist; extended only by `grow`, `append`, `push` and `resize` | shared | durable |
 //! | `Create` | `w+` | created or replaced by zeros | shared | durable |
 //! | `CreateNew` | – (`x+` in this crate) | created, must not exist | shared | durable |
+//! | `Append` | – (`a+` in this crate) | opened, or created with an empty array | shared | durable |
 //!
 //! # The contract of a mapping
 //!
@@ -104,7 +105,7 @@
 //!
 //! # When things go wrong
 //!
-//! New and grown files reserve their space first, so a full disk is [`Error::NoSpace`]. [Some
+//! New and grown files reserve their space first, so a full disk is [`ErrorKind::NoSpace`]. [Some
 //! stores](doc::durability#when-the-disk-is-full) can still raise `SIGBUS`. [`doc::durability`]
 //! covers crashes; [`doc::faults`] covers wrong calls, failed disks and servers, and `fork`.
 //!
@@ -124,7 +125,7 @@
 //! | `rayon` | ndarray's parallel iterators and `par_for_each`; `a.into_par_iter()`; parallel sweeps, gathers and `load` |
 //! | `serde` | ndarray's serialisation, of `a.view()`; windows as JSON and other formats |
 //! | `approx` | ndarray's comparison within a tolerance, of `*a` |
-//! | `sigbus-guard` | the module `guard`, which turns bus errors into errors (Linux); see [`doc::faults`]. `libc` is re-exported for the arguments of `guard::handle` |
+//! | `sigbus-guard` | the module `guard`, which turns bus errors into errors (Linux); see [`doc::faults`] |
 //! | `half` | `half::f16` and `half::bf16` as elements and as numbers in `Be` and `Le` |
 //! | `num-complex` | `num_complex::Complex` as element |
 
@@ -149,23 +150,16 @@ pub use array::{
     MmapArrayD, Region, SyncToDisk,
 };
 pub use element::{Be, Element, Le, Number};
-pub use error::{Error, NpyError, Result};
+pub use error::{Error, ErrorKind, NpyErrorKind, Result};
 pub use layout::Layout;
-/// Re-exported for the arguments of [`guard::handle`].
-#[cfg(all(
-    feature = "sigbus-guard",
-    target_os = "linux",
-    target_pointer_width = "64"
-))]
-pub use libc;
 pub use mode::{Advice, Mode};
 pub use open::{Draft, MapOptions};
 #[cfg(feature = "rayon")]
 pub use sweep::rayon::Parallel;
 pub use sweep::{
-    Blocks, Gather, PageCache, Position, Split, Sweep, SweepMut, Sweepable, sweep_zip,
+    Blocks, Gather, PageCache, Progress, Split, Sweep, SweepMut, Sweepable, sweep_zip,
 };
-pub use {bytemuck, memmap2, ndarray};
+pub use {bytemuck, ndarray};
 
 /// Runs the program of the README as a test.
 #[cfg(doctest)]

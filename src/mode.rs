@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// Determines how a file is opened, and whether changes of the array reach the file.
 ///
@@ -15,6 +15,7 @@ use crate::error::Error;
 /// | `ReadWrite` | `r+` | must exist | written to the file |
 /// | `Create` | `w+` | is created or replaced by zeros | written to the file |
 /// | `CreateNew` | – (`x+` in this crate) | is created, must not exist | written to the file |
+/// | `Append` | – (`a+` in this crate) | is opened, or created with an empty array | written to the file |
 ///
 /// # Examples
 ///
@@ -41,6 +42,11 @@ pub enum Mode {
     Create,
     /// Maps a new file of zeros for reading and writing (`x+`); fails if the file exists.
     CreateNew,
+    /// Maps an existing file for reading and writing, or a new file with an empty array (`a+`).
+    ///
+    /// This mode is for files that grow. [`npy::Options::create`](crate::npy::Options::create)
+    /// opens or creates a `.npy` file.
+    Append,
 }
 
 impl Mode {
@@ -51,7 +57,7 @@ impl Mode {
 
     /// Returns whether changes of the array reach the file.
     pub(crate) fn writes_file(self) -> bool {
-        matches!(self, Self::ReadWrite | Self::Create | Self::CreateNew)
+        !matches!(self, Self::ReadOnly | Self::CopyOnWrite)
     }
 
     /// Returns whether the array starts as zeros, whatever the file contained.
@@ -68,6 +74,7 @@ impl fmt::Display for Mode {
             Self::ReadWrite => "r+",
             Self::Create => "w+",
             Self::CreateNew => "x+",
+            Self::Append => "a+",
         })
     }
 }
@@ -82,7 +89,8 @@ impl FromStr for Mode {
             "r+" | "readwrite" => Self::ReadWrite,
             "w+" | "write" => Self::Create,
             "x+" => Self::CreateNew,
-            _ => return Err(Error::UnknownMode { name: name.to_owned() }),
+            "a+" => Self::Append,
+            _ => return Err(ErrorKind::UnknownMode { name: name.to_owned() }.into()),
         })
     }
 }

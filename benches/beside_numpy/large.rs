@@ -102,7 +102,7 @@ fn parallel_sweep(table: &Table) -> f64 {
     use rayon::prelude::*;
 
     let array = table.open(Mode::ReadOnly);
-    let sweep = array.sweep(ndarray::Axis(0), 16 << 20);
+    let sweep = array.sweep(ndarray::Axis(0), 16 << 20).expect("it has rows");
     sweep.into_par_iter().map(|block| block.sum()).sum()
 }
 

@@ -11,7 +11,7 @@ use std::time::Instant;
 use bench_common::Target::AtLeast;
 use bench_common::{Pace, ROW, ROW_LEN, Section, Table, Way, counter, indices};
 use ndarray::{Array1, Axis};
-use ndarray_memmap::{MapOptions, MmapArray1, Mode, SyncToDisk};
+use ndarray_memmap::{MapOptions, MmapArray1, Mode};
 
 pub(crate) fn all<'a>(folder: &Path, table: &'a Table) -> Vec<Section<'a>> {
     vec![random(table), committed(folder, table)]

@@ -293,7 +293,11 @@ fn two_threads(table: &Table) -> Section<'_> {
     let swept = move |cache| {
         move || {
             let array = table.open(Mode::ReadOnly);
-            let blocks = array.sweep(Axis(0), 16 << 20).cache(cache).into_par_iter();
+            let blocks = array
+                .sweep(Axis(0), 16 << 20)
+                .expect("it has rows")
+                .cache(cache)
+                .into_par_iter();
             blocks.map(|block| block.sum()).sum::<f64>()
         }
     };

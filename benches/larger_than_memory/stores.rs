@@ -10,7 +10,7 @@ use bench_common::Target::AtLeast;
 use bench_common::{Pace, ROW, ROW_LEN, Section, Table, Way, counter, indices};
 use memmap2::MmapMut;
 use ndarray::{Array1, Array2, Axis};
-use ndarray_memmap::{MapOptions, MmapArray2, Mode, SyncToDisk};
+use ndarray_memmap::{MapOptions, MmapArray2, Mode};
 
 pub(crate) fn all<'a>(folder: &Path, table: &'a Table) -> Vec<Section<'a>> {
     vec![

@@ -9,7 +9,7 @@ use std::time::Instant;
 use bench_common::{Pace, Section, Target, Way};
 use memmap2::MmapMut;
 use ndarray::{ArrayViewMut2, Dimension, Ix2};
-use ndarray_memmap::{MapOptions, MmapArray2, Mode, SyncToDisk};
+use ndarray_memmap::{MapOptions, MmapArray2, Mode};
 
 use crate::files::{Files, LARGEST};
 

@@ -136,7 +136,12 @@ fn peak(way: &str, path: &Path) -> u64 {
     match way {
         "swept" => {
             let array = map(path);
-            array.sweep(Axis(0), 8 << 20).map(|rows| look(&rows)).max().unwrap_or(0)
+            array
+                .sweep(Axis(0), 8 << 20)
+                .expect("it has rows")
+                .map(|rows| look(&rows))
+                .max()
+                .unwrap_or(0)
         }
         way => run(way, path, look),
     }

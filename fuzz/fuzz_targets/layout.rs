@@ -6,7 +6,7 @@
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use ndarray_memmap::ndarray::IxDyn;
-use ndarray_memmap::{Be, Element, Error, Le, MapOptions, Mode};
+use ndarray_memmap::{Be, Element, Error, ErrorKind, Le, MapOptions, Mode};
 use test_support::layout_case::{Case, Order, check};
 use test_support::{Place, open};
 
@@ -203,7 +203,7 @@ fn same_bools(
         (Ok(found), None) => {
             assert!(found.into_iter().eq(elements.iter().map(|at| bytes[at.start] == 1)));
         }
-        (Err(Error::InvalidElement { index }), Some(lowest)) => assert_eq!(index, lowest),
+        (Err(ErrorKind::InvalidElement { index }), Some(lowest)) => assert_eq!(index, lowest),
         (found, lowest) => panic!("{found:?}, {lowest:?}"),
     }
 }
@@ -225,21 +225,21 @@ fn rows<A: Element>(mode: Mode, input: &mut Unstructured) -> Result<()> {
     });
     let available = i128::from(file_len) - i128::from(offset);
     let is_whole = available >= 0 && size > 0 && available % size == 0;
-    match &found {
-        Err(Error::ShapeRequired) => {
+    match found.as_ref().map_err(ndarray_memmap::Error::kind) {
+        Err(ErrorKind::ShapeRequired) => {
             assert!(size == 0 || matches!(mode, Mode::Create | Mode::CreateNew));
         }
-        Err(Error::OffsetPastEnd { offset: start, found: len }) => {
+        Err(ErrorKind::OffsetPastEnd { offset: start, found: len }) => {
             assert!(available < 0);
             assert_eq!((*start, *len), (offset, file_len));
         }
-        Err(Error::PartialElement { available: found, size: row }) => {
+        Err(ErrorKind::PartialElement { available: found, size: row }) => {
             assert!(!is_whole);
             assert_eq!((i128::from(*found), *row as i128), (available, size));
         }
-        Err(Error::TooLarge) if size > i128::from(u64::MAX) => {}
+        Err(ErrorKind::TooLarge) if size > i128::from(u64::MAX) => {}
         // A product may overflow even if another length is zero.
-        Err(Error::TooLarge) if size == 0 => {}
+        Err(ErrorKind::TooLarge) if size == 0 => {}
         found => {
             assert!(is_whole, "{found:?}");
             let count = usize::try_from(available / size).expect("it was an u64");

@@ -8,7 +8,7 @@ use ndarray_memmap::npy::{DType, Header, Version};
 
 fuzz_target!(|input: &[u8]| -> Corpus {
     let file = spelled::file(input);
-    let (found, uncapped) = (Header::parse(&file), Header::parse_capped(&file, u64::MAX));
+    let (found, uncapped) = (Header::parse(&file), Header::parse_with_limit(&file, u64::MAX));
     if let Ok(found) = &found {
         assert_eq!(uncapped.as_ref().ok(), Some(found));
     }
@@ -17,7 +17,7 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     assert!(offset <= file.len());
     // The bytes after the header make no difference.
     assert_eq!(
-        Header::parse_capped(&file[..offset], u64::MAX).ok().as_ref(),
+        Header::parse_with_limit(&file[..offset], u64::MAX).ok().as_ref(),
         Some(&header)
     );
 
@@ -25,7 +25,7 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     assert!(dtype.size() > 0 && isize::try_from(dtype.size()).is_ok());
     assert_eq!(dtype.to_string().parse::<DType>().ok().as_ref(), Some(dtype));
 
-    let written = Header::new(dtype.clone(), header.shape(), header.fortran_order());
+    let written = Header::new(dtype.clone(), header.shape(), header.order());
     let Ok(written) = written else {
         assert!(header.shape().len() > 64, "{header:?}: {written:?}");
         return Corpus::Keep;
@@ -48,5 +48,5 @@ fn comes_back(header: &Header) {
     header.write(&mut bytes).expect("it was checked when it was made");
     assert_eq!(u64::try_from(bytes.len()).ok(), Some(header.data_offset()));
     assert_eq!(bytes.len() % 64, 0);
-    assert_eq!(Header::parse_capped(&bytes, u64::MAX).ok().as_ref(), Some(header));
+    assert_eq!(Header::parse_with_limit(&bytes, u64::MAX).ok().as_ref(), Some(header));
 }

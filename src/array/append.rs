@@ -8,7 +8,7 @@ use ndarray::{ArrayRef, Axis, Dimension, Order, RemoveAxis, Slice};
 use super::row_count::{RowCount, RowHeader};
 use super::{MmapArray, NewRows};
 use crate::element::Element;
-use crate::error::{Error, Result};
+use crate::error::{AtPath, Error, ErrorKind, Result};
 use crate::file::{self, FileEnd, allocate, mark};
 use crate::layout::{Layout, check_axis};
 use crate::mapping::Backing;
@@ -84,7 +84,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// also overwrites a hole that was never written to, and 53 zeros at the end of the file.
     ///
     /// All other bytes after the array belong to the user: a second array, a pickle, the output of
-    /// `tofile`. Growth of any kind then returns [`Error::TrailingBytes`]. Truncate the file to the
+    /// `tofile`. Growth of any kind then returns [`ErrorKind::TrailingBytes`]. Truncate the file to the
     /// [end](crate::Layout::end) of the array by [`File::set_len`](std::fs::File::set_len) to
     /// discard these bytes.
     ///
@@ -108,19 +108,19 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// After an error the array and its file are as before.
     ///
-    /// - [`Error::ReadOnly`] in mode `r`, [`Error::PrivateChanges`] in mode `c`.
-    /// - [`Error::AxisOutOfBounds`], and [`Error::NotSlowestAxis`] for another axis.
-    /// - [`Error::NotInOrder`] if the array has custom strides.
-    /// - [`Error::ShapeMismatch`] if the shape of the rows does not match the array.
-    /// - [`Error::TrailingBytes`] if the file continues after the array; see above.
-    /// - [`Error::Replaced`] if the array detects that another process has written the header of
+    /// - [`ErrorKind::ReadOnly`] in mode `r`, [`ErrorKind::PrivateChanges`] in mode `c`.
+    /// - [`ErrorKind::AxisOutOfBounds`], and [`ErrorKind::NotOutermostAxis`] for another axis.
+    /// - [`ErrorKind::NotInOrder`] if the array has custom strides.
+    /// - [`ErrorKind::ShapeMismatch`] if the shape of the rows does not match the array.
+    /// - [`ErrorKind::TrailingBytes`] if the file continues after the array; see above.
+    /// - [`ErrorKind::Replaced`] if the array detects that another process has written the header of
     ///   the `.npy` file. The array compares the header only at the first growth after a sync.
-    /// - [`NpyError::NoRoom`](crate::NpyError::NoRoom) if the header of the `.npy` file has no
+    /// - [`NpyErrorKind::NoRoom`](crate::NpyErrorKind::NoRoom) if the header of the `.npy` file has no
     ///   space for the new length. The error is the same if the number would cross a disk sector,
     ///   where a power cut could tear it. [`npy::make_growable`](crate::npy::make_growable)
     ///   reserves space.
-    /// - [`Error::NoSpace`] if the disk is full.
-    /// - [`Error::TooLarge`], [`Error::Misaligned`], [`Error::FileTooShort`], [`Error::Io`].
+    /// - [`ErrorKind::NoSpace`] if the disk is full.
+    /// - [`ErrorKind::TooLarge`], [`ErrorKind::Misaligned`], [`ErrorKind::FileTooShort`], [`ErrorKind::Io`].
     ///
     /// # Examples
     ///
@@ -128,7 +128,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// # let dir = tempfile::tempdir()?;
     /// # let path = dir.path().join("log.npy");
     /// use ndarray::{Axis, arr0, array};
-    /// use ndarray_memmap::{MapOptions, SyncToDisk, npy};
+    /// use ndarray_memmap::{MapOptions, npy};
     ///
     /// // SAFETY: no other code uses the file while `log` lives.
     /// let mut log = unsafe { npy::create::<f64, _>(&path, (0, 3))? };
@@ -143,12 +143,17 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// assert_eq!(times.as_slice(), Some(&[0.5][..]));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "extend")]
     pub fn append(&mut self, axis: Axis, rows: &ArrayRef<A, D>) -> Result<()> {
-        let order = self.growing_order(axis)?;
         // Rows with a dynamic number of axes may lack this axis.
         let count = rows.shape().get(axis.index()).copied().unwrap_or(1);
-        self.expect_rows(axis, count, rows)?;
-        self.append_rows(order, axis, rows)
+        let order = self.growing_order(axis);
+        let checked = order.and_then(|order| {
+            self.expect_rows(axis, count, rows)?;
+            Ok(order)
+        });
+        let appended = checked.and_then(|order| self.append_rows(order, axis, rows));
+        appended.at(&self.backing().path)
     }
 
     /// Appends one row along an axis to the array and its file; see [`append`](Self::append).
@@ -158,21 +163,22 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// # Errors
     ///
     /// The errors of [`append`](Self::append).
+    #[doc(alias = "extend")]
     pub fn push(&mut self, axis: Axis, row: &ArrayRef<A, D::Smaller>) -> Result<()>
     where
         D: RemoveAxis,
     {
-        let order = self.growing_order(axis)?;
+        let order = self.growing_order(axis).at(&self.backing().path)?;
         let expected = self.raw_dim().remove_axis(axis);
-        let mismatch = || {
+        let is_row = row.raw_dim() == expected;
+        let rows = row.view().insert_axis(axis).into_dimensionality::<D>().ok();
+        let Some(rows) = rows.filter(|_| is_row) else {
             let (expected, found) = (expected.slice().to_vec(), row.shape().to_vec());
-            Error::ShapeMismatch { expected, found }
+            let mismatch = ErrorKind::ShapeMismatch { expected, found };
+            return Err(mismatch.at(&self.backing().path));
         };
-        if row.raw_dim() != expected {
-            return Err(mismatch());
-        }
-        let row = row.view().insert_axis(axis).into_dimensionality::<D>();
-        self.append_rows(order, axis, &row.map_err(|_| mismatch())?)
+        let appended = self.append_rows(order, axis, &rows);
+        appended.at(&self.backing().path)
     }
 
     /// Appends rows of the expected shape; after an error, array and file are as before.
@@ -183,13 +189,13 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         rows: &ArrayRef<A, D>,
     ) -> Result<()> {
         let (old, added) = (self.len_of(axis), rows.len_of(axis));
-        let count = old.checked_add(added).ok_or(Error::TooLarge)?;
+        let count = old.checked_add(added).ok_or(ErrorKind::TooLarge)?;
         let layout = self.with_rows(order, count)?;
         if added == 0 {
             return Ok(());
         }
         let end = layout.end();
-        let is_small = layout.len().saturating_sub(self.layout().len()) < SMALL;
+        let is_small = layout.byte_len().saturating_sub(self.layout().byte_len()) < SMALL;
         let backing = self.backing();
         let is_allocated = backing.preallocation.holds(end);
         let is_known = is_small && is_allocated && !backing.mapping.is_guarded();
@@ -197,10 +203,10 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let left_over = self.check_file(count, check)?;
         let append = || {
             self.finish_growth(left_over)?;
-            self.reserve_early(layout.len())?;
+            self.reserve_early(layout.byte_len())?;
             let path = self.append_path(&layout, is_small)?;
             let written = self.write_appended(path, &layout, axis, rows)?;
-            self.reserve(layout.len(), None)?;
+            self.reserve(layout.byte_len(), None)?;
             self.relayout(layout, NewRows::Written(written))?;
             self.show_rows(path, axis, old, rows)?;
             self.write_row_count(count, path.write_by())
@@ -303,15 +309,15 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     pub(super) fn growing_order(&self, axis: Axis) -> Result<Order> {
         self.backing().intact()?;
         match self.mode() {
-            Mode::ReadOnly => return Err(Error::ReadOnly),
-            Mode::CopyOnWrite => return Err(Error::PrivateChanges),
-            Mode::ReadWrite | Mode::Create | Mode::CreateNew => {}
+            Mode::ReadOnly => return Err(ErrorKind::ReadOnly.into()),
+            Mode::CopyOnWrite => return Err(ErrorKind::PrivateChanges.into()),
+            Mode::ReadWrite | Mode::Create | Mode::CreateNew | Mode::Append => {}
         }
         check_axis(axis, self.ndim())?;
         let known = match self.row_count() {
             RowCount::Header(header) => Some(header.order()),
             RowCount::Fixed | RowCount::FileLength => None,
-            RowCount::Window => return Err(Error::WindowGrows),
+            RowCount::Window => return Err(ErrorKind::WindowGrows.into()),
         };
         self.layout().order_along(axis, known)
     }
@@ -336,7 +342,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let found = file::regular_len(file, path)?;
         let expected = preallocation.file_len().unwrap_or(end);
         if found < expected {
-            return Err(Error::FileTooShort { needed: expected, found });
+            return Err(ErrorKind::FileTooShort { expected, found }.into());
         }
         let is_left_over = match self.row_count() {
             RowCount::Header(header) if preallocation.file_len().is_none() => {
@@ -349,7 +355,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             _ => false,
         };
         match found > expected && !is_left_over {
-            true => Err(Error::TrailingBytes { end: expected, found }),
+            true => Err(ErrorKind::TrailingBytes { end: expected, found }.into()),
             false => Ok(is_left_over.then_some(found)),
         }
     }

@@ -6,7 +6,7 @@ use ndarray::Dimension;
 
 use crate::array::MmapArray;
 use crate::element::{Element, needs_check};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::file::whole_write::{whole_elements, write_or_restore};
 use crate::file::{self, FileEnd, allocate};
 use crate::layout::check_part;
@@ -70,7 +70,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
 
     /// Returns the ranges of bytes whose pages are private, changed or not.
     fn private_pages(&self, target: &CommitTarget<'_>) -> Result<Vec<Range<usize>>> {
-        let all = 0..self.layout().len();
+        let all = 0..self.layout().byte_len();
         match self.backing().mapping.private(&all) {
             // If the file has not changed, every byte that differs is a private change.
             Err(_) if target.conflict == Conflict::Refuse => {
@@ -95,7 +95,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
                 let found = self.backing_mut().mapping.changed(range, file, offset);
                 let (mut found, is_same) = found.map_err(Error::io("compare", path))?;
                 if !is_same && conflict == Conflict::Refuse {
-                    return Err(Error::Conflict { path: path.to_owned() });
+                    return Err(ErrorKind::Conflict.at(path));
                 }
                 changed.append(&mut found);
             } else {
@@ -140,7 +140,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// Drops private changes, unless the file has invalid elements in the changed pages.
     pub(crate) fn drop_changes(&mut self) -> Result<()> {
         let path = self.backing().path.clone();
-        let all = 0..self.layout().len();
+        let all = 0..self.layout().byte_len();
         let failed = |e| Error::io("roll back", &path)(e);
         if !needs_check::<A>() {
             return self.backing_mut().mapping.discard(&all).map_err(failed);

@@ -9,7 +9,7 @@ use ndarray::Dimension;
 use crate::array::MmapArray;
 use crate::array::changes::{CommitTarget, Conflict};
 use crate::element::Element;
-use crate::error::{Error, Result};
+use crate::error::{AtPath, Error, ErrorKind, Result};
 use crate::file::lock_upgrade::LockUpgrade;
 use crate::file::{self, FileEnd, FileId, FileSnapshot};
 use crate::mapping::Backing;
@@ -34,7 +34,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the file cannot be inspected, or if the array has neither a path nor an
+    /// [`ErrorKind::Io`] if the file cannot be inspected, or if the array has neither a path nor an
     /// open file.
     pub fn file_changed(&self) -> Result<bool> {
         let path = &self.backing().path;
@@ -58,9 +58,9 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the path cannot be inspected, and always on Windows. A path that names no
+    /// [`ErrorKind::Io`] if the path cannot be inspected, and always on Windows. A path that names no
     /// file is not an error.
-    pub fn is_current(&self, path: impl AsRef<Path>) -> Result<bool> {
+    pub fn is_same_file(&self, path: impl AsRef<Path>) -> Result<bool> {
         let path = path.as_ref();
         let found = match fs::metadata(path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -93,20 +93,20 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// # Errors
     ///
-    /// - [`Error::UnsupportedMode`] in modes other than `c`.
-    /// - [`Error::Conflict`] if [`file_changed`](Self::file_changed) returns `true`; the commit
+    /// - [`ErrorKind::UnsupportedMode`] in modes other than `c`.
+    /// - [`ErrorKind::Conflict`] if [`file_changed`](Self::file_changed) returns `true`; the commit
     ///   then writes nothing.
-    /// - [`Error::Locked`] if the array is locked and another handle has a lock too; the commit
+    /// - [`ErrorKind::Locked`] if the array is locked and another handle has a lock too; the commit
     ///   then writes nothing.
-    /// - [`Error::NoSpace`] if the disk has no space for the holes. The commit then writes nothing,
+    /// - [`ErrorKind::NoSpace`] if the disk has no space for the holes. The commit then writes nothing,
     ///   and the disk has as much free space as before. The exception is space that could not be
     ///   allocated in advance.
-    /// - [`Error::Io`] if the file cannot be opened for writing or cannot be written. The same
+    /// - [`ErrorKind::Io`] if the file cannot be opened for writing or cannot be written. The same
     ///   holds if the array was not opened by a path or is a copy in memory. If the array must map
     ///   the file again, locked pages are an `Io` error too. If the disk does not accept the
-    ///   written bytes, every later commit is [`Error::Poisoned`].
-    /// - [`Error::FileTooShort`] if another process has truncated the file during the commit.
-    /// - [`Error::Replaced`] if the path names another file after the commit. The commit has then
+    ///   written bytes, every later commit is [`ErrorKind::Poisoned`].
+    /// - [`ErrorKind::FileTooShort`] if another process has truncated the file during the commit.
+    /// - [`ErrorKind::Replaced`] if the path names another file after the commit. The commit has then
     ///   written to the file that was opened.
     ///
     /// After an error the array still has its changes, and some of the changed pages may be written
@@ -133,7 +133,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn commit(&mut self) -> Result<()> {
-        self.write_changes(Conflict::Refuse)
+        let committed = self.write_changes(Conflict::Refuse);
+        committed.at(&self.backing().path)
     }
 
     /// Writes private changes to the file, even if the file has changed since it was opened.
@@ -143,18 +144,19 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Conflict`] if the path names another file.
-    /// - [`Error::FileTooShort`] if the file no longer extends to the end of the array.
-    /// - [`Error::Io`] if the kernel does not report which pages are changed. The same holds if
+    /// - [`ErrorKind::Conflict`] if the path names another file.
+    /// - [`ErrorKind::FileTooShort`] if the file no longer extends to the end of the array.
+    /// - [`ErrorKind::Io`] if the kernel does not report which pages are changed. The same holds if
     ///   pages are or were locked in memory by [`Region::lock`](crate::Region::lock), `mlock` or
     ///   `mlockall`. Locking copies pages, which then look changed. This function does not detect a
     ///   `mlock` or `mlockall` after the opening that was undone before this call.
-    /// - [`Error::InvalidElement`] if the array must map the file again, and another process has
+    /// - [`ErrorKind::InvalidElement`] if the array must map the file again, and another process has
     ///   written bytes that are not a value of `A`. The changes are then in the file, and the array
     ///   shows the same values as before.
     /// - The errors of [`commit`](Self::commit).
-    pub fn commit_anyway(&mut self) -> Result<()> {
-        self.write_changes(Conflict::Overwrite)
+    pub fn force_commit(&mut self) -> Result<()> {
+        let committed = self.write_changes(Conflict::Overwrite);
+        committed.at(&self.backing().path)
     }
 
     /// Drops private changes, so that the array shows the file again (Linux).
@@ -166,29 +168,31 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// # Errors
     ///
-    /// - [`Error::UnsupportedMode`] in modes other than `c`.
-    /// - [`Error::InvalidElement`] if the file has an element that is not a value of `A`; the array
+    /// - [`ErrorKind::UnsupportedMode`] in modes other than `c`.
+    /// - [`ErrorKind::InvalidElement`] if the file has an element that is not a value of `A`; the array
     ///   then keeps its changes.
-    /// - [`Error::FileTooShort`] if the file must be mapped again and is too short.
-    /// - [`Error::Io`] on systems other than Linux, for arrays that are a copy in memory, and if
+    /// - [`ErrorKind::FileTooShort`] if the file must be mapped again and is too short.
+    /// - [`ErrorKind::Io`] on systems other than Linux, for arrays that are a copy in memory, and if
     ///   pages are locked in memory. For types whose bytes are not checked, some pages may then
     ///   have been rolled back.
     pub fn rollback(&mut self) -> Result<()> {
-        self.require_private("roll back")?;
+        self.require_private("roll back").at(&self.backing().path)?;
         if self.is_empty() {
             return Ok(());
         }
-        match self.stale_file() {
+        let dropped = match self.stale_file() {
             Some(file) => self.map_again(&file, &[]),
             None => self.drop_changes(),
-        }
+        };
+        dropped.at(&self.backing().path)
     }
 
     fn require_private(&self, action: &'static str) -> Result<()> {
         self.backing().intact()?;
         match self.mode() {
             Mode::CopyOnWrite => Ok(()),
-            mode => Err(Error::UnsupportedMode { mode, action }),
+            mode => Err(Error::from(ErrorKind::UnsupportedMode { mode, action })
+                .with_way_out("only mode `c` has private changes")),
         }
     }
 
@@ -209,7 +213,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             return Err(unsupported());
         }
         if conflict == Conflict::Refuse && self.file_changed()? {
-            return Err(Error::Conflict { path });
+            return Err(ErrorKind::Conflict.at(&path));
         }
         let file = file::open(&path, Mode::ReadWrite)?.file;
         let is_coherent = FileSystem::of(&file).is_coherent;
@@ -232,7 +236,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         }
         written?;
         if named_file(&path)? != self.backing().snapshot.id() {
-            return Err(Error::Replaced { path });
+            return Err(ErrorKind::Replaced.at(&path));
         }
         Ok(())
     }
@@ -248,7 +252,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             || named != now.id()
             || conflict == Conflict::Refuse && !is_same
         {
-            return Err(Error::Conflict { path: path.to_owned() });
+            return Err(ErrorKind::Conflict.at(path));
         }
         FileEnd::of(&metadata).check(self.layout().end())
     }
@@ -260,7 +264,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
             return Ok(None);
         };
         LockUpgrade::new(shared, file).map(Some).map_err(|e| match e {
-            TryLockError::WouldBlock => Error::Locked { path: path.to_owned() },
+            TryLockError::WouldBlock => ErrorKind::Locked.at(path),
             TryLockError::Error(e) => Error::io("lock", path)(e),
         })
     }

@@ -4,7 +4,7 @@ use ndarray::{ArrayView, Dimension};
 
 use crate::array::MmapArray;
 use crate::element::Element;
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 use crate::guard::Fault;
 use crate::mapping::Backing;
 
@@ -31,8 +31,8 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// # Errors
     ///
-    /// [`Error::Faulted`] if bytes were lost, by this closure or another thread.
-    pub fn guarded<R>(&self, run: impl FnOnce(ArrayView<'_, A, D>) -> R) -> Result<R> {
+    /// [`ErrorKind::Faulted`] if bytes were lost, by this closure or another thread.
+    pub fn try_with<R>(&self, run: impl FnOnce(ArrayView<'_, A, D>) -> R) -> Result<R> {
         self.backing().intact()?;
         let result = run(self.view());
         self.backing().intact()?;
@@ -41,7 +41,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let file = file.as_ref().filter(|_| mapping.is_guarded());
         let len = file.and_then(|file| file.metadata().ok()).map(|found| found.len());
         match len.filter(|len| *len < self.layout().end()) {
-            Some(offset) => Err(Error::Faulted { offset }),
+            Some(offset) => Err(ErrorKind::Faulted { offset }.at(&self.backing().path)),
             None => Ok(result),
         }
     }

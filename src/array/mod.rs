@@ -6,6 +6,8 @@ mod changes;
 mod commit;
 #[cfg(feature = "sigbus-guard")]
 mod fault;
+mod ops;
+mod properties;
 mod refresh;
 mod region;
 mod resize;
@@ -17,7 +19,7 @@ use row_count::{NewRows, RowsLayout};
 pub(crate) use row_count::{RowCount, RowHeader};
 
 use std::ops::{Deref, Range};
-use std::{fs::File, io, marker::PhantomData, path::Path, slice};
+use std::{fs::File, io, marker::PhantomData, slice};
 
 use memmap2::MmapRaw;
 use ndarray::{
@@ -26,9 +28,9 @@ use ndarray::{
 };
 
 use crate::element::Element;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::file::{self, FileEnd, FileSnapshot};
-use crate::layout::{Footprint, Layout, check, view_at, view_mut_at};
+use crate::layout::{Footprint, Layout, check, invalid_element, view_at, view_mut_at};
 use crate::mapping::Backing;
 use crate::mode::Mode;
 use crate::sys::{self, map};
@@ -48,16 +50,10 @@ use crate::sys::{self, map};
 /// |---|---|
 /// | `DerefMut` is required, for `a.fill(1.0)` or `a[0] = 1.0` | `a.view_mut()?.fill(1.0)`, `a.view_mut()?[0] = 1.0` |
 /// | temporary value dropped, for `a.view_mut()?.slice_mut(..)` | `let mut w = a.view_mut()?;` first |
-/// | cannot add `&a + &b` | `&*a + &*b` for two handles, `&a.view() + &b` with an owned array |
-/// | cannot multiply `&a * 2.0` | `&*a * 2.0` |
-/// | `Dot` is not implemented, for `a.dot(&b)` | `a.dot(&*b)` |
-/// | `+=` cannot be applied | `let mut w = a.view_mut()?; w += &b.view();` |
 /// | expected `&ArrayBase<OwnedRepr…>`, found `&MmapArray` | `&ArrayRef2<f64>` as the type of the parameter, or pass `&a.to_owned()`, which copies |
 /// | expected `ArrayBase<ViewRepr…>`, found `MmapArray` | `a.view()` |
 /// | the parameter type `A` may not live long enough | the bound `A: Element`, or `A: 'static` |
-/// | expected 2 generic arguments, for `npy::open::<f64>` | `npy::open::<f64, Ix2>` |
 /// | no method `clone` | `a.to_owned()`, which copies |
-/// | `Display` is not implemented, for `println!("{a}")` | `println!("{}", a.view())`; `{:?}` formats the handle |
 ///
 /// # Examples
 ///
@@ -72,7 +68,10 @@ use crate::sys::{self, map};
 /// let mut a = MapOptions::scratch::<f64, _>((2, 2))?;
 /// a.view_mut()?.assign(&array![[1.0, 2.0], [3.0, 4.0]]);
 /// assert_eq!(trace(&a), 5.0);
-/// assert_eq!(&a.view() * &Array2::<f64>::eye(2), array![[1.0, 0.0], [0.0, 4.0]]);
+/// assert_eq!(&a * &Array2::<f64>::eye(2), array![[1.0, 0.0], [0.0, 4.0]]);
+/// assert_eq!(2.0 * &a, &a + &a);
+/// assert_eq!(a.dot(&a), array![[7.0, 10.0], [15.0, 22.0]]);
+/// assert_eq!(format!("{a:?}, {a}"), "");
 /// # Ok::<(), ndarray_memmap::Error>(())
 /// ```
 pub struct MmapArray<A: 'static = u8, D = Ix1> {
@@ -147,17 +146,17 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// # Errors
     ///
-    /// [`Error::Replaced`], [`Error::FileTooShort`], [`Error::InvalidElement`], [`Error::Io`].
+    /// [`ErrorKind::Replaced`], [`ErrorKind::FileTooShort`], [`ErrorKind::InvalidElement`], [`ErrorKind::Io`].
     pub(crate) fn map_again(
         &mut self,
         file: &File,
         shown: &[Range<usize>],
     ) -> Result<()> {
-        let (end, len) = (self.layout.end(), self.layout.len());
+        let (end, len) = (self.layout.end(), self.layout.byte_len());
         let Backing { path, snapshot, advice, .. } = &self.backing;
         let metadata = file::regular(file, path)?;
         if FileSnapshot::of(&metadata).id() != snapshot.id() {
-            return Err(Error::Replaced { path: path.clone() });
+            return Err(ErrorKind::Replaced.at(path));
         }
         FileEnd::of(&metadata).check(end)?;
         if self.layout.is_empty() {
@@ -205,9 +204,9 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// is as before.
     fn relayout(&mut self, new: RowsLayout<D>, rows: NewRows) -> Result<()> {
         let RowsLayout { order, layout, .. } = new;
-        if layout.len() > self.layout.len() {
+        if layout.byte_len() > self.layout.byte_len() {
             rows.end().check(layout.end())?;
-            if self.backing.mapping.capacity() < layout.len() {
+            if self.backing.mapping.capacity() < layout.byte_len() {
                 return Err(self.backing.io("map")(io::ErrorKind::InvalidInput.into()));
             }
             if matches!(rows, NewRows::Found(_)) {
@@ -215,7 +214,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
                 self.backing.intact()?;
             }
         }
-        self.backing.mapping.set_len(layout.len());
+        self.backing.mapping.set_len(layout.byte_len());
         self.backing.preallocation.set_end(layout.end());
         // SAFETY: `with_rows` leaves the old rows at the same bytes. The file and the mapping hold
         // the added rows. They are elements: they were checked, or this array has written them.
@@ -228,18 +227,18 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
 
     /// Checks the elements of a longer layout that the array does not show yet.
     fn check_added(&mut self, order: Order, layout: &Layout<D>) -> Result<()> {
-        let (old, count) = (self.layout.len(), self.layout.count());
+        let (old, count) = (self.layout.byte_len(), self.layout.count());
         let added = layout.rows(order).saturating_sub(self.layout.rows(order));
         let added = layout.with_rows(order, added, 1)?;
         let Backing { mapping, path, .. } = &mut self.backing;
-        mapping.set_len(layout.len());
-        let bytes = mapping.bytes(&(old..layout.len()));
+        mapping.set_len(layout.byte_len());
+        let bytes = mapping.bytes(&(old..layout.byte_len()));
         let checked = bytes.map_err(Error::io("read", path)).and_then(|bytes| {
-            check::<A, D>(&added, bytes).map_err(|e| match e {
-                Error::InvalidElement { index } => {
-                    Error::InvalidElement { index: index.saturating_add(count) }
+            check::<A, D>(&added, bytes).map_err(|error| match error.kind() {
+                ErrorKind::InvalidElement { index } => {
+                    invalid_element::<A>(index.saturating_add(count))
                 }
-                e => e,
+                _ => error,
             })
         });
         mapping.set_len(old);
@@ -272,7 +271,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// # Errors
     ///
-    /// [`Error::ReadOnly`] in mode `r`.
+    /// [`ErrorKind::ReadOnly`] in mode `r`.
     pub fn view_mut(&mut self) -> Result<ArrayViewMut<'_, A, D>> {
         self.view_and_backing().map(|(view, _)| view)
     }
@@ -282,13 +281,35 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         &mut self,
     ) -> Result<(ArrayViewMut<'_, A, D>, &Backing)> {
         if !self.backing.mode().is_mutable() {
-            return Err(Error::ReadOnly);
+            return Err(ErrorKind::ReadOnly.at(&self.backing.path));
         }
         // SAFETY: conditions 1 to 3 of `new`. `self` is borrowed mutably, so no view from `deref`
         // or from an earlier call exists.
         let view =
             unsafe { view_mut_at(&self.layout, self.backing.mapping.as_mut_ptr()) };
         Ok((view, &self.backing))
+    }
+
+    /// Writes all changes of the array to disk, and waits for the disk; see
+    /// [`doc::durability`](crate::doc::durability).
+    ///
+    /// # Errors
+    ///
+    /// - [`ErrorKind::PrivateChanges`] in mode `c`. Mode `r` has no changes and returns `Ok`.
+    /// - [`ErrorKind::Io`] if the disk fails or is full; later calls return
+    ///   [`ErrorKind::Poisoned`].
+    /// - [`ErrorKind::FileTooShort`] if another process has truncated the file, or
+    ///   [`ErrorKind::Faulted`] if the array is guarded.
+    #[doc(alias = "flush")]
+    #[doc(alias = "msync")]
+    pub fn sync(&self) -> Result<()> {
+        self.whole().sync()
+    }
+
+    /// Returns all pages of the array.
+    fn whole(&self) -> Region<'_> {
+        let all = 0..self.layout.byte_len();
+        Region::new(&self.backing, std::iter::once(all).collect())
     }
 
     /// Syncs and unmaps the array, and reports the errors that a drop ignores.
@@ -350,27 +371,7 @@ impl<A, D: Dimension> MmapArray<A, D> {
             return Ok(());
         }
         let (expected, found) = (expected.slice().to_vec(), rows.shape().to_vec());
-        Err(Error::ShapeMismatch { expected, found })
-    }
-
-    /// Returns the mode that the array was opened in.
-    pub fn mode(&self) -> Mode {
-        self.backing.mode()
-    }
-
-    /// Returns the path that the array was opened by, or `None` if it was not opened by a path.
-    pub fn path(&self) -> Option<&Path> {
-        Some(self.backing.path.as_path()).filter(|path| !path.as_os_str().is_empty())
-    }
-
-    /// Returns the byte offset in the file at which the array begins.
-    pub fn offset(&self) -> u64 {
-        self.layout.offset()
-    }
-
-    /// Returns the layout of the array in its file.
-    pub fn layout(&self) -> &Layout<D> {
-        &self.layout
+        Err(ErrorKind::ShapeMismatch { expected, found }.at(&self.backing.path))
     }
 }
 

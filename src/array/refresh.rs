@@ -7,7 +7,7 @@ use ndarray::{Dimension, Order};
 
 use crate::array::{MmapArray, NewRows, RowCount};
 use crate::element::Element;
-use crate::error::{Error, Result};
+use crate::error::{AtPath, Error, ErrorKind, Result};
 use crate::file::{self, FileEnd, FileSnapshot};
 use crate::layout::Layout;
 use crate::mapping::Backing;
@@ -30,13 +30,13 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// After an error the array is as before.
     ///
-    /// - [`Error::UnsupportedMode`] in modes other than `r`.
-    /// - [`Error::FixedShape`] if a raw file was opened with a given shape.
-    /// - [`Error::Replaced`] if the path now names another file, or if the header describes another
+    /// - [`ErrorKind::UnsupportedMode`] in modes other than `r`.
+    /// - [`ErrorKind::FixedShape`] if a raw file was opened with a given shape.
+    /// - [`ErrorKind::Replaced`] if the path now names another file, or if the header describes another
     ///   array.
-    /// - [`Error::FileTooShort`] if the file lacks some of the rows that its header counts.
-    /// - [`Error::InvalidElement`] if the new rows contain bytes that are not a value of `A`.
-    /// - [`Error::Io`] if the file cannot be opened or mapped. The same holds if the array was not
+    /// - [`ErrorKind::FileTooShort`] if the file lacks some of the rows that its header counts.
+    /// - [`ErrorKind::InvalidElement`] if the new rows contain bytes that are not a value of `A`.
+    /// - [`ErrorKind::Io`] if the file cannot be opened or mapped. The same holds if the array was not
     ///   opened by a path, or is a copy in memory.
     ///
     /// # Examples
@@ -58,10 +58,16 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn refresh(&mut self) -> Result<()> {
+        let refreshed = self.refresh_unnamed();
+        refreshed.at(&self.backing().path)
+    }
+
+    fn refresh_unnamed(&mut self) -> Result<()> {
         let mode = self.mode();
         let Backing { mapping, path, holds_lock, snapshot, .. } = self.backing();
         if mode != Mode::ReadOnly {
-            return Err(Error::UnsupportedMode { mode, action: "refresh an array" });
+            let refused = ErrorKind::UnsupportedMode { mode, action: "refresh an array" };
+            return Err(Error::from(refused).with_way_out("open it in mode `r`"));
         }
         self.backing().intact()?;
         if mapping.is_copy() {
@@ -73,24 +79,27 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         }
         let file = file::open_locked(path, mode, *holds_lock)?.file;
         let order = match self.row_count() {
-            RowCount::Fixed | RowCount::Window => return Err(Error::FixedShape),
+            RowCount::Fixed | RowCount::Window => {
+                return Err(ErrorKind::FixedShape.into());
+            }
             RowCount::FileLength => Order::C,
             RowCount::Header(header) => header.order(),
         };
         let (count, metadata) = self.measure(&file, path)?;
         let found = FileSnapshot::of(&metadata);
         if found.id() != snapshot.id() {
-            return Err(Error::Replaced { path: path.clone() });
+            return Err(ErrorKind::Replaced.at(path));
         }
         let layout = self.with_rows(order, count)?;
         let end = FileEnd::of(&metadata);
         end.check(layout.end())?;
-        let is_short = self.backing().file.is_none() && mapping.capacity() < layout.len();
+        let is_short =
+            self.backing().file.is_none() && mapping.capacity() < layout.byte_len();
         // The old mapping and descriptor may show another file than the path.
         if !FileSystem::of(&file).is_coherent {
             self.map_other(&layout, &file)?;
         } else {
-            self.reserve(layout.len(), Some(&file).filter(|_| is_short))?;
+            self.reserve(layout.byte_len(), Some(&file).filter(|_| is_short))?;
         }
         self.relayout(layout, NewRows::Found(end))?;
         self.backing_mut().snapshot = found;
@@ -99,7 +108,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
 
     /// Maps `file`, and keeps it open instead of the old file if the array keeps a file open.
     fn map_other(&mut self, layout: &Layout<D>, file: &File) -> Result<()> {
-        let len = layout.len().max(self.layout().len());
+        let len = layout.byte_len().max(self.layout().byte_len());
         let kept = file.try_clone().map_err(self.backing().io("keep open"))?;
         // The guard asks its file for the length. Close the old file after the guard has the new
         // file.
@@ -133,15 +142,15 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     fn whole_rows(&self, found: u64) -> Result<usize> {
         let needed = self.offset();
         let bytes = found.checked_sub(needed);
-        let bytes = bytes.ok_or(Error::FileTooShort { needed, found })?;
+        let bytes = bytes.ok_or(ErrorKind::FileTooShort { expected: needed, found })?;
         let order = match self.row_count() {
             RowCount::Header(header) => header.order(),
             _ => Order::C,
         };
-        let row = self.layout().with_rows(order, 1, 1)?.len();
-        let row = u64::try_from(row).map_err(|_| Error::TooLarge)?;
-        let count = bytes.checked_div(row).ok_or(Error::ShapeRequired)?;
-        usize::try_from(count).map_err(|_| Error::TooLarge)
+        let row = self.layout().with_rows(order, 1, 1)?.byte_len();
+        let row = u64::try_from(row).map_err(|_| ErrorKind::TooLarge)?;
+        let count = bytes.checked_div(row).ok_or(ErrorKind::ShapeRequired)?;
+        Ok(usize::try_from(count).map_err(|_| ErrorKind::TooLarge)?)
     }
 }
 

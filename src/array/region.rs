@@ -2,7 +2,7 @@
 
 use std::{fmt, io, ops::Range};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::file::bytes_of;
 use crate::mapping::Backing;
 use crate::mode::{Advice, Mode};
@@ -17,15 +17,15 @@ pub trait SyncToDisk {
     ///
     /// # Errors
     ///
-    /// - [`Error::PrivateChanges`] in mode `c`: only [`commit`](crate::MmapArray::commit) writes
+    /// - [`ErrorKind::PrivateChanges`] in mode `c`: only [`commit`](crate::MmapArray::commit) writes
     ///   private changes to the file.
-    /// - [`Error::Io`] if the disk does not accept the changes, of which some may be lost. The
+    /// - [`ErrorKind::Io`] if the disk does not accept the changes, of which some may be lost. The
     ///   kernel reports a failed write only once: from then on every sync of this handle is
-    ///   [`Error::Poisoned`]. On Linux a forked child and its parent share this state, whichever
+    ///   [`ErrorKind::Poisoned`]. On Linux a forked child and its parent share this state, whichever
     ///   process got the error first. If one of them is killed during a sync, the sync counts as
     ///   failed.
-    /// - [`Error::FileTooShort`] if another process has truncated the file: stores beyond the new
-    ///   end are lost. The error is [`Error::Faulted`] if the array is guarded. Every later sync is
+    /// - [`ErrorKind::FileTooShort`] if another process has truncated the file: stores beyond the new
+    ///   end are lost. The error is [`ErrorKind::Faulted`] if the array is guarded. Every later sync is
     ///   `Poisoned` too.
     fn sync(&self) -> Result<()>;
 }
@@ -41,7 +41,7 @@ pub trait SyncToDisk {
 /// |---|---|---|---|
 /// | `sync` | msync | msync (Apple: of the whole file) | FlushViewOfFile |
 /// | `start_sync` | sync_file_range | msync, asynchronous | FlushViewOfFile |
-/// | `advise`, `prefetch_async` | madvise | madvise | nothing |
+/// | `advise`, `start_prefetch` | madvise | madvise | nothing |
 /// | `prefetch` | madvise, from 5.14 on | nothing | nothing |
 /// | `evict` | madvise | madvise, except in mode `c` | nothing |
 /// | `residency` | mincore | NaN | NaN |
@@ -53,7 +53,7 @@ pub trait SyncToDisk {
 ///
 /// ```
 /// use ndarray::s;
-/// use ndarray_memmap::{MapOptions, SyncToDisk};
+/// use ndarray_memmap::MapOptions;
 ///
 /// let mut a = MapOptions::scratch::<f64, _>((1000, 512))?;
 /// a.view_mut()?.row_mut(7).fill(1.0);
@@ -83,6 +83,24 @@ impl<'a> Region<'a> {
         self.ranges.iter().map(|range| bytes_of(range, self.backing.offset()))
     }
 
+    /// Writes the changes of the region to disk, and waits for the disk.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`MmapArray::sync`](crate::MmapArray::sync).
+    #[doc(alias = "flush")]
+    #[doc(alias = "msync")]
+    pub fn sync(&self) -> Result<()> {
+        if !self.writes_file()? {
+            return Ok(());
+        }
+        if self.ranges.len() > 1 {
+            // Start all ranges before waiting for the first. The next sync reports failures.
+            let _ = self.start_sync();
+        }
+        self.backing.sync(&self.ranges)
+    }
+
     /// Starts to write changes to the file, and returns at once.
     ///
     /// The call makes a later [`sync`](SyncToDisk::sync) shorter; alone it makes nothing durable.
@@ -90,7 +108,7 @@ impl<'a> Region<'a> {
     ///
     /// # Errors
     ///
-    /// The errors of `sync`, except [`Error::Poisoned`].
+    /// The errors of `sync`, except [`ErrorKind::Poisoned`].
     pub fn start_sync(&self) -> Result<()> {
         if !self.writes_file()? {
             return Ok(());
@@ -102,7 +120,7 @@ impl<'a> Region<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the kernel does not support the advice.
+    /// [`ErrorKind::Io`] if the kernel does not support the advice.
     pub fn advise(&self, advice: Advice) -> Result<()> {
         self.each("advise on", |range| self.backing.mapping.advise(range, advice))
     }
@@ -113,7 +131,7 @@ impl<'a> Region<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the pages cannot be read.
+    /// [`ErrorKind::Io`] if the pages cannot be read.
     pub fn prefetch(&self) -> Result<()> {
         let mapping = &self.backing.mapping;
         let is_large = self.ranges.iter().any(|range| range.len() >= FOLIO);
@@ -131,8 +149,8 @@ impl<'a> Region<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the kernel refuses the call.
-    pub fn prefetch_async(&self) -> Result<()> {
+    /// [`ErrorKind::Io`] if the kernel refuses the call.
+    pub fn start_prefetch(&self) -> Result<()> {
         self.each("read", |range| self.backing.mapping.request(range))
     }
 
@@ -146,7 +164,7 @@ impl<'a> Region<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if pages are locked in memory, or in mode `c` if the kernel does not report
+    /// [`ErrorKind::Io`] if pages are locked in memory, or in mode `c` if the kernel does not report
     /// which pages have changes.
     pub fn evict(&self) -> Result<()> {
         self.each("evict pages of", |range| self.backing.unmap(range))
@@ -178,9 +196,9 @@ impl<'a> Region<'a> {
     ///
     /// # Errors
     ///
-    /// - [`Error::MemoryLock`] if the process may not lock this much memory. Pages that were locked
+    /// - [`ErrorKind::MemoryLock`] if the process may not lock this much memory. Pages that were locked
     ///   before the limit was reached stay locked.
-    /// - [`Error::Io`] if the pages cannot be read, or if the system cannot lock memory.
+    /// - [`ErrorKind::Io`] if the pages cannot be read, or if the system cannot lock memory.
     pub fn lock(&self) -> Result<()> {
         for range in &self.ranges {
             self.backing.lock_pages(range).map_err(|e| self.refused(e))?;
@@ -192,7 +210,7 @@ impl<'a> Region<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the system cannot unlock memory.
+    /// [`ErrorKind::Io`] if the system cannot unlock memory.
     pub fn unlock(&self) -> Result<()> {
         self.each("unlock pages of", |range| self.backing.unlock_pages(range))
     }
@@ -209,8 +227,8 @@ impl<'a> Region<'a> {
             Some(limit) if is_limit => {
                 let len =
                     self.ranges.iter().map(Range::len).fold(0, usize::saturating_add);
-                let needed = u64::try_from(len).unwrap_or(u64::MAX);
-                Error::MemoryLock { needed, limit }
+                let expected = u64::try_from(len).unwrap_or(u64::MAX);
+                ErrorKind::MemoryLock { expected, limit }.at(&self.backing.path)
             }
             _ => self.backing.io("lock pages of")(error),
         }
@@ -220,8 +238,8 @@ impl<'a> Region<'a> {
         self.backing.intact()?;
         match self.backing.mode() {
             Mode::ReadOnly => Ok(false),
-            Mode::CopyOnWrite => Err(Error::PrivateChanges),
-            Mode::ReadWrite | Mode::Create | Mode::CreateNew => Ok(true),
+            Mode::CopyOnWrite => Err(ErrorKind::PrivateChanges.at(&self.backing.path)),
+            Mode::ReadWrite | Mode::Create | Mode::CreateNew | Mode::Append => Ok(true),
         }
     }
 
@@ -236,14 +254,7 @@ impl<'a> Region<'a> {
 
 impl SyncToDisk for Region<'_> {
     fn sync(&self) -> Result<()> {
-        if !self.writes_file()? {
-            return Ok(());
-        }
-        if self.ranges.len() > 1 {
-            // Start all ranges before waiting for the first. The next sync reports failures.
-            let _ = self.start_sync();
-        }
-        self.backing.sync(&self.ranges)
+        self.sync()
     }
 }
 

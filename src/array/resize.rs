@@ -8,7 +8,7 @@ use super::append::FileCheck;
 use super::row_count::RowCount;
 use super::{MmapArray, NewRows, RowsLayout};
 use crate::element::Element;
-use crate::error::Result;
+use crate::error::{AtPath, Result};
 use crate::file::{Allocation, DiskSpace, allocate};
 use crate::sys;
 use crate::sys::mapped_atomic::WriteBy;
@@ -25,6 +25,11 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// The errors of [`append`](Self::append). After an error the array and its file are as before.
     pub fn resize(&mut self, axis: Axis, len: usize) -> Result<()> {
+        let resized = self.resize_unnamed(axis, len);
+        resized.at(&self.backing().path)
+    }
+
+    fn resize_unnamed(&mut self, axis: Axis, len: usize) -> Result<()> {
         let order = self.growing_order(axis)?;
         let layout = self.with_rows(order, len)?;
         let old = self.len_of(axis);
@@ -60,7 +65,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let (from, end) = (self.layout().end(), layout.end());
         let (order, count) = (layout.order, layout.count);
         let counts = self.has_header();
-        self.reserve_early(layout.len())?;
+        self.reserve_early(layout.byte_len())?;
         let backing = self.backing_mut();
         if let Some(found) = backing.preallocation.file_len() {
             // A failed append may have left bytes that could not be truncated.
@@ -75,7 +80,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         let allocated =
             Allocation::make(&file, len, from, end, DiskSpace::Allocated, &backing.path);
         let added = allocated.and_then(|allocation| {
-            self.reserve(layout.len(), None)?;
+            self.reserve(layout.byte_len(), None)?;
             self.relayout(layout, NewRows::Written(allocation.file_end()))?;
             if counts && !is_extended {
                 self.backing().sync_data()?;

@@ -1,13 +1,13 @@
 //! The traits by which ndarray and the standard library accept arrays; knows nothing of files.
 
-use std::{fmt, iter};
+use std::fmt;
 
 use ndarray::iter::Iter;
 #[cfg(feature = "rayon")]
 use ndarray::parallel::prelude::IntoParallelIterator;
 use ndarray::{ArrayBase, ArrayView, Data, Dimension, IntoNdProducer, LayoutRef};
 
-use super::{MmapArray, Region, SyncToDisk};
+use super::{MmapArray, SyncToDisk};
 use crate::element::Element;
 use crate::error::Result;
 
@@ -81,7 +81,7 @@ where
 
 impl<A: Element, D: Dimension> SyncToDisk for MmapArray<A, D> {
     fn sync(&self) -> Result<()> {
-        Region::new(&self.backing, iter::once(0..self.layout.len()).collect()).sync()
+        self.sync()
     }
 }
 

@@ -7,7 +7,7 @@
 //! | threads of one process | one array and [rayon](crate#features): `par_for_each`, [`sweep`](crate::MmapArray::sweep); no windows |
 //! | processes on one machine | one file, and a [window](crate::partition) for each process; the processes share the cached pages, and send no data |
 //! | machines that read | one file on a shared file system, and a window in mode `r` for each machine |
-//! | machines that write, on a parallel file system (Lustre, GPFS) | one file, and windows [aligned to pages](Partition::page_aligned), or to the stripes of the file |
+//! | machines that write, on a parallel file system (Lustre, GPFS) | one file, and windows [aligned to pages](Partition::aligned_to), or to the stripes of the file |
 //! | machines that write, on NFS | the same with care, [as below](#between-machines); a file for each machine is simpler |
 //! | object storage, compression, chunks along several axes, an array of files that other programs extend | [Zarr](#zarr) |
 //!
@@ -24,7 +24,7 @@
 //!
 //! use ndarray::{Axis, Ix2, s};
 //! use ndarray_memmap::partition::Partition;
-//! use ndarray_memmap::{Mode, SyncToDisk, npy};
+//! use ndarray_memmap::{Mode, npy};
 //!
 //! # fn barrier() {}
 //! // One rank creates the file and reserves its space; `close` writes it to disk.
@@ -36,7 +36,7 @@
 //! // All ranks divide the file in the same way; each opens its own part.
 //! let (rank, size) = (1, 4);
 //! let header = npy::Header::read(&File::open(&path)?)?;
-//! let partition = Partition::of(&header, Axis(0), size)?.page_aligned(4096);
+//! let partition = Partition::new(&header, Axis(0), size)?.aligned_to(4096);
 //! let window = partition.window(&path, rank).ok_or("no such rank")?;
 //! // SAFETY: each rank opens its own window, and between two barriers no other.
 //! let mut own = unsafe { window.open::<f32, Ix2>(Mode::ReadWrite)? };
@@ -76,7 +76,7 @@
 //! 1. **No two machines write to one page.** The kernel writes a changed page as a whole, including
 //!    the bytes that another machine may have changed. In the step `two-caches`, two mounts of one
 //!    folder have separate caches. These mounts lose hundreds of elements at the bounds of even
-//!    windows, and none with [`page_aligned`](Partition::page_aligned). Align to the largest page
+//!    windows, and none with [`aligned_to`](Partition::aligned_to). Align to the largest page
 //!    of all machines, 65536 if some machines have such pages. With
 //!    [`data_align`](crate::npy::Options::data_align), the elements of a `.npy` file begin at a
 //!    page.

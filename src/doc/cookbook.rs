@@ -21,7 +21,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A file that ends within a row returns [`Error::PartialElement`]. Use `shape((n, 768))` to map
+//! A file that ends within a row returns [`ErrorKind::PartialElement`]. Use `shape((n, 768))` to map
 //! its first `n` rows.
 //!
 //! # How do I map a Fortran-ordered, big-endian block that begins at byte 2880?
@@ -109,7 +109,7 @@
 //!
 //! // SAFETY: no other code changes the file while `a` lives.
 //! let a = unsafe { MapOptions::new(Mode::ReadOnly).open::<f64>(&path)? };
-//! let sum: f64 = a.sweep(Axis(0), 16 << 20).map(|block| block.sum()).sum();
+//! let sum: f64 = a.sweep(Axis(0), 16 << 20)?.map(|block| block.sum()).sum();
 //! assert_eq!(sum, 0.0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -178,7 +178,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! With [`lock`](MapOptions::lock), a process that comes too early gets [`Error::Locked`]. The
+//! With [`lock`](MapOptions::lock), a process that comes too early gets [`ErrorKind::Locked`]. The
 //! [`recipes`](recipes#sharing-between-threads-and-processes) show ways to share without waiting.
 //! A file in `/dev/shm` is never written to a disk.
 //!
@@ -190,7 +190,7 @@
 //! # let dir = tempfile::tempdir()?;
 //! # let path = dir.path().join("x.f64");
 //! # std::fs::write(&path, [0; 240])?;
-//! use ndarray_memmap::{MapOptions, Mode, SyncToDisk};
+//! use ndarray_memmap::{MapOptions, Mode};
 //!
 //! // SAFETY: no other code uses the file while `a` lives.
 //! let mut a = unsafe { MapOptions::new(Mode::ReadWrite).rows_of(3).open::<f64>(&path)? };
@@ -232,8 +232,9 @@
 //!
 //! # How do I find out why a file does not open?
 //!
-//! Print the error with `{}`. The text states what was expected and what was found, and a remedy if
-//! there is one. A `main` that returns the error prints it with `{:?}`, without the remedy.
+//! Print the error with `{}`. The text begins with the path, states what was expected and what was
+//! found, and ends with a remedy if there is one. A `main` that returns the error prints the same
+//! text, followed by the [`ErrorKind`].
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -241,13 +242,20 @@
 //! # // SAFETY: the file is ours.
 //! # drop(unsafe { ndarray_memmap::npy::create::<f32, _>(&path, (2, 3))? });
 //! use ndarray::Ix2;
-//! use ndarray_memmap::{Error, Mode, npy};
+//! use ndarray_memmap::{ErrorKind, Mode, NpyErrorKind, npy};
 //!
 //! // SAFETY: no other code changes the file.
 //! let error = unsafe { npy::open::<f64, Ix2>(&path, Mode::ReadOnly) }.unwrap_err();
-//! assert_eq!(error.to_string(), "the file has elements `<f4`, asked for `<f8`");
-//! if let Error::Io { source, .. } = &error {
-//!     println!("{:?}", source.kind()); // what the operating system answered
+//! let text = format!(
+//!     "`{}`: expected elements of type `<f8`, found `<f4` (use the element type `f32`)",
+//!     path.display(),
+//! );
+//! assert_eq!(error.to_string(), text);
+//! assert_eq!(error.path(), Some(&*path));
+//! match error.kind() {
+//!     ErrorKind::Npy(NpyErrorKind::ElementType { found, .. }) => assert_eq!(found, "<f4"),
+//!     ErrorKind::Io { source, .. } => panic!("{source}"), // an error of the operating system
+//!     _ => panic!("{error}"),
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -257,24 +265,25 @@
 //! | the array ends at byte …, but the file has … bytes | the element type is too wide, or an axis is too long; a file of unknown type opens as `u8` |
 //! | the … bytes … are not a multiple of … | the file has a header, whose length is the `offset`, or bytes after the elements |
 //! | the elements from byte … on are not aligned | the length of the header is odd: use [`Le`](crate::Le) or [`Be`](crate::Be), which need no alignment |
-//! | the file has elements `>f4`, asked for `<f4` | a machine of the other byte order wrote the file: use `Be<f32>` |
+//! | expected elements of type `<f4`, found `>f4` | a machine of the other byte order wrote the file: use `Be<f32>` |
 //! | element … is not a valid value of its type | the bytes are not of this `bool` or enum; `u8` accepts all bytes |
 //! | the file is a zip archive | `np.savez` wrote the file |
+//! | the array would include its header | the file is a `.npy` file: use [`npy::open`](crate::npy::open) |
 //! | the file is not a `.npy` file | the file is raw: use [`MapOptions::open`] |
-//! | … is locked … | another handle, in this process or in another one, has opened the file with `lock(true)` |
-//! | no space to reserve … | the disk is full; [`sparse`](MapOptions::sparse) reserves nothing, at the risk of a `SIGBUS` |
+//! | another handle has locked the file | a handle, in this process or in another one, has opened the file with `lock(true)` |
+//! | the disk or the quota has no space … | the disk is full; [`sparse`](MapOptions::sparse) reserves nothing, at the risk of a `SIGBUS` |
 //!
 //! If the file opens and the numbers are wrong:
 //!
 //! | the array | because |
 //! |---|---|
-//! | begins with unexpected elements | the file is a `.npy` file that was opened as raw: these are its header |
+//! | begins with unexpected bytes | the file is a `.npy` file that was opened as raw `u8`: these are its header |
 //! | has numbers such as 1e-300 and 1e300 | the file has the other byte order |
 //! | is an image mirrored along its diagonal | the file has the other memory order |
 //!
 //! `cargo run --example npyinfo -- x.npy` describes a `.npy` file.
 
 #[cfg(doc)]
-use crate::{Error, MapOptions, MmapArray};
+use crate::{ErrorKind, MapOptions, MmapArray};
 
 pub mod recipes;

@@ -12,17 +12,17 @@
 //! | call that has returned | the process is killed | the power is cut | the disk is full | the disk fails |
 //! |---|---|---|---|---|
 //! | a store, by [`view_mut`] or a [`Window`](crate::partition::Window) | kept [^killed] | some pages are kept, others not [^cut-store] | no error where space is reserved [^full-reserved]; `SIGBUS` in a hole [^full-hole] | an error of the next `sync` [^failed-sync] |
-//! | [`scatter`] | kept [^killed-scatter] | as a store [^cut-scatter] | [`Error::Io`], earlier rows are written [^full-scatter]; `SIGBUS` on overlayfs, and on btrfs in the case [below](#when-the-disk-is-full) | as a store [^failed-scatter] |
-//! | [`sync`] | kept [^killed] | kept, and the length of the file [^cut-store] | [`Error::Io`], then [`Error::Poisoned`] [^full-sync] | the same [^failed-sync] |
+//! | [`scatter`] | kept [^killed-scatter] | as a store [^cut-scatter] | [`ErrorKind::Io`], earlier rows are written [^full-scatter]; `SIGBUS` on overlayfs, and on btrfs in the case [below](#when-the-disk-is-full) | as a store [^failed-scatter] |
+//! | [`sync`] | kept [^killed] | kept, and the length of the file [^cut-store] | [`ErrorKind::Io`], then [`ErrorKind::Poisoned`] [^full-sync] | the same [^failed-sync] |
 //! | `sync` of a [`region`](MmapArray::region) | kept [^killed] | that part is kept, the rest as a store [^cut-region] | as `sync` [^full-sync] | as `sync`, for the whole array [^failed-region] |
 //! | [`start_sync`](crate::Region::start_sync), [`sweep_mut`](MmapArray::sweep_mut) | kept [^killed] | as a store [^cut-sweep] | an error of the next `sync` [^failed-sweep] | an error of the next `sync` [^failed-sweep] |
 //! | [`close`] | kept [^killed] | as `sync` [^cut-close] | as `sync`; the array is unmapped [^full-sync] | as `sync`; the array is unmapped [^failed-close] |
 //! | drop | kept [^killed] | as a store [^cut-drop] | no report [^failed-drop] | no report [^failed-drop] |
 //! | a store in mode `c` | lost [^private] | lost [^private] | needs no space [^private] | changes no file [^private] |
-//! | [`commit`] | kept [^killed-commit] | kept [^cut-commit] | [`Error::NoSpace`], nothing is written [^full-commit] | [`Error::Io`], some pages may be written [^failed-commit] |
-//! | [`publish`] | kept [^killed-publish] | kept, and the name [^cut-publish] | [`Error::NoSpace`], the old file as before [^full-publish] | [`Error::Io`], the old file as before, with the exception that `publish` names [^failed-publish] |
-//! | [`append`], [`push`](MmapArray::push), [`resize`](MmapArray::resize) of a `.npy` file | kept [^killed-npy] | synced rows are kept, later rows may be missing or zeros [^cut-npy] | [`Error::NoSpace`], array and file as before [^full-append] | [`Error::Io`], or an error of the next `sync` [^failed-append] |
-//! | the same of a raw file | kept [^killed-raw] | synced rows are kept; the file may end with part of a row [^cut-raw] | [`Error::NoSpace`], array and file as before [^full-append] | [`Error::Io`], or an error of the next `sync` [^failed-append] |
+//! | [`commit`] | kept [^killed-commit] | kept [^cut-commit] | [`ErrorKind::NoSpace`], nothing is written [^full-commit] | [`ErrorKind::Io`], some pages may be written [^failed-commit] |
+//! | [`publish`] | kept [^killed-publish] | kept, and the name [^cut-publish] | [`ErrorKind::NoSpace`], the old file as before [^full-publish] | [`ErrorKind::Io`], the old file as before, with the exception that `publish` names [^failed-publish] |
+//! | [`append`], [`push`](MmapArray::push), [`resize`](MmapArray::resize) of a `.npy` file | kept [^killed-npy] | synced rows are kept, later rows may be missing or zeros [^cut-npy] | [`ErrorKind::NoSpace`], array and file as before [^full-append] | [`ErrorKind::Io`], or an error of the next `sync` [^failed-append] |
+//! | the same of a raw file | kept [^killed-raw] | synced rows are kept; the file may end with part of a row [^cut-raw] | [`ErrorKind::NoSpace`], array and file as before [^full-append] | [`ErrorKind::Io`], or an error of the next `sync` [^failed-append] |
 //!
 //! | call that has not returned | the process is killed | the power is cut |
 //! |---|---|---|
@@ -113,7 +113,7 @@
 //! # // SAFETY: the file is ours.
 //! # drop(unsafe { ndarray_memmap::npy::create::<u64, _>(&path, 2)? });
 //! use ndarray::Ix1;
-//! use ndarray_memmap::{Mode, SyncToDisk, npy};
+//! use ndarray_memmap::{Mode, npy};
 //!
 //! // SAFETY: no other code uses the file while `a` lives.
 //! let mut a = unsafe { npy::open::<u64, Ix1>(&path, Mode::ReadWrite)? };
@@ -137,13 +137,13 @@
 //!
 //! | error | the disk has | what to do |
 //! |---|---|---|
-//! | [`Error::Io`] of `sync` or `close` | any state between the last `sync` and now | save the array to another disk at once |
-//! | [`Error::Poisoned`] | the same; an earlier call returned the error | open the file again, compare, write again |
-//! | [`Error::Io`] of `commit`, and [`Error::NoSpace`] if space could not be reserved | perhaps some changed pages | save the array to another disk; if the disk did not take the data, a second `commit` is [`Error::Poisoned`] |
-//! | [`Error::Io`] of `publish` | the old file | make the draft again |
-//! | any other [`Error::NoSpace`] | the state before the call | free space and call again |
-//! | [`Error::Conflict`] | the changes of another process | open the file again, or [`commit_anyway`](MmapArray::commit_anyway) |
-//! | [`Error::PrivateChanges`] | no change of mode `c` | `commit` |
+//! | [`ErrorKind::Io`] of `sync` or `close` | any state between the last `sync` and now | save the array to another disk at once |
+//! | [`ErrorKind::Poisoned`] | the same; an earlier call returned the error | open the file again, compare, write again |
+//! | [`ErrorKind::Io`] of `commit`, and [`ErrorKind::NoSpace`] if space could not be reserved | perhaps some changed pages | save the array to another disk; if the disk did not take the data, a second `commit` is [`ErrorKind::Poisoned`] |
+//! | [`ErrorKind::Io`] of `publish` | the old file | make the draft again |
+//! | any other [`ErrorKind::NoSpace`] | the state before the call | free space and call again |
+//! | [`ErrorKind::Conflict`] | the changes of another process | open the file again, or [`force_commit`](MmapArray::force_commit) |
+//! | [`ErrorKind::PrivateChanges`] | no change of mode `c` | `commit` |
 //!
 //! The kernel reports a failed write once, forgets it, and may drop the data. A second call can
 //! then succeed although the data are lost. Therefore every later sync of the array fails too. The
@@ -157,14 +157,14 @@
 //! only if the kernel reports the failure again.
 //!
 //! `sync` also compares the length of the file with the end of the array. If another process has
-//! truncated the file, stores beyond the new end are lost. The error is [`Error::FileTooShort`], or
-//! [`Error::Faulted`] for guarded arrays. Every later sync fails too.
+//! truncated the file, stores beyond the new end are lost. The error is [`ErrorKind::FileTooShort`], or
+//! [`ErrorKind::Faulted`] for guarded arrays. Every later sync fails too.
 //!
 //! # When the disk is full
 //!
 //! The kernel cannot report a missing block at a store into a mapping except by `SIGBUS`.
 //! Therefore modes `w+` and `x+`, [`grow`](crate::MapOptions::grow) and [`append`] reserve the
-//! space first, and return [`Error::NoSpace`] if the disk is full. A store can still raise `SIGBUS`
+//! space first, and return [`ErrorKind::NoSpace`] if the disk is full. A store can still raise `SIGBUS`
 //! in these cases:
 //!
 //! - The file was created with [`sparse`](crate::MapOptions::sparse).
@@ -216,7 +216,7 @@
 //!     `modes::each_mode_does_as_its_row_says` (FUSE with direct I/O)
 //!
 //! The tests do not cover F2FS, ZFS, NFS and 9p. FUSE with direct I/O refuses writable shared
-//! mappings: modes `r+`, `w+` and `x+` return [`Error::Io`] (`ENODEV`) before any change. A FUSE
+//! mappings: modes `r+`, `w+` and `x+` return [`ErrorKind::Io`] (`ENODEV`) before any change. A FUSE
 //! server such as bindfs holds one open file for each mapping.
 //!
 //! # What file systems and drives add
@@ -240,4 +240,4 @@
 //! [`view_mut`]: MmapArray::view_mut
 
 #[cfg(doc)]
-use crate::{Error, MmapArray};
+use crate::{ErrorKind, MmapArray};

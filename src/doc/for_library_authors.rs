@@ -149,7 +149,7 @@
 //!         let sum = |block: ArrayView2<'_, A>| -> f64 {
 //!             block.iter().filter_map(ToPrimitive::to_f64).sum()
 //!         };
-//!         self.rows.sweep(Axis(0), 16 << 20).map(sum).sum()
+//!         self.rows.sweep(Axis(0), 16 << 20)?.map(sum).sum()
 //!     }
 //! }
 //!

@@ -39,7 +39,7 @@
 //! ```
 //! # #![allow(unused_imports)]
 //! use ndarray::{Axis, ShapeBuilder, s};
-//! use ndarray_memmap::{Be, MapOptions, Mode, SyncToDisk};
+//! use ndarray_memmap::{Be, MapOptions, Mode};
 //! ```
 //!
 //! | NumPy | this crate |
@@ -97,16 +97,16 @@
 //! | `filename`, a path | a path; for an open file, [`npy::Header::read`] returns the arguments of [`map`](MapOptions::map) |
 //! | `mode` (`r+`) | [`npy::open`] for `r`, `c` and `r+`; [`npy::create`] for `w+`, [`npy::Options::create`] for `x+` |
 //! | `dtype`, `shape`, ignored except in `w+` | the element type and the number of axes must match the file |
-//! | `fortran_order` (`False`) | `.f()` of the shape, or [`fortran_order`](npy::Options::fortran_order) |
+//! | `fortran_order` (`False`) | `.f()` of the shape, or [`order`](npy::Options::order) |
 //! | `version` (the oldest that suffices) | [`version`](npy::Options::version) |
-//! | `max_header_size` (10,000) | [`header_cap`](npy::Options::header_cap) |
+//! | `max_header_size` (10,000) | [`max_header_size`](npy::Options::max_header_size) |
 //!
 //! | `np.load` (its default) | this crate |
 //! |---|---|
 //! | `mmap_mode` (`None`) | [`npy::load`]; with a mode, [`npy::open`] or [`npy::DynArray::open`] |
-//! | `allow_pickle` (`False`), `fix_imports`, `encoding` | none; Python objects return [`NpyError::ObjectType`](crate::NpyError::ObjectType) |
-//! | a `.npz` file, which NumPy never maps | returns [`NpyError::Npz`](crate::NpyError::Npz); extract its members |
-//! | `max_header_size` (10,000) | [`header_cap`](npy::Options::header_cap) |
+//! | `allow_pickle` (`False`), `fix_imports`, `encoding` | none; Python objects return [`NpyErrorKind::ObjectType`](crate::NpyErrorKind::ObjectType) |
+//! | a `.npz` file, which NumPy never maps | returns [`NpyErrorKind::Npz`](crate::NpyErrorKind::Npz); extract its members |
+//! | `max_header_size` (10,000) | [`max_header_size`](npy::Options::max_header_size) |
 //!
 //! # Using
 //!
@@ -127,13 +127,13 @@
 //! | `np.save(p, a)` | `let mut d = npy::draft::<f64, _>(p, a.dim())?; d.view_mut()?.assign(&a); d.publish()?` |
 //! | `a.tofile(p)` | the same with `o(Mode::Create).shape(a.dim()).draft::<f64>(p)?` |
 //! | `print(a)` | `println!("{}", a.view())` |
-//! | `for i in range(0, len(a), n): f(a[i:i+n])`, of a large file | [`for block in a.sweep(Axis(0), 16 << 20)`](MmapArray::sweep) |
+//! | `for i in range(0, len(a), n): f(a[i:i+n])`, of a large file | [`for block in a.sweep(Axis(0), 16 << 20)?`](MmapArray::sweep) |
 //! | `for i in ids: f(a[i])` | [`a.gather(Axis(0), &ids)?`](MmapArray::gather), an iterator of rows |
 //! | `a[ids]` | `ndarray::stack(Axis(0), &a.gather(Axis(0), &ids)?.collect::<Vec<_>>())?` |
 //! | `np.append`, `NpyAppendArray(p).append(rows)` | [`a.append(Axis(0), &rows)?`](MmapArray::append), [`a.push(Axis(0), &row)?`](MmapArray::push) |
 //! | `os.truncate`, then `np.memmap` again | [`a.resize(Axis(0), n)?`](MmapArray::resize) |
 //! | `np.memmap` again, to see rows that another process has added | [`a.refresh()?`](MmapArray::refresh) |
-//! | `np.array_split(a, n)`, for `n` processes | [`Partition::of(&header, Axis(0), n)?.windows(p)`](crate::partition) |
+//! | `np.array_split(a, n)`, for `n` processes | [`Partition::new(&header, Axis(0), n)?.windows(p)`](crate::partition) |
 //! | `a[ids] = rows` | [`a.scatter(Axis(0), &ids, &rows)?`](MmapArray::scatter) |
 //! | `a.flush()` | `a.sync()?` |
 //! | – | [`a.commit()?`](MmapArray::commit), which writes the changes of mode `c` to the file |

@@ -83,7 +83,7 @@
 //! | a lock that the caller holds through a file stays, also if `map` fails | Unix | `lock_races::a_lock_that_the_caller_holds_stays_as_it_is`, `lock_races::a_failed_map_gives_its_own_lock_up_and_another_handle_keeps_its_own` |
 //! | the lock is held as long as the array lives | all | `locks::a_new_file_is_locked_until_its_array_is_dropped`, `locks::closing_the_mapped_file_does_not_end_the_lock`, `growth::a_follower_keeps_its_lock`, `each_file_system::a_lock_lasts_as_long_as_its_array` (step `file-systems`) |
 //! | no lock outlives its array, also if a sweep is leaked | Unix | `lock_races::a_leaked_sweep_keeps_no_lock` |
-//! | a call that is refused with [`Error::Locked`] has changed nothing | all | `locks::growing_a_locked_file_leaves_it_as_short_as_it_was` |
+//! | a call that is refused with [`ErrorKind::Locked`] has changed nothing | all | `locks::growing_a_locked_file_leaves_it_as_short_as_it_was` |
 //! | a file system without locks refuses [`lock`](MapOptions::lock) and keeps the file | Linux | `failures::a_file_system_without_locks_refuses_to_lock_and_keeps_the_file` |
 //! | where no shared mapping is possible, mode `r` maps privately | Linux | `failures::where_nothing_can_be_mapped_shared_mode_read_only_maps_privately` |
 //! | **Fork** | | |
@@ -132,4 +132,4 @@
 //! The chapter [`durability`](super::durability) states which data are on disk after which call.
 
 #[cfg(doc)]
-use crate::{Error, MapOptions, MmapArray, npy, partition::Window};
+use crate::{ErrorKind, MapOptions, MmapArray, npy, partition::Window};

@@ -336,6 +336,8 @@ byte_order! {
     /// assert_eq!(f64::from(height.get()) / 1000.0, 1.076);
     /// assert_eq!(height + 24, Be::new(1100));
     /// ```
+    #[doc(alias = "big endian")]
+    #[doc(alias = "byteswap")]
     Be, to_be_bytes, from_be_bytes, "little"
 }
 
@@ -354,5 +356,7 @@ byte_order! {
     /// assert_eq!(bytemuck::bytes_of(&Le::new(1076_i16)), [0x34, 0x04]);
     /// assert_eq!(align_of::<Le<f64>>(), 1);
     /// ```
+    #[doc(alias = "little endian")]
+    #[doc(alias = "byteswap")]
     Le, to_le_bytes, from_le_bytes, "big"
 }

@@ -1,25 +1,35 @@
-//! The errors of `.npy` files; knows nothing of the code that reads them.
+//! The reasons of errors of `.npy` files, as facts and numbers.
 
+use std::borrow::Cow;
+
+use ndarray::Order;
 use thiserror::Error;
 
-/// A reason why a file is not a `.npy` file, or does not contain the requested array.
+use super::Short;
+
+/// The reason why a file is not a `.npy` file, or does not contain the requested array.
 ///
 /// Positions are bytes from the start of the header's dictionary.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum NpyError {
+pub enum NpyErrorKind {
     /// The file does not begin with the magic string of `.npy` files.
     #[error("the file is not a `.npy` file: it does not begin with `\\x93NUMPY`")]
     BadMagic,
 
     /// The file is a zip archive, as `.npz` files are.
-    #[error(
-        "the file is a zip archive (`.npz`), not a `.npy` file (extract its members)"
-    )]
+    #[error("the file is a zip archive (`.npz`), not a `.npy` file")]
     Npz,
 
+    /// The file is compressed, as `.npy.gz` files are.
+    #[error("the file is compressed ({format}), and cannot be mapped")]
+    Compressed {
+        /// The format: `gzip`, `bzip2`, `xz` or `zstd`.
+        format: &'static str,
+    },
+
     /// The version of the format is not 1.0, 2.0 or 3.0.
-    #[error("version {major}.{minor} of the format is unknown (1.0 to 3.0 are known)")]
+    #[error("version {major}.{minor} of the `.npy` format is unknown")]
     BadVersion {
         /// The major version.
         major: u8,
@@ -28,23 +38,23 @@ pub enum NpyError {
     },
 
     /// The file ends within its header.
-    #[error("the file ends in its {part}: {needed} bytes are needed, it has {found}")]
+    #[error("the file ends in its {part}: expected {expected} bytes, found {found}")]
     Truncated {
         /// The part in which the file ends: `magic string`, `header length` or `header`.
         part: &'static str,
         /// The end of this part in the file.
-        needed: u64,
+        expected: u64,
         /// The length of the file.
         found: u64,
     },
 
     /// The header is longer than the limit.
-    #[error("the header has {len} bytes, more than {cap} (`header_cap` lifts the limit)")]
+    #[error("the header has {len} bytes, more than the limit of {limit} bytes")]
     HeaderTooLarge {
         /// The header's length.
         len: u64,
         /// The limit.
-        cap: u64,
+        limit: u64,
     },
 
     /// The header to write is longer than the version of the format allows.
@@ -57,9 +67,7 @@ pub enum NpyError {
     },
 
     /// The header of the file has no space for the length of a longer array.
-    #[error(
-        "the header has no room for a length of {count} (`npy::make_growable` makes some)"
-    )]
+    #[error("the header has no space for a length of {count}")]
     NoRoom {
         /// The length of the growing axis.
         count: usize,
@@ -86,7 +94,7 @@ pub enum NpyError {
     NotADictionary,
 
     /// The header lacks a key, or has an unknown key.
-    #[error("the header needs the keys `descr`, `fortran_order` and `shape` alone")]
+    #[error("the header must have the keys `descr`, `fortran_order` and `shape` alone")]
     Keys,
 
     /// `fortran_order` is neither `True` nor `False`.
@@ -120,42 +128,132 @@ pub enum NpyError {
     },
 
     /// The elements are Python objects.
-    #[error("the elements are Python objects, which only Python can load (by `pickle`)")]
+    #[error("the elements are Python objects, which only Python can load")]
     ObjectType,
 
     /// The file has elements of another type.
-    #[error("the file has elements `{found}`, asked for `{asked}`")]
+    #[error(
+        "expected elements of type `{}`, found `{}`", Short(.expected), Short(.found)
+    )]
     ElementType {
         /// The type in `descr`.
         found: String,
         /// The NumPy type of the Rust type.
-        asked: String,
+        expected: String,
     },
 
     /// A field of the file's records differs from the field of the struct.
-    #[error("field {index} of the file is {found}, asked for {asked}")]
+    #[error("field {index}: expected {}, found {}", Short(.expected), Short(.found))]
     Field {
         /// The position of the field, from 0.
         index: usize,
         /// Name, type and offset in the file's record.
         found: String,
         /// Name, type and offset in the struct.
-        asked: String,
+        expected: String,
     },
 
     /// The file has another number of axes.
-    #[error("the array in the file has {found} axes, asked for {asked}")]
+    #[error("expected an array of {expected} axes, found {found} axes")]
     Axes {
         /// The number of axes in the file.
         found: usize,
         /// The requested number of axes.
-        asked: usize,
+        expected: usize,
+    },
+
+    /// The array in the file has the other memory order, so that another axis grows.
+    #[error("expected an array in {} order, found {} order", name(.expected), name(.found))]
+    MemoryOrder {
+        /// The requested memory order.
+        expected: Order,
+        /// The memory order in the file.
+        found: Order,
     },
 
     /// NumPy does not support the array.
-    #[error("NumPy could not read this back: {why}")]
+    #[error("NumPy cannot read such an array: {why}")]
     Unwritable {
         /// The property that NumPy does not support.
         why: &'static str,
     },
+}
+
+impl NpyErrorKind {
+    /// Returns how a caller usually avoids the error.
+    pub(super) fn way_out(&self) -> Option<Cow<'static, str>> {
+        Some(Cow::Borrowed(match self {
+            Self::BadMagic => "map raw elements by `MapOptions`",
+            Self::Npz => "extract the `.npy` files that it contains (`unzip`)",
+            Self::Compressed { .. } => "decompress it first",
+            Self::BadVersion { .. } => "versions 1.0, 2.0 and 3.0 are supported",
+            Self::Truncated { .. } => "the file is incomplete: copy it again",
+            Self::HeaderTooLarge { .. } => {
+                "raise the limit by `npy::Options::max_header_size`"
+            }
+            Self::HeaderTooLong { .. } => "use version 2.0 or 3.0",
+            Self::NoRoom { .. } => "call `npy::make_growable` first",
+            Self::ObjectType => "convert them in Python: `a.astype(float)`",
+            Self::ElementType { found, .. } => return Some(element_way_out(found)),
+            Self::Field { .. } => "change the struct and its `npy::record!`",
+            Self::Axes { found, .. } => {
+                let dim = if *found <= 6 {
+                    format!("use the dimension `Ix{found}` or `IxDyn`")
+                } else {
+                    "use the dimension `IxDyn`".to_owned()
+                };
+                return Some(dim.into());
+            }
+            Self::Encoding { .. }
+            | Self::Syntax { .. }
+            | Self::NotADictionary
+            | Self::Keys
+            | Self::FortranOrder { .. }
+            | Self::Shape { .. }
+            | Self::NegativeLength { .. }
+            | Self::Descr { .. } => "the header is damaged: save the array again",
+            Self::MemoryOrder { .. } => "pass the shape in the order of the file",
+            Self::Unwritable { .. } => return None,
+        }))
+    }
+}
+
+fn name(order: &Order) -> &'static str {
+    if *order == Order::F { "Fortran" } else { "C" }
+}
+
+/// Returns which Rust type fits a NumPy type, such as `>f8`.
+fn element_way_out(found: &str) -> Cow<'static, str> {
+    let name = match found.get(1..) {
+        Some("b1") => return "use the element type `bool`".into(),
+        Some("f2") => "half::f16",
+        Some("f4") => "f32",
+        Some("f8") => "f64",
+        Some("i1") => "i8",
+        Some("i2") => "i16",
+        Some("i4") => "i32",
+        Some("i8") => "i64",
+        Some("u1") => "u8",
+        Some("u2") => "u16",
+        Some("u4") => "u32",
+        Some("u8") => "u64",
+        Some("c8") => "Complex<f32>",
+        Some("c16") => "Complex<f64>",
+        _ if found.starts_with('[') => {
+            return "describe a struct by `npy::record!`".into();
+        }
+        _ => return "convert the elements in NumPy by `astype`".into(),
+    };
+    let native = if cfg!(target_endian = "little") { '<' } else { '>' };
+    let order = match found.chars().next() {
+        Some(order) if order == native || order == '|' => "",
+        Some('>') => "Be",
+        _ => "Le",
+    };
+    let name = match (order, name.strip_prefix("Complex<")) {
+        ("", _) => name.to_owned(),
+        (_, Some(part)) => format!("Complex<{order}<{part}>"),
+        (_, None) => format!("{order}<{name}>"),
+    };
+    format!("use the element type `{name}`").into()
 }

@@ -3,7 +3,7 @@
 use std::{fs::File, io, path::Path};
 
 use super::FileEnd;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::sys::zeros::is_zero;
 use crate::sys::{self, FileSystem, map, space};
 
@@ -161,7 +161,7 @@ pub(crate) fn refusal(
 ) -> impl FnOnce(io::Error) -> Error {
     move |e| {
         if space::is_full(&e) {
-            return Error::NoSpace { needed: end };
+            return ErrorKind::NoSpace { expected: end }.at(path);
         }
         Error::io(action, path)(e)
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile, PersistError};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::file::{self, allocate};
 use crate::mode::Mode;
 use crate::sys::{self, descriptor, process_number};
@@ -82,7 +82,7 @@ impl AtomicFile {
             let old = match over {
                 Some(file) => match file::leads_to(&self.target, file) {
                     Ok(true) => Old::There { _lock: None },
-                    Ok(false) => return Err(Error::Replaced { path: path.to_owned() }),
+                    Ok(false) => return Err(ErrorKind::Replaced.at(path)),
                     Err(e) => return Err(Error::io("inspect", path)(e)),
                 },
                 None if replaces => lock_old(&self.target, path, locks)?,
@@ -100,7 +100,7 @@ impl AtomicFile {
                 }
             }
         }
-        Err(Error::Replaced { path: path.to_owned() })
+        Err(ErrorKind::Replaced.at(path))
     }
 
     /// Checks that the name can be given, and writes the file to disk.
@@ -213,11 +213,13 @@ fn lock_old(target: &Path, path: &Path, locks: bool) -> Result<Old> {
     for _ in 0..TRIES {
         let old = match file::open(target, Mode::ReadOnly) {
             Ok(opened) => opened.file,
-            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => {
                 return Ok(Old::Missing);
             }
             // Without permission to read the file, this process cannot ask for its lock.
-            Err(Error::Io { .. }) if !locks => return Ok(Old::There { _lock: None }),
+            Err(error) if !locks && matches!(error.kind(), ErrorKind::Io { .. }) => {
+                return Ok(Old::There { _lock: None });
+            }
             Err(error) => return Err(error),
         };
         let locked = lock(&old);
@@ -229,13 +231,13 @@ fn lock_old(target: &Path, path: &Path, locks: bool) -> Result<Old> {
             Ok(()) => {
                 Ok(Old::There { _lock: Some(old).filter(|_| sys::REPLACES_OPEN_FILES) })
             }
-            Err(TryLockError::WouldBlock) => Err(Error::Locked { path: path.to_owned() }),
+            Err(TryLockError::WouldBlock) => Err(ErrorKind::Locked.at(path)),
             // The file system has no locks, so no array holds one.
             Err(TryLockError::Error(_)) if !locks => Ok(Old::There { _lock: None }),
             Err(TryLockError::Error(e)) => Err(Error::io("lock", path)(e)),
         };
     }
-    Err(Error::Replaced { path: path.to_owned() })
+    Err(ErrorKind::Replaced.at(path))
 }
 
 /// Gives a file a name that no other file has.

@@ -2,7 +2,7 @@
 
 use std::{fs::File, path::Path};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::file;
 use crate::mode::Mode;
 use crate::sys;
@@ -15,8 +15,8 @@ pub(crate) struct Claim<'f> {
     /// The file opened again, so that this array gets the kernel's reports of failed writes.
     own: Option<File>,
     /// A duplicate of the caller's descriptor, if that descriptor has the lock.
-    pub(crate) lock: Option<File>,
-    /// Whether the caller's descriptor was locked here.
+    lock: Option<File>,
+    /// Whether to unlock the caller's descriptor on drop: it was locked here.
     is_to_unlock: bool,
 }
 
@@ -33,10 +33,8 @@ impl<'f> Claim<'f> {
         let own = needs_own.then(|| descriptor::reopen(caller, mode.writes_file()).ok());
         let mut claim =
             Self { caller, own: own.flatten(), lock: None, is_to_unlock: false };
-        let locked = if locks { claim.lock(mode, path) } else { Ok(()) };
-        if let Err(error) = locked {
-            claim.undo();
-            return Err(error);
+        if locks {
+            claim.lock(mode, path)?;
         }
         Ok(claim)
     }
@@ -44,7 +42,7 @@ impl<'f> Claim<'f> {
     fn lock(&mut self, mode: Mode, path: &Path) -> Result<()> {
         if let Some(own) = &self.own {
             match file::lock(own, mode, path) {
-                Err(Error::Locked { .. }) => {}
+                Err(error) if error.is_locked() => {}
                 locked => return locked,
             }
         }
@@ -56,7 +54,7 @@ impl<'f> Claim<'f> {
         };
         if !suffices {
             if self.own.is_some() || matches!(held, Ok(Held::Shared)) {
-                return Err(Error::Locked { path: path.to_owned() });
+                return Err(ErrorKind::Locked.at(path));
             }
             file::lock(self.caller, mode, path)?;
             // If the system does not report locks, the caller may have held the lock before.
@@ -72,8 +70,15 @@ impl<'f> Claim<'f> {
         self.own.as_ref().unwrap_or(self.caller)
     }
 
-    /// Releases the lock that the caller's descriptor got here.
-    pub(crate) fn undo(self) {
+    /// Returns the file that has the lock, if it is the caller's; the array keeps the lock.
+    pub(crate) fn keep(mut self) -> Option<File> {
+        self.is_to_unlock = false;
+        self.lock.take()
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
         if self.is_to_unlock {
             let _ = self.caller.unlock();
         }

@@ -17,7 +17,7 @@ use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::{io, ops::Range, time::SystemTime};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::mode::Mode;
 use crate::sys;
 
@@ -96,15 +96,16 @@ fn open_and(
         match (locked, leads) {
             (Ok(()), Ok(true)) => return Ok(opened),
             // A file that this call has created belongs to the holder of the lock now.
-            (Err(error @ Error::Locked { .. }), Ok(true)) => return Err(error),
-            (Ok(()) | Err(Error::Locked { .. }), Ok(false)) => {}
+            (Err(error), Ok(true)) if error.is_locked() => return Err(error),
+            (Ok(()), Ok(false)) => {}
+            (Err(error), Ok(false)) if error.is_locked() => {}
             (Err(error), _) | (_, Err(error)) => {
                 opened.undo();
                 return Err(error);
             }
         }
     }
-    Err(Error::Replaced { path: path.to_owned() })
+    Err(ErrorKind::Replaced.at(path))
 }
 
 /// Opens a path for a mode, without changing a file that exists.
@@ -124,7 +125,18 @@ pub(crate) fn open(path: &Path, mode: Mode) -> Result<Opened> {
         if mode != Mode::CreateNew {
             refuse_special(path)?;
         }
-        Err(Error::io(if mode.creates() { "create" } else { "open" }, path)(source))
+        let is_refused = matches!(
+            source.kind(),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+        );
+        let action = if mode.creates() { "create" } else { "open" };
+        let error = Error::io(action, path)(source);
+        Err(match mode {
+            Mode::ReadWrite if is_refused => {
+                error.with_way_out("mode `r` and mode `c` need no permission to write")
+            }
+            _ => error,
+        })
     })
 }
 
@@ -133,11 +145,12 @@ fn open_as(path: &Path, mode: Mode, wait: bool) -> io::Result<Opened> {
     options.read(true).write(mode.writes_file());
     sys::set_open_flags(&mut options, wait);
     let existing = |file| Opened { file, len: None, created: None };
-    if !mode.creates() {
+    if !mode.creates() && mode != Mode::Append {
         return options.open(path).map(existing);
     }
     match options.clone().create_new(true).open(path) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && mode == Mode::Create => {}
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && mode != Mode::CreateNew => {
+        }
         file => {
             return Ok(Opened { file: file?, len: None, created: Some(path.to_owned()) });
         }
@@ -174,7 +187,7 @@ fn check_regular(metadata: &Metadata, path: &Path) -> Result<()> {
         return Ok(());
     }
     let found = sys::file_type_name(metadata.file_type());
-    Err(Error::NotAFile { path: path.to_owned(), found })
+    Err(ErrorKind::NotAFile { found }.at(path))
 }
 
 /// Reads what the header of a file says, then the metadata of the file.
@@ -268,7 +281,9 @@ impl FileEnd {
     /// Fails if the file ends before byte `needed`.
     pub(crate) fn check(self, needed: u64) -> Result<()> {
         match self.0 < needed {
-            true => Err(Error::FileTooShort { needed, found: self.0 }),
+            true => {
+                Err(ErrorKind::FileTooShort { expected: needed, found: self.0 }.into())
+            }
             false => Ok(()),
         }
     }
@@ -294,7 +309,7 @@ pub(crate) fn lock(file: &File, mode: Mode, path: &Path) -> Result<()> {
 
 fn refused_lock(error: TryLockError, path: &Path) -> Error {
     match error {
-        TryLockError::WouldBlock => Error::Locked { path: path.to_owned() },
+        TryLockError::WouldBlock => ErrorKind::Locked.at(path),
         TryLockError::Error(e) => Error::io("lock", path)(e),
     }
 }

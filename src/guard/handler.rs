@@ -181,21 +181,21 @@ fn set_handler() -> bool {
 /// ```
 /// use std::ffi::{c_int, c_void};
 ///
-/// use ndarray_memmap::{guard, libc};
+/// use ndarray_memmap::guard;
 ///
-/// extern "C" fn on_bus_error(_: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+/// extern "C" fn on_bus_error(_: c_int, info: *mut c_void, context: *mut c_void) {
 ///     // SAFETY: the kernel calls this handler and passes `info`.
-///     if unsafe { guard::handle(info, context) } {
+///     if unsafe { guard::handle(info.cast(), context) } {
 ///         return;
 ///     }
 ///     std::process::abort();
 /// }
 /// # let _ = on_bus_error;
 /// ```
-pub unsafe fn handle(info: *mut siginfo_t, context: *mut c_void) -> bool {
+pub unsafe fn handle(info: *mut c_void, context: *mut c_void) -> bool {
     let _ = context;
     // SAFETY: the caller guarantees that the kernel passed `info` to a handler that still runs.
-    let info = unsafe { &*info };
+    let info = unsafe { &*info.cast::<siginfo_t>() };
     let code = info.si_code;
     if !FAULTS.contains(&code) {
         return false;
@@ -221,7 +221,7 @@ pub unsafe fn handle(info: *mut siginfo_t, context: *mut c_void) -> bool {
 
 extern "C" fn on_signal(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     // SAFETY: the kernel calls this handler and passes `info`.
-    if !unsafe { handle(info, context) } {
+    if !unsafe { handle(info.cast(), context) } {
         hand_on(signal, info, context);
     }
 }

@@ -13,10 +13,10 @@
 //!
 //! - [`MmapArray::fault`](crate::MmapArray::fault) returns the recorded fault; the record is
 //!   permanent.
-//! - [`MmapArray::guarded`](crate::MmapArray::guarded) runs a closure on the array and returns
+//! - [`MmapArray::try_with`](crate::MmapArray::try_with) runs a closure on the array and returns
 //!   its result only if nothing was lost.
 //! - After a fault, `sync`, `append`, `resize`, `commit`, `rollback` and `refresh` return
-//!   [`Error::Faulted`] and write nothing.
+//!   [`ErrorKind::Faulted`] and write nothing.
 //!
 //! Only an application should install the guard, never a library: a process has one handler for
 //! each signal. The guard passes all other bus errors to the previous handler, such as the
@@ -49,7 +49,7 @@
 //! The guard detects only bus errors. The guard does not detect:
 //!
 //! - A file that is truncated within a page, or truncated and extended again before the next
-//!   access. [`guarded`] compares the length afterwards, and [`file_changed`] the time.
+//!   access. [`try_with`] compares the length afterwards, and [`file_changed`] the time.
 //! - Reads and writes of the array by the kernel in a system call. This call returns an error.
 //! - An access that the compiler removes because its value is unused.
 //!
@@ -57,7 +57,7 @@
 //! goes to the previous handler. The handler of the standard library then restores the default
 //! action. A second `SIGBUS` therefore ends the process, as without the guard.
 //!
-//! [`guarded`]: crate::MmapArray::guarded
+//! [`try_with`]: crate::MmapArray::try_with
 //! [`file_changed`]: crate::MmapArray::file_changed
 //!
 //! # Examples
@@ -65,7 +65,7 @@
 //! ```
 //! # let dir = tempfile::tempdir()?;
 //! # let path = dir.path().join("table.f64");
-//! use ndarray_memmap::{Error, MapOptions, Mode, guard};
+//! use ndarray_memmap::{ErrorKind, MapOptions, Mode, guard};
 //!
 //! std::fs::write(&path, [0; 80_000])?;
 //! # #[cfg(target_os = "linux")] {
@@ -73,9 +73,10 @@
 //! let options = MapOptions::new(Mode::ReadOnly).guarded(true);
 //! // SAFETY: only this example accesses the file, and truncates the file to show the guard.
 //! let a = unsafe { options.open::<f64>(&path)? };
-//! assert_eq!(a.guarded(|a| a.sum())?, 0.0);
+//! assert_eq!(a.try_with(|a| a.sum())?, 0.0);
 //! std::fs::File::options().write(true).open(&path)?.set_len(8)?;
-//! assert!(matches!(a.guarded(|a| a.sum()), Err(Error::Faulted { offset: 4096 })));
+//! let error = a.try_with(|a| a.sum()).unwrap_err();
+//! assert!(matches!(error.kind(), ErrorKind::Faulted { offset: 4096 }));
 //! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -94,6 +95,8 @@ pub use handler::handle;
 
 use std::path::Path;
 
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::error::{Error, Result};
 
 /// The first fault of a guarded array, and the number of faults.
@@ -124,7 +127,7 @@ pub enum FaultKind {
 ///
 /// # Errors
 ///
-/// [`Error::Io`] if the system call fails, and on all platforms except Linux with 64-bit pointers.
+/// [`ErrorKind::Io`] if the system call fails, and on all platforms except Linux with 64-bit pointers.
 pub fn install() -> Result<()> {
     handler::install().map_err(Error::io("install the guard for", Path::new("")))
 }

@@ -4,15 +4,17 @@ mod footprint;
 mod view;
 
 pub(crate) use footprint::Footprint;
-pub(crate) use view::{check, check_part, view_at, view_mut_at};
+pub(crate) use view::{
+    check, check_part, invalid_element, misaligned, view_at, view_mut_at,
+};
 
 use bytemuck::cast_slice;
 use ndarray::{
-    ArrayView, ArrayViewMut, Axis, Dimension, ErrorKind, Ix1, Order, ShapeBuilder,
+    ArrayView, ArrayViewMut, Axis, Dimension, Ix1, IxDyn, Order, ShapeBuilder,
     StrideShape,
 };
 
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 
 /// The largest slice of zero-sized elements; ndarray checks shapes and strides against it.
 const UNITS: [(); isize::MAX as usize] = [(); isize::MAX as usize];
@@ -61,8 +63,8 @@ impl<D: Dimension> Layout<D> {
         align: usize,
     ) -> Result<Self> {
         let units = ArrayView::from_shape(shape, &UNITS).map_err(|e| match e.kind() {
-            ErrorKind::IncompatibleLayout => Error::StridesMismatch,
-            _ => Error::TooLarge,
+            ndarray::ErrorKind::IncompatibleLayout => ErrorKind::StridesMismatch,
+            _ => ErrorKind::TooLarge,
         })?;
         let dim = units.raw_dim();
         let is_empty = dim.slice().contains(&0);
@@ -75,32 +77,48 @@ impl<D: Dimension> Layout<D> {
         let mut reach: usize = 0;
         for (&length, stride) in dim.slice().iter().zip(signed(&strides)) {
             // Condition 5.
-            let _ = stride.checked_abs().ok_or(Error::TooLarge)?;
-            count = count.checked_mul(length.max(1)).ok_or(Error::TooLarge)?;
+            let _ = stride.checked_abs().ok_or(ErrorKind::TooLarge)?;
+            count = count.checked_mul(length.max(1)).ok_or(ErrorKind::TooLarge)?;
             let steps = length.saturating_sub(1);
             reach = steps
                 .checked_mul(stride.unsigned_abs())
                 .and_then(|step| reach.checked_add(step))
-                .ok_or(Error::TooLarge)?;
+                .ok_or(ErrorKind::TooLarge)?;
         }
         // Conditions 1 and 2.
         let _ = bytes(count, size)?;
-        let span = reach.checked_add(1).ok_or(Error::TooLarge)?;
+        let span = reach.checked_add(1).ok_or(ErrorKind::TooLarge)?;
         let len = if is_empty { 0 } else { bytes(span, size)? };
 
         let mut layout =
             Self { offset, len, item_size: size, dim, strides, overlaps: false };
         // Condition 3.
         if layout.checked_end().is_none_or(|end| i64::try_from(end).is_err()) {
-            return Err(Error::TooLarge);
+            return Err(ErrorKind::TooLarge.into());
         }
         // Condition 4.
         if !is_empty && !is_multiple(offset, align) {
-            return Err(Error::Misaligned { offset, align });
+            return Err(ErrorKind::Misaligned { offset, align }.into());
         }
         layout.overlaps =
             ArrayViewMut::from_shape(layout.upward_shape(), &mut { UNITS }).is_err();
         Ok(layout)
+    }
+
+    /// Converts the layout into one whose number of axes is known only at run time.
+    pub(crate) fn into_dyn(self) -> Layout<IxDyn> {
+        let Self { offset, len, item_size, dim, strides, overlaps } = self;
+        let (dim, strides) = (dim.into_dyn(), strides.into_dyn());
+        Layout { offset, len, item_size, dim, strides, overlaps }
+    }
+
+    /// Converts the layout to another dimension type, or returns its number of axes if they differ.
+    pub(crate) fn into_dimensionality<D2: Dimension>(self) -> Result<Layout<D2>, usize> {
+        let Self { offset, len, item_size, dim, strides, overlaps } = self;
+        let found = dim.ndim();
+        let (dim, strides) = (D2::from_dimension(&dim), D2::from_dimension(&strides));
+        let (dim, strides) = dim.zip(strides).ok_or(found)?;
+        Ok(Layout { offset, len, item_size, dim, strides, overlaps })
     }
 
     /// Returns the byte offset in the file at which the array begins.
@@ -116,7 +134,7 @@ impl<D: Dimension> Layout<D> {
     }
 
     /// Returns the size of the array in bytes, from its first byte to its last, including gaps.
-    pub fn len(&self) -> usize {
+    pub fn byte_len(&self) -> usize {
         self.len
     }
 
@@ -180,11 +198,12 @@ impl<D: Dimension> Layout<D> {
         let mut orders = [Order::C, Order::F].into_iter().filter(|order| {
             known.is_none_or(|known| known == *order) && self.is_in_order(*order)
         });
-        let first = orders.next().ok_or(Error::NotInOrder)?;
+        let first = orders.next().ok_or(ErrorKind::NotInOrder)?;
         let found = std::iter::once(first)
             .chain(orders)
             .find(|order| outermost(ndim, *order) == axis);
-        found.ok_or(Error::NotSlowestAxis { axis, slowest: outermost(ndim, first) })
+        let outermost = outermost(ndim, first);
+        Ok(found.ok_or(ErrorKind::NotOutermostAxis { axis, outermost })?)
     }
 
     /// Returns the layout in C or Fortran order with length `count` of the outermost axis.
@@ -211,11 +230,11 @@ impl<D: Dimension> Layout<D> {
             );
         }
         // The strides are unchanged. Only the conditions on the length must be checked again.
-        let row = self.len.checked_div(self.rows(order)).ok_or(Error::TooLarge)?;
+        let row = self.len.checked_div(self.rows(order)).ok_or(ErrorKind::TooLarge)?;
         let longer = Self { len: bytes(count, row)?, dim, ..self.clone() };
         match longer.checked_end().map(i64::try_from) {
             Some(Ok(_)) => Ok(longer),
-            _ => Err(Error::TooLarge),
+            _ => Err(ErrorKind::TooLarge.into()),
         }
     }
 
@@ -242,14 +261,14 @@ pub(crate) fn check_axis(axis: Axis, ndim: usize) -> Result<()> {
     if axis.index() < ndim {
         return Ok(());
     }
-    Err(Error::AxisOutOfBounds { axis: axis.index(), ndim })
+    Err(ErrorKind::AxisOutOfBounds { axis: axis.index(), ndim }.into())
 }
 
 /// Returns the size in bytes of one row, which has all axes except the first.
 pub(crate) fn row_len(shape: &[usize], item_size: usize) -> Result<usize> {
     let mut lengths = shape.iter().skip(1);
     let size = lengths.try_fold(item_size, |size, length| size.checked_mul(*length));
-    size.ok_or(Error::TooLarge)
+    Ok(size.ok_or(ErrorKind::TooLarge)?)
 }
 
 /// Returns the outermost axis: axis 0 in C order, the last in Fortran order.
@@ -263,10 +282,8 @@ fn signed<D: Dimension>(strides: &D) -> &[isize] {
 
 /// Multiplies a count of elements by their size, up to `isize::MAX`.
 fn bytes(count: usize, size: usize) -> Result<usize> {
-    count
-        .checked_mul(size)
-        .filter(|bytes| isize::try_from(*bytes).is_ok())
-        .ok_or(Error::TooLarge)
+    let bytes = count.checked_mul(size).filter(|bytes| isize::try_from(*bytes).is_ok());
+    Ok(bytes.ok_or(ErrorKind::TooLarge)?)
 }
 
 fn is_multiple(offset: u64, align: usize) -> bool {

@@ -1,13 +1,13 @@
 //! Creates ndarray views of bytes: alignment, validity, pointers; knows nothing of files.
 #![expect(unsafe_code, reason = "views of checked bytes are created from a pointer")]
 
-use std::{ops::Range, ptr};
+use std::{any::type_name, ops::Range, ptr};
 
 use bytemuck::try_cast_slice;
 use ndarray::{ArrayView, ArrayViewMut, Axis, Dimension};
 
 use crate::element::{Element, first_invalid, needs_check};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::layout::Layout;
 
 impl<D: Dimension> Layout<D> {
@@ -18,10 +18,10 @@ impl<D: Dimension> Layout<D> {
     ///
     /// # Errors
     ///
-    /// - [`Error::ElementSize`] if the layout was resolved for elements of another size than `A`.
-    /// - [`Error::FileTooShort`] if `bytes` end before the array.
-    /// - [`Error::Misaligned`] if the addresses of the elements are not aligned for `A`.
-    /// - [`Error::InvalidElement`] if an element is not a value of `A`.
+    /// - [`ErrorKind::ElementSize`] if the layout was resolved for elements of another size than `A`.
+    /// - [`ErrorKind::FileTooShort`] if `bytes` end before the array.
+    /// - [`ErrorKind::Misaligned`] if the addresses of the elements are not aligned for `A`.
+    /// - [`ErrorKind::InvalidElement`] if an element is not a value of `A`.
     ///
     /// # Examples
     ///
@@ -51,14 +51,14 @@ impl<D: Dimension> Layout<D> {
     ///
     /// # Errors
     ///
-    /// The errors of [`view`](Self::view), and [`Error::OverlappingStrides`] if two indices refer
+    /// The errors of [`view`](Self::view), and [`ErrorKind::OverlappingStrides`] if two indices refer
     /// to the same element.
     pub fn view_mut<'a, A: Element>(
         &self,
         bytes: &'a mut [u8],
     ) -> Result<ArrayViewMut<'a, A, D>> {
         if self.overlaps() {
-            return Err(Error::OverlappingStrides);
+            return Err(ErrorKind::OverlappingStrides.into());
         }
         let found = bytes.len();
         let bytes = self.range().and_then(|range| bytes.get_mut(range));
@@ -71,12 +71,12 @@ impl<D: Dimension> Layout<D> {
 
     fn range(&self) -> Option<Range<usize>> {
         let start = usize::try_from(self.offset()).ok()?;
-        Some(start..start.checked_add(self.len())?)
+        Some(start..start.checked_add(self.byte_len())?)
     }
 
     fn too_short(&self, found: usize) -> Error {
         let found = u64::try_from(found).unwrap_or(u64::MAX);
-        Error::FileTooShort { needed: self.end(), found }
+        ErrorKind::FileTooShort { expected: self.end(), found }.into()
     }
 }
 
@@ -87,16 +87,13 @@ pub(crate) fn check<A: Element, D: Dimension>(
 ) -> Result<()> {
     if layout.item_size() != size_of::<A>() {
         let expected = layout.item_size();
-        return Err(Error::ElementSize { expected, found: size_of::<A>() });
+        return Err(ErrorKind::ElementSize { expected, found: size_of::<A>() }.into());
     }
     if layout.is_empty() {
         return Ok(());
     }
-    let misaligned =
-        Error::Misaligned { offset: layout.offset(), align: align_of::<A>() };
-    let Ok(elements) = try_cast_slice::<u8, A::Bits>(bytes) else {
-        return Err(misaligned);
-    };
+    let elements = try_cast_slice::<u8, A::Bits>(bytes)
+        .map_err(|_| misaligned::<A>(layout.offset()))?;
     if !needs_check::<A>() {
         return Ok(());
     }
@@ -104,7 +101,7 @@ pub(crate) fn check<A: Element, D: Dimension>(
         first_invalid::<A>(elements)
     } else {
         let view = ArrayView::from_shape(layout.upward_shape(), elements);
-        let mut view = view.map_err(|_| Error::TooLarge)?;
+        let mut view = view.map_err(|_| ErrorKind::TooLarge)?;
         // With stride 0, all indices along the axis refer to one element.
         for (axis, _) in layout.strides().iter().enumerate().filter(|(_, s)| **s == 0) {
             view.collapse_axis(Axis(axis), 0);
@@ -115,7 +112,7 @@ pub(crate) fn check<A: Element, D: Dimension>(
             at.checked_sub(bytes.as_ptr().addr())?.checked_div(size_of::<A>())
         })
     };
-    invalid.map_or(Ok(()), |index| Err(Error::InvalidElement { index }))
+    invalid.map_or(Ok(()), |index| Err(invalid_element::<A>(index)))
 }
 
 /// Checks at least the elements of a layout that have bytes in `range`.
@@ -137,12 +134,42 @@ pub(crate) fn check_part<A: Element, D: Dimension>(
     let first = range.start.checked_div(size).unwrap_or(0);
     let start = first.saturating_mul(size);
     let end = range.end.checked_next_multiple_of(size).unwrap_or(bytes.len());
-    let part = bytes.get(start..end.min(bytes.len())).ok_or(Error::TooLarge)?;
-    let elements = try_cast_slice::<u8, A::Bits>(part).map_err(|_| {
-        Error::Misaligned { offset: layout.offset(), align: align_of::<A>() }
-    })?;
+    let part = bytes.get(start..end.min(bytes.len())).ok_or(ErrorKind::TooLarge)?;
+    let elements = try_cast_slice::<u8, A::Bits>(part)
+        .map_err(|_| misaligned::<A>(layout.offset()))?;
     let invalid = first_invalid::<A>(elements).map(|index| index.saturating_add(first));
-    invalid.map_or(Ok(()), |index| Err(Error::InvalidElement { index }))
+    invalid.map_or(Ok(()), |index| Err(invalid_element::<A>(index)))
+}
+
+/// Makes the error of elements that are not aligned, which names a type that needs no alignment.
+pub(crate) fn misaligned<A>(offset: u64) -> Error {
+    let error = Error::from(ErrorKind::Misaligned { offset, align: align_of::<A>() });
+    match unaligned_name(type_name::<A>()) {
+        Some(name) => error
+            .with_way_out(format!("use the element type `{name}`, or copy by `load`")),
+        None => error,
+    }
+}
+
+/// Returns the name of the type with the same bytes as a number or complex number, but without its
+/// alignment.
+fn unaligned_name(name: &str) -> Option<String> {
+    let order = if cfg!(target_endian = "little") { "Le" } else { "Be" };
+    if let Some(part) = name.strip_prefix("num_complex::Complex<") {
+        return Some(format!("Complex<{}>", unaligned_name(part.strip_suffix('>')?)?));
+    }
+    let short = name.rsplit("::").next()?;
+    let is_number = short.trim_start_matches(['b', 'f', 'i', 'u']).parse::<u32>().is_ok();
+    is_number.then(|| format!("{order}<{short}>"))
+}
+
+/// Makes the error of an element that is no valid value of its type.
+pub(crate) fn invalid_element<A: Element>(index: usize) -> Error {
+    let error = Error::from(ErrorKind::InvalidElement { index });
+    match type_name::<A>() {
+        "bool" => error.with_way_out("a `bool` is 0 or 1; map the bytes as `u8`"),
+        _ => error,
+    }
 }
 
 /// Returns a view of the array whose lowest byte is at `low`.

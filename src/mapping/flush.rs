@@ -5,7 +5,7 @@ use std::{fs::File, io, ops::Range};
 use memmap2::MmapRaw;
 
 use super::Backing;
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 use crate::file::FileEnd;
 use crate::sys;
 use crate::sys::write_state::{Failure, WriteState};
@@ -52,8 +52,12 @@ impl Backing {
         let found = FileEnd::of(&file.metadata().map_err(self.io("inspect"))?);
         let len = u64::try_from(self.mapping.len()).unwrap_or(u64::MAX);
         found.check(self.offset.saturating_add(len)).map_err(|short| {
-            let lost = Error::Faulted { offset: found.byte() };
-            if self.mapping.is_guarded() { lost } else { short }
+            if self.mapping.is_guarded() {
+                return ErrorKind::Faulted { offset: found.byte() }.at(&self.path);
+            }
+            let lost =
+                "another process has truncated it: changes beyond its end are lost";
+            short.at(&self.path).with_way_out(lost)
         })
     }
 
@@ -87,7 +91,7 @@ impl Backing {
         writes.attempt(write).map_err(|failure| match failure {
             Failure::Now(error) => error,
             Failure::Noted(error) => self.io(action)(error),
-            Failure::Earlier => Error::Poisoned,
+            Failure::Earlier => ErrorKind::Poisoned.at(&self.path),
         })
     }
 

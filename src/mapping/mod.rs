@@ -12,6 +12,8 @@ use std::{fs::File, io, ops::Range, slice};
 
 use memmap2::{MmapMut, MmapRaw};
 
+#[cfg(feature = "sigbus-guard")]
+use crate::error::ErrorKind;
 use crate::error::{Error, Result};
 use crate::file::{FileSnapshot, Preallocation};
 #[cfg(feature = "sigbus-guard")]
@@ -283,7 +285,7 @@ impl Backing {
     pub(crate) fn intact(&self) -> Result<()> {
         #[cfg(feature = "sigbus-guard")]
         if let Some(fault) = self.mapping.fault() {
-            return Err(Error::Faulted { offset: fault.offset });
+            return Err(ErrorKind::Faulted { offset: fault.offset }.at(&self.path));
         }
         Ok(())
     }

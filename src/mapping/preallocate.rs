@@ -3,7 +3,7 @@
 use std::io;
 
 use super::Backing;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::file::{Preallocation, allocate};
 use crate::sys::{self, FileSystem};
 
@@ -25,10 +25,10 @@ impl Backing {
         let mut refused = Ok(());
         for len in Preallocation::lengths(self.file_system(), end) {
             refused = self.extend_to(from, len);
-            match &refused {
+            match refused.as_ref().map_err(Error::kind) {
                 // A shorter extension may find the space.
-                Err(Error::NoSpace { .. }) => {}
-                Err(Error::Io { source, .. })
+                Err(ErrorKind::NoSpace { .. }) => {}
+                Err(ErrorKind::Io { source, .. })
                     if source.kind() == io::ErrorKind::FileTooLarge => {}
                 _ => break,
             }
@@ -79,13 +79,13 @@ impl Backing {
     /// Makes the file end with the array, whichever process has extended it.
     pub(crate) fn truncate(&mut self) -> Result<()> {
         self.preallocation.take_over();
-        self.truncate_own().map_err(self.io("cut"))
+        self.truncate_own().map_err(self.io("truncate"))
     }
 
     /// Truncates the file to `len` bytes if it has at most `end` bytes.
     pub(crate) fn truncate_back(&self, len: u64, end: u64) -> Result<()> {
         let cut = |file| allocate::truncate_back(file, len, end);
-        self.file.as_ref().map_or(Ok(()), cut).map_err(self.io("cut"))
+        self.file.as_ref().map_or(Ok(()), cut).map_err(self.io("truncate"))
     }
 
     /// Makes the file end with the array, if this process has extended it.
@@ -198,7 +198,7 @@ mod tests {
             let refused = backing.extend_ahead(0, 1 << 19).unwrap_err();
             let unsupported = io::ErrorKind::Unsupported;
             assert!(
-                matches!(&refused, Error::Io { source, .. } if source.kind() == unsupported),
+                matches!(refused.kind(), ErrorKind::Io { source, .. } if source.kind() == unsupported),
                 "{refused}"
             );
             drop(backing);

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::dtype::{DType, Field, KINDS, Kind, Order, Scalar, UNITS, Unit};
+use super::dtype::{ByteOrder, DType, Field, KINDS, Kind, Scalar, UNITS, Unit};
 use super::parser::{Cursor, Literal, repr};
-use crate::error::{Error, NpyError, Result};
+use crate::error::{Error, ErrorKind, NpyErrorKind, Result};
 
 /// The maximum nesting depth of records.
 const DEPTH: usize = 16;
@@ -13,14 +13,14 @@ impl DType {
     /// Reads the value of `descr`, which is known to be a well-formed literal.
     pub(crate) fn read(reader: &mut Cursor<'_>) -> Result<Self> {
         let at = reader.at();
-        let dtype = read_nested(reader, 0).map_err(|e| match e {
-            Error::Npy(NpyError::Syntax { at, .. }) => {
-                fault(at, "a field is not a tuple of name, type and shape")
+        let dtype = read_nested(reader, 0).map_err(|error| match error.kind() {
+            ErrorKind::Npy(NpyErrorKind::Syntax { at, .. }) => {
+                fault(*at, "a field is not a tuple of name, type and shape")
             }
-            e => e,
+            _ => error,
         })?;
         match dtype.checked_size() {
-            Some(0) => Err(Error::ZeroSizedElement),
+            Some(0) => Err(ErrorKind::ZeroSizedElement.into()),
             Some(_) => Ok(dtype),
             None => Err(fault(at, "an element has 2 GiB or more")),
         }
@@ -40,7 +40,7 @@ impl std::str::FromStr for DType {
         if reader.is_at_end() {
             return Ok(dtype);
         }
-        Err(Error::Npy(reader.syntax("nothing more")))
+        Err(reader.syntax("nothing more").into())
     }
 }
 
@@ -50,29 +50,29 @@ pub(crate) fn read_shape(reader: &mut Cursor<'_>) -> Result<Vec<usize>> {
     let mut shape = Vec::new();
     if !reader.take(b'(') {
         reader.literal()?;
-        return Err(Error::Npy(NpyError::Shape { at }));
+        return Err(NpyErrorKind::Shape { at }.into());
     }
     let inside = reader.clone();
     while !reader.take(b')') {
         let at = reader.at();
         let length = match reader.literal()? {
             Literal::Integer(Some(length)) if length < 0 => {
-                return Err(Error::Npy(NpyError::NegativeLength { at }));
+                return Err(NpyErrorKind::NegativeLength { at }.into());
             }
             Literal::Integer(length) => length,
             // `((3,))` is a tuple in brackets.
             Literal::Other if shape.is_empty() && reader.take(b')') => {
                 return read_shape(&mut inside.clone());
             }
-            _ => return Err(Error::Npy(NpyError::Shape { at })),
+            _ => return Err(NpyErrorKind::Shape { at }.into()),
         };
         let length = length.and_then(|length| usize::try_from(length).ok());
-        shape.push(length.ok_or(Error::TooLarge)?);
+        shape.push(length.ok_or(ErrorKind::TooLarge)?);
         if !reader.take(b',') {
             reader.expect(b')', "a comma or `)`")?;
             // `(3)` is a number to Python, not a tuple.
             if shape.len() == 1 {
-                return Err(Error::Npy(NpyError::Shape { at }));
+                return Err(NpyErrorKind::Shape { at }.into());
             }
             break;
         }
@@ -121,7 +121,7 @@ fn push(fields: &mut Vec<Field>, field: Field) {
     // An overflowing sum is far above the size limit of elements.
     let size = size.saturating_add(before);
     if size > 0 {
-        let dtype = DType::scalar(Kind::Void, Order::None, size);
+        let dtype = DType::scalar(Kind::Void, ByteOrder::None, size);
         fields.push(Field { dtype, ..field });
     }
 }
@@ -191,18 +191,18 @@ fn read_name(reader: &mut Cursor<'_>) -> Result<String> {
 fn parse_scalar(text: &str, at: usize) -> Result<DType> {
     let unknown = || fault(at, "NumPy writes no such type");
     if text.trim_start_matches(['<', '>', '|', '=']) == "O" || text == "object" {
-        return Err(Error::Npy(NpyError::ObjectType));
+        return Err(NpyErrorKind::ObjectType.into());
     }
     let order = match text.chars().next().ok_or_else(unknown)? {
-        '<' => Order::Little,
-        '>' => Order::Big,
-        '|' | '=' => Order::NATIVE,
+        '<' => ByteOrder::Little,
+        '>' => ByteOrder::Big,
+        '|' | '=' => ByteOrder::NATIVE,
         _ => return Err(fault(at, "it does not begin with a byte order")),
     };
     let mut rest = text.get(1..).unwrap_or_default().chars();
     let letter = rest.next().ok_or_else(unknown)?;
     if letter == 'O' {
-        return Err(Error::Npy(NpyError::ObjectType));
+        return Err(NpyErrorKind::ObjectType.into());
     }
     let (_, kind) = KINDS.iter().find(|(l, _)| *l == letter).ok_or_else(unknown)?;
     let rest = rest.as_str();
@@ -247,5 +247,5 @@ fn parse_unit(text: &str) -> Option<Option<Unit>> {
 }
 
 fn fault(at: usize, why: &'static str) -> Error {
-    Error::Npy(NpyError::Descr { at, why })
+    NpyErrorKind::Descr { at, why }.into()
 }

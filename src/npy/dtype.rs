@@ -40,8 +40,8 @@ pub enum DType {
 pub struct Scalar {
     /// The kind of value.
     pub kind: Kind,
-    /// The byte order; [`Order::None`] if the byte order makes no difference.
-    pub order: Order,
+    /// The byte order; [`ByteOrder::None`] if the byte order makes no difference.
+    pub order: ByteOrder,
     /// The size in bytes.
     pub size: usize,
     /// The unit of `Datetime` and `Timedelta`.
@@ -76,7 +76,7 @@ pub enum Kind {
 
 /// The byte order of a scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Order {
+pub enum ByteOrder {
     /// `<`: the least significant byte first.
     Little,
     /// `>`: the most significant byte first.
@@ -121,17 +121,18 @@ pub(super) const KINDS: [(char, Kind); 10] = [
 pub(super) const UNITS: [&str; 13] =
     ["Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "fs", "as"];
 
-impl Order {
+impl ByteOrder {
     /// The byte order of this machine.
     pub const NATIVE: Self =
         if cfg!(target_endian = "big") { Self::Big } else { Self::Little };
 }
 
 impl DType {
-    /// Creates the type of a scalar, with [`Order::None`] if the byte order makes no difference.
-    pub fn scalar(kind: Kind, order: Order, size: usize) -> Self {
+    /// Creates the type of a scalar, with [`ByteOrder::None`] if the byte order makes no difference.
+    pub fn scalar(kind: Kind, order: ByteOrder, size: usize) -> Self {
         let one_byte = size <= 1 || matches!(kind, Kind::Bytes | Kind::Void);
-        let order = if one_byte && kind != Kind::Unicode { Order::None } else { order };
+        let order =
+            if one_byte && kind != Kind::Unicode { ByteOrder::None } else { order };
         Self::Scalar(Scalar { kind, order, size, unit: None })
     }
 
@@ -215,9 +216,9 @@ impl fmt::Display for Field {
 impl fmt::Display for Scalar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let order = match self.order {
-            Order::Little => '<',
-            Order::Big => '>',
-            Order::None => '|',
+            ByteOrder::Little => '<',
+            ByteOrder::Big => '>',
+            ByteOrder::None => '|',
         };
         let letter = KINDS.iter().find(|(_, kind)| *kind == self.kind);
         let letter = letter.map_or('V', |(letter, _)| *letter);

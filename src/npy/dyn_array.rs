@@ -4,7 +4,7 @@ use super::open::OpenedFile;
 use super::{DType, Header, NpyElement};
 use crate::array::MmapArrayD;
 use crate::element::{Be, Le};
-use crate::error::{Error, NpyError, Result};
+use crate::error::{Error, NpyErrorKind, Result};
 
 macro_rules! dynamic {
     ($($(#[$meta:meta])* $Variant:ident: $A:ty,)*) => {
@@ -32,11 +32,11 @@ macro_rules! dynamic {
             /// Maps the array as the first variant whose type matches the header and the alignment.
             // Inline: only crates that call this function compile it for all types.
             #[inline]
-            pub(super) fn map(file: OpenedFile<'_>) -> Result<Self> {
+            pub(super) fn map_opened(file: OpenedFile<'_>) -> Result<Self> {
                 $($(#[$meta])* if allows::<$A>(file.header()) {
                     return file.map().map(Self::$Variant);
                 })*
-                Err(unsupported(file.header().dtype.clone()))
+                Err(unsupported(file.header().dtype.clone()).at(file.path()))
             }
         }
     };
@@ -99,8 +99,8 @@ fn allows<A: NpyElement>(header: &Header) -> bool {
 }
 
 fn unsupported(found: DType) -> Error {
-    let asked = "a number or bool".to_owned();
-    NpyError::ElementType { found: found.to_string(), asked }.into()
+    let expected = "a number or bool".to_owned();
+    NpyErrorKind::ElementType { found: found.to_string(), expected }.into()
 }
 
 /// Runs an expression on the array of a `DynArray` if its elements are real numbers.

@@ -1,8 +1,8 @@
 //! The NumPy type of each Rust element type; knows nothing of files.
 
-use super::dtype::{DType, Field, Kind, Order, Scalar};
+use super::dtype::{ByteOrder, DType, Field, Kind, Scalar};
 use crate::element::{Be, Element, Le, Number};
-use crate::error::NpyError;
+use crate::error::NpyErrorKind;
 
 /// An element type with a corresponding NumPy type.
 ///
@@ -12,6 +12,11 @@ use crate::error::NpyError;
 /// - `half::f16` and `num_complex::Complex`, each with its feature,
 /// - byte strings `[u8; N]`, and arrays of numbers as fields of records,
 /// - structs, by [`record!`](crate::npy::record).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an element type of `.npy` files",
+    note = "describe a struct by `npy::record!(Name {{ field: Type, .. }})`",
+    note = "`f16` and complex numbers need the features `half` and `num-complex`"
+)]
 pub trait NpyElement: Element {
     /// Returns the NumPy type of a file with these elements.
     fn dtype() -> DType;
@@ -20,8 +25,8 @@ pub trait NpyElement: Element {
     ///
     /// # Errors
     ///
-    /// [`NpyError::ElementType`], or [`NpyError::Field`] for a field of a record.
-    fn check(found: &DType) -> Result<(), NpyError> {
+    /// [`NpyErrorKind::ElementType`], or [`NpyErrorKind::Field`] for a field of a record.
+    fn check(found: &DType) -> Result<(), NpyErrorKind> {
         let asked = Self::dtype();
         if *found == asked { Ok(()) } else { Err(differ(found, &asked)) }
     }
@@ -31,7 +36,7 @@ macro_rules! scalars {
     ($($Kind:ident: $($T:ty),*;)*) => {$($(
         impl NpyElement for $T {
             fn dtype() -> DType {
-                DType::scalar(Kind::$Kind, Order::NATIVE, size_of::<Self>())
+                DType::scalar(Kind::$Kind, ByteOrder::NATIVE, size_of::<Self>())
             }
         }
     )*)*};
@@ -53,14 +58,14 @@ macro_rules! orders {
     ($($Type:ident),*) => {$(
         impl<T: Number + NpyElement> NpyElement for $Type<T> {
             fn dtype() -> DType {
-                reordered(T::dtype(), Order::$Type)
+                reordered(T::dtype(), ByteOrder::$Type)
             }
         }
     )*};
 }
 
 #[expect(non_upper_case_globals, reason = "the constants have the names of the types")]
-impl Order {
+impl ByteOrder {
     const Be: Self = Self::Big;
     const Le: Self = Self::Little;
 }
@@ -84,11 +89,11 @@ complex!(f32, f64, Be<f32>, Be<f64>, Le<f32>, Le<f64>);
 
 impl<const N: usize> NpyElement for [u8; N] {
     fn dtype() -> DType {
-        DType::scalar(Kind::Bytes, Order::None, N)
+        DType::scalar(Kind::Bytes, ByteOrder::None, N)
     }
 
     /// Accepts byte strings and raw bytes, `|S` and `|V`, and in records arrays of `|u1`.
-    fn check(found: &DType) -> Result<(), NpyError> {
+    fn check(found: &DType) -> Result<(), NpyErrorKind> {
         match found {
             DType::Scalar(Scalar { kind: Kind::Bytes | Kind::Void, size, .. })
                 if *size == N =>
@@ -130,7 +135,7 @@ pub struct RustField {
     pub name: &'static str,
     pub offset: usize,
     pub dtype: DType,
-    pub check: fn(&DType) -> Result<(), NpyError>,
+    pub check: fn(&DType) -> Result<(), NpyErrorKind>,
 }
 
 /// Describes a struct of `size` bytes; bytes outside its fields become padding.
@@ -140,7 +145,7 @@ pub fn record_dtype(size: usize, fields: &[RustField]) -> DType {
     let mut end: usize = 0;
     let pad = |record: &mut Vec<Field>, from: usize, to: usize| {
         if let Some(gap) = to.checked_sub(from).filter(|gap| *gap > 0) {
-            let dtype = DType::scalar(Kind::Void, Order::None, gap);
+            let dtype = DType::scalar(Kind::Void, ByteOrder::None, gap);
             record.push(Field { name: String::new(), title: None, dtype });
         }
     };
@@ -160,7 +165,7 @@ pub fn check_record(
     found: &DType,
     size: usize,
     fields: &[RustField],
-) -> Result<(), NpyError> {
+) -> Result<(), NpyErrorKind> {
     let DType::Record(in_file) = found else {
         return Err(differ(found, &record_dtype(size, fields)));
     };
@@ -181,10 +186,10 @@ pub fn check_record(
             let found =
                 theirs.map(|(offset, field)| (*offset, &*field.name, &field.dtype));
             let asked = ours.map(|field| (field.offset, name_of(field), &field.dtype));
-            return Err(NpyError::Field {
+            return Err(NpyErrorKind::Field {
                 index,
                 found: describe(found, "missing"),
-                asked: describe(asked, "no more fields"),
+                expected: describe(asked, "no more fields"),
             });
         }
     }
@@ -205,11 +210,11 @@ fn name_of(field: &RustField) -> &'static str {
     field.name.strip_prefix("r#").unwrap_or(field.name)
 }
 
-fn differ(found: &DType, asked: &DType) -> NpyError {
-    NpyError::ElementType { found: found.to_string(), asked: asked.to_string() }
+fn differ(found: &DType, asked: &DType) -> NpyErrorKind {
+    NpyErrorKind::ElementType { expected: asked.to_string(), found: found.to_string() }
 }
 
-fn reordered(dtype: DType, order: Order) -> DType {
+fn reordered(dtype: DType, order: ByteOrder) -> DType {
     match dtype {
         DType::Scalar(Scalar { kind, size, .. }) => DType::scalar(kind, order, size),
         other => other,
@@ -220,7 +225,7 @@ fn reordered(dtype: DType, order: Order) -> DType {
 fn scalar_of(dtype: DType) -> Scalar {
     match dtype {
         DType::Scalar(scalar) => scalar,
-        _ => Scalar { kind: Kind::Void, order: Order::None, size: 0, unit: None },
+        _ => Scalar { kind: Kind::Void, order: ByteOrder::None, size: 0, unit: None },
     }
 }
 
@@ -266,7 +271,7 @@ macro_rules! __npy_record {
                 )
             }
 
-            fn check(found: &$crate::npy::DType) -> ::core::result::Result<(), $crate::NpyError> {
+            fn check(found: &$crate::npy::DType) -> ::core::result::Result<(), $crate::NpyErrorKind> {
                 $crate::npy::check_record(
                     found,
                     ::core::mem::size_of::<Self>(),

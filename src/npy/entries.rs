@@ -1,7 +1,7 @@
 //! The positions of the entries in a header's dictionary; knows nothing of the values' meaning.
 
 use super::parser::{Cursor, Literal};
-use crate::error::{Error, NpyError, Result};
+use crate::error::{Error, NpyErrorKind, Result};
 
 /// Readers at the starts of the header's values; every value is a well-formed literal.
 pub(super) struct Entries<'t> {
@@ -96,9 +96,9 @@ impl<'t> Found<'t> {
                 Ok(Entries { descr, fortran_order, shape })
             }
             (Some(_), Some(_), Some(_), Some(at)) if !unknown => {
-                Err(NpyError::Syntax { at, expected: "each key once" }.into())
+                Err(NpyErrorKind::Syntax { at, expected: "each key once" }.into())
             }
-            _ => Err(NpyError::Keys.into()),
+            _ => Err(NpyErrorKind::Keys.into()),
         }
     }
 }
@@ -111,7 +111,7 @@ fn no_dictionary(mut reader: Cursor<'_>) -> Error {
         }
         let comma = reader.take(b',');
         if reader.is_at_end() {
-            return NpyError::NotADictionary.into();
+            return NpyErrorKind::NotADictionary.into();
         }
         if !comma {
             return reader.syntax("nothing after the value").into();

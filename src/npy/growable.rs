@@ -5,7 +5,7 @@ use std::{cmp::Ordering, fs::File, io, path::Path};
 use super::header::{self, Header};
 use super::row_count::HeaderCount;
 use crate::array::RowHeader;
-use crate::error::{Error, Result};
+use crate::error::{AtPath, ErrorKind, Result};
 use crate::mode::Mode;
 use crate::open::MapOptions;
 use crate::{file, sys};
@@ -15,7 +15,7 @@ const PIECE: u64 = 8 << 20;
 /// Reserves space in the header of a `.npy` file for any length of its array.
 ///
 /// Headers by NumPy before 1.23, and by other writers, may lack this space. Growing such an array
-/// returns [`NpyError::NoRoom`](crate::NpyError::NoRoom). This function writes a new file next to
+/// returns [`NpyErrorKind::NoRoom`](crate::NpyErrorKind::NoRoom). This function writes a new file next to
 /// the old file, which the new file replaces in one step. See [`Draft`](crate::Draft), also for
 /// the permissions. Open arrays keep the old file, and must not change it during this call.
 ///
@@ -25,13 +25,13 @@ const PIECE: u64 = 8 << 20;
 ///
 /// # Errors
 ///
-/// - [`Error::Npy`] if the file is not a `.npy` file, or its header has more than 10,000 bytes.
+/// - [`ErrorKind::Npy`] if the file is not a `.npy` file, or its header has more than 10,000 bytes.
 ///   Use [`Options::make_growable`](crate::npy::Options::make_growable) for a longer header.
-/// - [`Error::FileTooShort`] if the file ends before its array.
-/// - [`Error::TrailingBytes`] if the file continues after its array.
-/// - [`Error::Locked`] if another handle has locked the file, even with a shared lock.
-/// - [`Error::Replaced`] if the path now names another file, or header or length have changed.
-/// - [`Error::NoSpace`] and [`Error::Io`] if the file cannot be read, or the new file cannot be
+/// - [`ErrorKind::FileTooShort`] if the file ends before its array.
+/// - [`ErrorKind::TrailingBytes`] if the file continues after its array.
+/// - [`ErrorKind::Locked`] if another handle has locked the file, even with a shared lock.
+/// - [`ErrorKind::Replaced`] if the path now names another file, or header or length have changed.
+/// - [`ErrorKind::NoSpace`] and [`ErrorKind::Io`] if the file cannot be read, or the new file cannot be
 ///   written.
 ///
 /// # Examples
@@ -51,7 +51,8 @@ const PIECE: u64 = 8 << 20;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn make_growable(path: impl AsRef<Path>) -> Result<()> {
-    make_growable_capped(path.as_ref(), header::DEFAULT_CAP)
+    let path = path.as_ref();
+    make_growable_capped(path, header::DEFAULT_CAP).at(path)
 }
 
 /// Implements [`make_growable`] for headers of at most `cap` bytes.
@@ -62,8 +63,10 @@ pub(super) fn make_growable_capped(path: &Path, cap: u64) -> Result<()> {
     let found = file::regular_len(&file, path)?;
     let (len, end) = (old.len()?, old.end()?);
     match found.cmp(&end) {
-        Ordering::Less => return Err(Error::FileTooShort { needed: end, found }),
-        Ordering::Greater => return Err(Error::TrailingBytes { end, found }),
+        Ordering::Less => {
+            return Err(ErrorKind::FileTooShort { expected: end, found }.into());
+        }
+        Ordering::Greater => return Err(ErrorKind::TrailingBytes { end, found }.into()),
         Ordering::Equal => {}
     }
     let count = HeaderCount::new(old.clone(), cap, false);
@@ -72,11 +75,11 @@ pub(super) fn make_growable_capped(path: &Path, cap: u64) -> Result<()> {
         return Ok(());
     }
 
-    let new = Header::new(old.dtype.clone(), &old.shape, old.fortran_order)?;
+    let new = Header::new(old.dtype.clone(), &old.shape, old.order())?;
     let mut new = new.with_version(old.version)?;
     let bytes = new.align_data(1, u64::MAX)?;
-    let whole = new.data_offset.checked_add(len).ok_or(Error::TooLarge)?;
-    let whole = usize::try_from(whole).map_err(|_| Error::TooLarge)?;
+    let whole = new.data_offset.checked_add(len).ok_or(ErrorKind::TooLarge)?;
+    let whole = usize::try_from(whole).map_err(|_| ErrorKind::TooLarge)?;
     let copy = |to: &File| {
         sys::write_all_at(to, &bytes, 0)?;
         copy(&file, old.data_offset, to, new.data_offset, len)
@@ -85,7 +88,7 @@ pub(super) fn make_growable_capped(path: &Path, cap: u64) -> Result<()> {
     let draft = options.draft_then::<u8>(path, copy)?;
     count.confirm(&file, path)?;
     if file::regular_len(&file, path)? != found {
-        return Err(Error::Replaced { path: path.to_owned() });
+        return Err(ErrorKind::Replaced.at(path));
     }
     draft.publish_over(Some(&file))
 }

@@ -1,6 +1,6 @@
 //! The header of a `.npy` file: reads, parses and writes it; maps nothing.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::{borrow::Cow, fs::File, path::Path};
 
 use ndarray::Order;
@@ -10,7 +10,7 @@ use super::dtype::DType;
 use super::entries::Entries;
 use super::parser::{Cursor, Literal};
 use super::version::Version;
-use crate::error::{Error, NpyError, Result};
+use crate::error::{Error, ErrorKind, NpyErrorKind, Result};
 use crate::layout::outermost;
 use crate::{file, sys};
 
@@ -46,10 +46,11 @@ impl Header {
     ///
     /// # Errors
     ///
-    /// - [`NpyError::Unwritable`] if NumPy does not support arrays of these elements.
-    /// - [`Error::ZeroSizedElement`] if an element has no bytes.
-    pub fn new(dtype: DType, shape: &[usize], fortran_order: bool) -> Result<Self> {
-        let unwritable = |why| Err(Error::Npy(NpyError::Unwritable { why }));
+    /// - [`NpyErrorKind::Unwritable`] if NumPy does not support arrays of these elements.
+    /// - [`ErrorKind::ZeroSizedElement`] if an element has no bytes.
+    pub fn new(dtype: DType, shape: &[usize], order: Order) -> Result<Self> {
+        let fortran_order = order == Order::F;
+        let unwritable = |why| Err(NpyErrorKind::Unwritable { why }.into());
         if let DType::Array { .. } = dtype {
             return unwritable("the elements are arrays, which it has only in records");
         }
@@ -62,7 +63,7 @@ impl Header {
         // A caller can build a `DType` that NumPy does not support.
         let dtype = match dtype.to_string().parse::<DType>() {
             Ok(read) if read.size() == dtype.size() => read,
-            Err(e @ Error::ZeroSizedElement) => return Err(e),
+            Err(e) if matches!(e.kind(), ErrorKind::ZeroSizedElement) => return Err(e),
             _ => return unwritable("it has no such elements"),
         };
         let shape = shape.to_vec();
@@ -78,12 +79,12 @@ impl Header {
     ///
     /// # Errors
     ///
-    /// [`NpyError::Encoding`] and [`NpyError::HeaderTooLong`] if the header does not fit the
+    /// [`NpyErrorKind::Encoding`] and [`NpyErrorKind::HeaderTooLong`] if the header does not fit the
     /// version.
     pub fn with_version(mut self, version: Version) -> Result<Self> {
         let len = self.to_bytes_of(version)?.len();
         self.version = version;
-        self.data_offset = u64::try_from(len).map_err(|_| Error::TooLarge)?;
+        self.data_offset = u64::try_from(len).map_err(|_| ErrorKind::TooLarge)?;
         Ok(self)
     }
 
@@ -105,12 +106,14 @@ impl Header {
             .shape
             .iter()
             .try_fold(self.dtype.size(), |len, length| len.checked_mul(*length));
-        u64::try_from(len.ok_or(Error::TooLarge)?).map_err(|_| Error::TooLarge)
+        Ok(u64::try_from(len.ok_or(ErrorKind::TooLarge)?)
+            .map_err(|_| ErrorKind::TooLarge)?)
     }
 
     /// Returns the byte offset in the file at which the array ends.
     pub(crate) fn end(&self) -> Result<u64> {
-        self.data_offset.checked_add(self.len()?).ok_or(Error::TooLarge)
+        let end = self.data_offset.checked_add(self.len()?);
+        Ok(end.ok_or(ErrorKind::TooLarge)?)
     }
 
     /// Lowers the number of rows to the complete rows of a file of `found` bytes.
@@ -130,9 +133,55 @@ impl Header {
     ///
     /// # Errors
     ///
-    /// The errors of [`parse`](Self::parse), and [`Error::Io`].
+    /// The errors of [`parse`](Self::parse), and [`ErrorKind::Io`].
     pub fn read(file: &File) -> Result<Self> {
         read(file, Path::new(""), DEFAULT_CAP)
+    }
+
+    /// Reads a header of at most `limit` bytes; see [`read`](Self::read).
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`read`](Self::read).
+    pub fn read_with_limit(file: &File, limit: u64) -> Result<Self> {
+        read(file, Path::new(""), limit)
+    }
+
+    /// Reads the header from a stream, which is then at the first element.
+    ///
+    /// The header may have at most 10,000 bytes.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`parse`](Self::parse), and [`ErrorKind::Io`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::Read;
+    /// use ndarray_memmap::npy::Header;
+    ///
+    /// let mut stream = &b"\x93NUMPY\x01\x00\x3a\x00\
+    ///     {'descr': '|u1', 'fortran_order': False, 'shape': (3,), }\nabc"[..];
+    /// let header = Header::read_from(&mut stream)?;
+    /// assert_eq!((header.shape(), stream), (&[3][..], &b"abc"[..]));
+    /// # Ok::<(), ndarray_memmap::Error>(())
+    /// ```
+    pub fn read_from(mut from: impl Read) -> Result<Self> {
+        let mut bytes = Vec::new();
+        let mut read_to = |end: usize, bytes: &mut Vec<u8>| {
+            let missing = u64::try_from(end.saturating_sub(bytes.len())).unwrap_or(0);
+            let read = from.by_ref().take(missing).read_to_end(bytes);
+            read.map_err(Error::io("read", Path::new("")))
+        };
+        read_to(Version::V1.prefix(), &mut bytes)?;
+        if let Ok(version) = version(&bytes) {
+            read_to(version.prefix(), &mut bytes)?;
+        }
+        let (version, len) = prefix(&bytes)?;
+        let end = data_offset(version, len, u64::MAX, DEFAULT_CAP)?;
+        read_to(usize::try_from(end).map_err(|_| ErrorKind::TooLarge)?, &mut bytes)?;
+        Self::parse(&bytes)
     }
 
     /// Parses a header from the first bytes of a file.
@@ -141,11 +190,11 @@ impl Header {
     ///
     /// # Errors
     ///
-    /// - [`Error::Npy`] if the header is not valid.
-    /// - [`Error::TooLarge`] if the sizes in the header overflow.
-    /// - [`Error::ZeroSizedElement`] if an element has no bytes.
+    /// - [`ErrorKind::Npy`] if the header is not valid.
+    /// - [`ErrorKind::TooLarge`] if the sizes in the header overflow.
+    /// - [`ErrorKind::ZeroSizedElement`] if an element has no bytes.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        Self::parse_capped(bytes, DEFAULT_CAP)
+        Self::parse_with_limit(bytes, DEFAULT_CAP)
     }
 
     /// Parses a header of at most `cap` bytes from the first bytes of a file.
@@ -153,11 +202,11 @@ impl Header {
     /// # Errors
     ///
     /// The errors of [`parse`](Self::parse).
-    pub fn parse_capped(bytes: &[u8], cap: u64) -> Result<Self> {
+    pub fn parse_with_limit(bytes: &[u8], cap: u64) -> Result<Self> {
         let found = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let (version, len) = prefix(bytes)?;
         let data_offset = data_offset(version, len, found, cap)?;
-        let end = usize::try_from(data_offset).map_err(|_| Error::TooLarge)?;
+        let end = usize::try_from(data_offset).map_err(|_| ErrorKind::TooLarge)?;
         let text = bytes.get(version.prefix()..end).unwrap_or_default();
         let text = decode(text, version)?;
         let mut header = parse_dictionary(&text, version)?;
@@ -169,7 +218,7 @@ impl Header {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the writer fails.
+    /// [`ErrorKind::Io`] if the writer fails.
     pub fn write(&self, mut to: impl Write) -> Result<()> {
         let bytes = self.to_bytes_of(self.version)?;
         to.write_all(&bytes).map_err(Error::io("write the header of", Path::new("")))
@@ -196,7 +245,7 @@ impl Header {
     }
 
     /// Returns the memory order of the array.
-    pub(crate) fn order(&self) -> Order {
+    pub fn order(&self) -> Order {
         if self.fortran_order { Order::F } else { Order::C }
     }
 
@@ -221,7 +270,7 @@ pub(crate) fn read(file: &File, path: &Path, cap: u64) -> Result<Header> {
         }
         bytes = read_once(file, path, cap)?;
     }
-    Header::parse_capped(&bytes, cap)
+    Header::parse_with_limit(&bytes, cap)
 }
 
 /// Reads the bytes of the header, or fewer if the file is too short.
@@ -240,11 +289,13 @@ fn read_once(file: &File, path: &Path, cap: u64) -> Result<Vec<u8>> {
             // The length field is untrusted: allocate no more bytes than the file has.
             let found = file::regular_len(file, path)?;
             let needed = data_offset(version, len, found, cap)?;
-            let needed = usize::try_from(needed).map_err(|_| Error::TooLarge)?;
+            let needed = usize::try_from(needed).map_err(|_| ErrorKind::TooLarge)?;
             let missing = needed.saturating_sub(bytes.len());
             let reserved = bytes.try_reserve_exact(missing);
             let no_memory = |_| io::ErrorKind::OutOfMemory.into();
-            reserved.map_err(no_memory).map_err(Error::io("find memory for", path))?;
+            reserved
+                .map_err(no_memory)
+                .map_err(Error::io("allocate memory for", path))?;
             bytes.resize(needed, 0);
             let rest = bytes.get_mut(FIRST..).unwrap_or_default();
             let read = sys::read_at_most(file, rest, 1024);
@@ -255,29 +306,48 @@ fn read_once(file: &File, path: &Path, cap: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads the magic string, the version and the length of the dictionary.
-fn prefix(bytes: &[u8]) -> Result<(Version, u64)> {
-    let found = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    let truncated =
-        |part, needed| Error::Npy(NpyError::Truncated { part, needed, found });
+/// The first bytes of compressed files, and the names of the formats.
+const COMPRESSED: [(&[u8], &str); 4] = [
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+];
+
+/// Reads the magic string and the version.
+fn version(bytes: &[u8]) -> Result<Version> {
     let Some(&[major, minor]) = bytes.get(6..8) else {
-        return Err(truncated("magic string", 8));
+        let found = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let part = "magic string";
+        return Err(NpyErrorKind::Truncated { part, expected: 8, found }.into());
     };
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
-        return Err(Error::Npy(NpyError::Npz));
+        return Err(NpyErrorKind::Npz.into());
+    }
+    if let Some((_, format)) =
+        COMPRESSED.iter().find(|(magic, _)| bytes.starts_with(magic))
+    {
+        return Err(NpyErrorKind::Compressed { format }.into());
     }
     if !bytes.starts_with(MAGIC) {
-        return Err(Error::Npy(NpyError::BadMagic));
+        return Err(NpyErrorKind::BadMagic.into());
     }
     let version = Version::ALL.into_iter().find(|v| v.major() == major && minor == 0);
-    let version = version.ok_or(Error::Npy(NpyError::BadVersion { major, minor }))?;
+    Ok(version.ok_or(NpyErrorKind::BadVersion { major, minor })?)
+}
+
+/// Reads the magic string, the version and the length of the dictionary.
+fn prefix(bytes: &[u8]) -> Result<(Version, u64)> {
+    let version = version(bytes)?;
     let length = bytes.get(8..version.prefix());
     let len = match length {
         Some(&[a, b]) => u16::from_le_bytes([a, b]).into(),
         Some(&[a, b, c, d]) => u32::from_le_bytes([a, b, c, d]).into(),
         _ => {
-            let needed = u64::try_from(version.prefix()).unwrap_or(u64::MAX);
-            return Err(truncated("header length", needed));
+            let expected = u64::try_from(version.prefix()).unwrap_or(u64::MAX);
+            let found = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            let part = "header length";
+            return Err(NpyErrorKind::Truncated { part, expected, found }.into());
         }
     };
     Ok((version, len))
@@ -286,15 +356,15 @@ fn prefix(bytes: &[u8]) -> Result<(Version, u64)> {
 /// Returns the end of the header, if `found` bytes contain the header and it has at most `cap`.
 fn data_offset(version: Version, len: u64, found: u64, cap: u64) -> Result<u64> {
     let start = u64::try_from(version.prefix()).unwrap_or(u64::MAX);
-    let needed = start.saturating_add(len);
-    if found < needed {
+    let expected = start.saturating_add(len);
+    if found < expected {
         let part = "header";
-        return Err(Error::Npy(NpyError::Truncated { part, needed, found }));
+        return Err(NpyErrorKind::Truncated { part, expected, found }.into());
     }
     if len > cap {
-        return Err(Error::Npy(NpyError::HeaderTooLarge { len, cap }));
+        return Err(NpyErrorKind::HeaderTooLarge { len, limit: cap }.into());
     }
-    Ok(needed)
+    Ok(expected)
 }
 
 fn decode(bytes: &[u8], version: Version) -> Result<Cow<'_, str>> {
@@ -302,7 +372,7 @@ fn decode(bytes: &[u8], version: Version) -> Result<Cow<'_, str>> {
     match (version, text) {
         (Version::V3, text) => text
             .map(Cow::Borrowed)
-            .map_err(|_| Error::Npy(NpyError::Encoding { encoding: "UTF-8" })),
+            .map_err(|_| NpyErrorKind::Encoding { encoding: "UTF-8" }.into()),
         (_, Ok(text)) if text.is_ascii() => Ok(Cow::Borrowed(text)),
         _ => Ok(bytes.iter().copied().map(char::from).collect()),
     }
@@ -313,12 +383,14 @@ fn parse_dictionary(text: &str, version: Version) -> Result<Header> {
     let reader = Cursor::new(text, version < Version::V3);
     let Entries { mut descr, mut fortran_order, mut shape } = Entries::read(reader)?;
     let shape = match read_shape(&mut shape) {
-        Err(e @ Error::Npy(NpyError::Shape { .. })) => return Err(e),
+        Err(e) if matches!(e.kind(), ErrorKind::Npy(NpyErrorKind::Shape { .. })) => {
+            return Err(e);
+        }
         shape => shape,
     };
     let at = fortran_order.at();
     let Literal::Bool(fortran_order) = fortran_order.literal()? else {
-        return Err(Error::Npy(NpyError::FortranOrder { at }));
+        return Err(NpyErrorKind::FortranOrder { at }.into());
     };
     let dtype = DType::read(&mut descr)?;
     Ok(Header { version, dtype, fortran_order, shape: shape?, data_offset: 0 })

@@ -6,7 +6,7 @@ use super::dtype::tuple;
 use super::header::{Header, MAGIC};
 use super::row_count::{SECTOR, changes_one_sector};
 use super::version::Version;
-use crate::error::{Error, NpyError, Result};
+use crate::error::{ErrorKind, NpyErrorKind, Result};
 use crate::sys::mapped_atomic::WORD;
 
 /// The alignment of the data in files that NumPy writes.
@@ -40,7 +40,7 @@ impl Header {
     /// chooses a layout in which one sector can.
     pub(crate) fn align_data(&mut self, align: u64, cap: u64) -> Result<Vec<u8>> {
         let aligned = |at: u64| at.checked_next_multiple_of(align.max(1));
-        let first = aligned(self.data_offset).ok_or(Error::TooLarge)?;
+        let first = aligned(self.data_offset).ok_or(ErrorKind::TooLarge)?;
         let as_numpy = match first == self.data_offset {
             true => Some(self.to_bytes_of(self.version)?),
             false => None,
@@ -51,7 +51,7 @@ impl Header {
         let prefix = u64::try_from(self.version.prefix()).unwrap_or(u64::MAX);
         let len = first.saturating_sub(prefix);
         if as_numpy.is_none() && len > cap {
-            return Err(Error::Npy(NpyError::HeaderTooLarge { len, cap }));
+            return Err(NpyErrorKind::HeaderTooLarge { len, limit: cap }.into());
         }
         // With `PAD` more bytes, the header has the space.
         let second = first.checked_add(PAD).and_then(aligned);
@@ -89,7 +89,7 @@ impl Header {
     /// then change the length. The function returns the end of this word too. If space permits,
     /// one sector holds all digits of any length.
     pub(crate) fn to_bytes_in_place(&self) -> Result<(Vec<u8>, Option<usize>)> {
-        let end = usize::try_from(self.data_offset).map_err(|_| Error::TooLarge)?;
+        let end = usize::try_from(self.data_offset).map_err(|_| ErrorKind::TooLarge)?;
         let [before, number, after] = self.dictionary();
         let mut before = encode(&before, self.version)?;
         let start = self.version.prefix().saturating_add(before.len());
@@ -102,7 +102,7 @@ impl Header {
         }
         let text = [before, number.into_bytes(), after.into_bytes()].concat();
         if self.version.prefix().saturating_add(text.len()) >= end {
-            return Err(NpyError::NoRoom { count: self.count().unwrap_or(0) }.into());
+            return Err(NpyErrorKind::NoRoom { count: self.count().unwrap_or(0) }.into());
         }
         Ok((frame(&text, self.version, end)?, word))
     }
@@ -141,7 +141,7 @@ fn end_in_sector(start: usize) -> Option<usize> {
 /// Frames the text of a header in `end` bytes: magic string, version, length, text, spaces.
 fn frame(text: &[u8], version: Version, end: usize) -> Result<Vec<u8>> {
     let len = end.saturating_sub(version.prefix());
-    let too_long = || Error::Npy(NpyError::HeaderTooLong { len, major: version.major() });
+    let too_long = || NpyErrorKind::HeaderTooLong { len, major: version.major() };
     let mut bytes = Vec::with_capacity(end);
     bytes.extend(MAGIC);
     bytes.extend([version.major(), 0]);
@@ -162,5 +162,5 @@ fn encode(text: &str, version: Version) -> Result<Vec<u8>> {
     }
     let latin_1: std::result::Result<Vec<u8>, _> =
         text.chars().map(u8::try_from).collect();
-    latin_1.map_err(|_| Error::Npy(NpyError::Encoding { encoding: "latin-1" }))
+    Ok(latin_1.map_err(|_| NpyErrorKind::Encoding { encoding: "latin-1" })?)
 }

@@ -13,7 +13,7 @@
 //! # let dir = tempfile::tempdir()?;
 //! # let path = dir.path().join("x.npy");
 //! use ndarray::Ix2;
-//! use ndarray_memmap::{Mode, SyncToDisk, npy};
+//! use ndarray_memmap::{Mode, npy};
 //!
 //! // SAFETY: nothing else accesses the file while the arrays live.
 //! let mut x = unsafe { npy::create::<f32, _>(&path, (3, 4))? };
@@ -38,9 +38,9 @@
 //! | escapes in strings, `3L` of Python 2 in versions 1.0 and 2.0 | accepted |
 //! | `=f4` and `\|f4` for the machine's own byte order | accepted |
 //! | more than 64 axes | accepted, but not written |
-//! | a key twice | refused: [`NpyError::Syntax`] |
-//! | comments, `r''`, `u''`, `'''`, strings side by side, `0x3`, `1_0`, `+3` | refused: [`NpyError::Syntax`] |
-//! | `f`, `f4`, `?`, `<i2,<i2`, tuples as types, records more than 16 deep | refused: [`NpyError::Descr`] |
+//! | a key twice | refused: [`NpyErrorKind::Syntax`] |
+//! | comments, `r''`, `u''`, `'''`, strings side by side, `0x3`, `1_0`, `+3` | refused: [`NpyErrorKind::Syntax`] |
+//! | `f`, `f4`, `?`, `<i2,<i2`, tuples as types, records more than 16 deep | refused: [`NpyErrorKind::Descr`] |
 
 mod descr;
 mod dtype;
@@ -54,11 +54,12 @@ mod open;
 mod options;
 mod parser;
 mod row_count;
+mod shorthand;
 mod version;
 
 #[doc(inline)]
 pub use crate::{__npy_match_real as match_real, __npy_record as record};
-pub use dtype::{DType, Field, Kind, Order, Scalar, Unit};
+pub use dtype::{ByteOrder, DType, Field, Kind, Scalar, Unit};
 pub use dyn_array::DynArray;
 pub use element::NpyElement;
 #[doc(hidden)]
@@ -67,7 +68,10 @@ pub use growable::make_growable;
 pub use header::Header;
 pub use open::{create, draft, load, open};
 pub use options::Options;
+pub use shorthand::{
+    Array, Array1, Array2, Array3, Array4, Array5, Array6, ArrayD, save,
+};
 pub use version::Version;
 
 #[cfg(doc)]
-use crate::{Error, MapOptions, NpyError};
+use crate::{MapOptions, NpyErrorKind};

@@ -1,20 +1,21 @@
 //! The functions that map `.npy` files; each forwards the contract of a mapping to its caller.
 #![expect(unsafe_code, reason = "mapping a file is unsafe")]
 
-use std::path::Path;
+use std::{fs::File, path::Path};
 
 use ndarray::{Dimension, StrideShape};
 
 use super::element::NpyElement;
 use super::header::Header;
-use super::options::{Found, write_header};
-use super::{DynArray, Options};
+use super::options::{Found, in_npy, write_header};
+use super::{Array, DynArray, Options};
 use crate::array::MmapArray;
-use crate::error::Result;
+use crate::error::{AtPath, Result};
+use crate::file::Claim;
 use crate::mode::Mode;
 use crate::open::Draft;
 #[cfg(doc)]
-use crate::{Error, MapOptions, NpyError};
+use crate::{ErrorKind, MapOptions, NpyErrorKind};
 
 /// Maps the array of a `.npy` file.
 ///
@@ -25,10 +26,10 @@ use crate::{Error, MapOptions, NpyError};
 ///
 /// # Errors
 ///
-/// - [`Error::Npy`] if the file is not a `.npy` file, or has other elements or another number of
+/// - [`ErrorKind::Npy`] if the file is not a `.npy` file, or has other elements or another number of
 ///   axes.
-/// - [`Error::UnsupportedMode`] in modes `w+` and `x+` (use [`create`]).
-/// - [`Error::Misaligned`] if the elements begin at an unaligned offset, where some writers put
+/// - [`ErrorKind::UnsupportedMode`] in modes `w+` and `x+` (use [`create`]).
+/// - [`ErrorKind::Misaligned`] if the elements begin at an unaligned offset, where some writers put
 ///   them. [`Le`](crate::Le) and [`Be`](crate::Be) map elements at any offset. [`load`] copies
 ///   them.
 /// - The errors of [`MapOptions::open`].
@@ -46,7 +47,7 @@ pub unsafe fn open<A: NpyElement, D: Dimension>(
 ///
 /// An array with one axis, or with at most one element, is in both orders. The header then says C
 /// order. For an array that grows in Fortran order, use
-/// [`Options::fortran_order(true)`](Options::fortran_order).
+/// [`Options::order(Order::F)`](Options::order).
 ///
 /// # Safety
 ///
@@ -55,8 +56,8 @@ pub unsafe fn open<A: NpyElement, D: Dimension>(
 ///
 /// # Errors
 ///
-/// - [`NpyError::Unwritable`] for arrays that NumPy does not support.
-/// - [`Error::NoSpace`] and [`Error::Io`] if the header cannot be written. A file that was to be
+/// - [`NpyErrorKind::Unwritable`] for arrays that NumPy does not support.
+/// - [`ErrorKind::NoSpace`] and [`ErrorKind::Io`] if the header cannot be written. A file that was to be
 ///   replaced is then lost, which can happen only where its space is not reserved.
 /// - The errors of [`MapOptions::open`] in mode `w+`.
 pub unsafe fn create<A: NpyElement, D: Dimension>(
@@ -73,7 +74,7 @@ pub unsafe fn create<A: NpyElement, D: Dimension>(
 ///
 /// An array with one axis, or with at most one element, is in both orders. The header then says C
 /// order. For an array that grows in Fortran order, use
-/// [`Options::fortran_order(true)`](Options::fortran_order).
+/// [`Options::order(Order::F)`](Options::order).
 ///
 /// # Errors
 ///
@@ -104,7 +105,7 @@ pub fn draft<A: NpyElement, D: Dimension>(
 ///
 /// # Errors
 ///
-/// The errors of [`open`], except [`Error::Misaligned`].
+/// The errors of [`open`], except [`ErrorKind::Misaligned`].
 pub fn load<A: NpyElement, D: Dimension>(
     path: impl AsRef<Path>,
 ) -> Result<MmapArray<A, D>> {
@@ -129,13 +130,33 @@ impl Options {
         unsafe { OpenedFile::new(self, path.as_ref())? }.map()
     }
 
+    /// Maps the array of an open `.npy` file.
+    ///
+    /// The file must be open for reading, and in modes `r+` and `a+` also for writing. The caller
+    /// may close the file afterwards. [`MapOptions::map`] says what the array shares with `file`.
+    ///
+    /// # Safety
+    ///
+    /// The same as for [`open`](super::open).
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`open`](super::open), without a path.
+    pub unsafe fn map<A: NpyElement, D: Dimension>(
+        &self,
+        file: &File,
+    ) -> Result<MmapArray<A, D>> {
+        // SAFETY: the caller keeps the contract for the file.
+        unsafe { OpenedFile::claimed(self, file)? }.map()
+    }
+
     /// Creates a `.npy` file of zeros, in mode `w+` or `x+`, and maps its array.
     ///
     /// The array is in C order, or in Fortran order if `shape` ends in `.f()`.
     ///
     /// An array with one axis, or with at most one element, is in both orders. The header then says
     /// C order. For an array that grows in Fortran order, use
-    /// [`fortran_order(true)`](Self::fortran_order).
+    /// [`order(Order::F)`](Self::order).
     ///
     /// # Safety
     ///
@@ -149,14 +170,75 @@ impl Options {
         path: impl AsRef<Path>,
         shape: impl Into<StrideShape<D>>,
     ) -> Result<MmapArray<A, D>> {
-        let (options, header, bytes) = self.options_to_create::<A, D>(shape.into())?;
+        let (path, shape) = (path.as_ref(), shape.into());
+        if self.mode() == Mode::Append {
+            self.create_missing::<A, D>(path, shape).at(path)?;
+            // SAFETY: the caller keeps the contract for the file.
+            return unsafe { self.open(path) };
+        }
+        let (options, header, bytes) = self.options_to_create::<A, D>(shape).at(path)?;
         // SAFETY: the caller keeps the contract for the file.
-        let array = unsafe { options.open_then(path.as_ref(), write_header(&bytes)) };
+        let array = unsafe { options.open_then(path, write_header(&bytes)) };
         let mut array = array?;
         let start = array.offset();
         array.backing_mut().preallocation.note_header_change(start);
         array.set_row_count(self.row_count(header));
         Ok(array)
+    }
+}
+
+impl<A: NpyElement, D: Dimension> Array<A, D> {
+    /// Maps the array of a `.npy` file; see [`npy::open`](open).
+    ///
+    /// # Safety
+    ///
+    /// The same as for [`npy::open`](open).
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`npy::open`](open).
+    pub unsafe fn open(path: impl AsRef<Path>, mode: Mode) -> Result<MmapArray<A, D>> {
+        // SAFETY: the caller keeps the contract for the file.
+        unsafe { open(path, mode) }
+    }
+
+    /// Creates a `.npy` file of zeros, and maps its array; see [`npy::create`](create).
+    ///
+    /// # Safety
+    ///
+    /// The same as for [`npy::open`](open).
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`npy::create`](create).
+    pub unsafe fn create(
+        path: impl AsRef<Path>,
+        shape: impl Into<StrideShape<D>>,
+    ) -> Result<MmapArray<A, D>> {
+        // SAFETY: the caller keeps the contract for the file.
+        unsafe { create(path, shape) }
+    }
+
+    /// Creates a `.npy` file that replaces `path` when it is published; see
+    /// [`npy::draft`](draft).
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`npy::draft`](draft).
+    pub fn draft(
+        path: impl AsRef<Path>,
+        shape: impl Into<StrideShape<D>>,
+    ) -> Result<Draft<A, D>> {
+        draft(path, shape)
+    }
+
+    /// Reads the array of a `.npy` file into memory; see [`npy::load`](load).
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`npy::load`](load).
+    pub fn load(path: impl AsRef<Path>) -> Result<MmapArray<A, D>> {
+        load(path)
     }
 }
 
@@ -170,13 +252,42 @@ impl DynArray {
     /// # Errors
     ///
     /// - The errors of [`open`](crate::npy::open).
-    /// - [`NpyError::ElementType`] for records, strings and times, and for number types of
+    /// - [`NpyErrorKind::ElementType`] for records, strings and times, and for number types of
     ///   features that are not enabled.
     #[inline]
     pub unsafe fn open(path: impl AsRef<Path>, mode: Mode) -> Result<Self> {
-        let options = Options::new(mode);
         // SAFETY: the caller keeps the contract for the file.
-        Self::map(unsafe { OpenedFile::new(&options, path.as_ref())? })
+        unsafe { Self::open_with(path, &Options::new(mode)) }
+    }
+
+    /// Maps the array of a `.npy` file with the given options; see [`open`](Self::open).
+    ///
+    /// # Safety
+    ///
+    /// The same as for [`open`](Self::open).
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`open`](Self::open).
+    #[inline]
+    pub unsafe fn open_with(path: impl AsRef<Path>, options: &Options) -> Result<Self> {
+        // SAFETY: the caller keeps the contract for the file.
+        Self::map_opened(unsafe { OpenedFile::new(options, path.as_ref())? })
+    }
+
+    /// Maps the array of an open `.npy` file; see [`Options::map`].
+    ///
+    /// # Safety
+    ///
+    /// The same as for [`open`](Self::open).
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`open`](Self::open), without a path.
+    #[inline]
+    pub unsafe fn map(file: &File, options: &Options) -> Result<Self> {
+        // SAFETY: the caller keeps the contract for the file.
+        Self::map_opened(unsafe { OpenedFile::claimed(options, file)? })
     }
 }
 
@@ -185,6 +296,8 @@ pub(super) struct OpenedFile<'a> {
     options: &'a Options,
     path: &'a Path,
     found: Found,
+    /// The file of the caller, if the array was not opened by a path.
+    claim: Option<Claim<'a>>,
 }
 
 impl<'a> OpenedFile<'a> {
@@ -194,8 +307,22 @@ impl<'a> OpenedFile<'a> {
     ///
     /// The condition of [`open`], for every array that is mapped from it.
     unsafe fn new(options: &'a Options, path: &'a Path) -> Result<Self> {
-        let found = options.read_header(path)?;
-        Ok(Self { options, path, found })
+        let found = options.read_header(path).at(path)?;
+        Ok(Self { options, path, found, claim: None })
+    }
+
+    /// Takes the file of a caller and reads its header.
+    ///
+    /// # Safety
+    ///
+    /// The condition of [`open`], for every array that is mapped from it.
+    unsafe fn claimed(options: &'a Options, file: &'a File) -> Result<Self> {
+        let (claim, found) = options.claim(file)?;
+        Ok(Self { options, path: Path::new(""), found, claim: Some(claim) })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.path
     }
 
     pub(super) fn header(&self) -> &Header {
@@ -205,10 +332,12 @@ impl<'a> OpenedFile<'a> {
     /// Maps the array.
     pub(super) fn map<A: NpyElement, D: Dimension>(self) -> Result<MmapArray<A, D>> {
         let Found { file, len, header, shown } = self.found;
-        let options = self.options.options_for::<A, D>(&shown)?;
+        let options = self.options.options_for::<A, D>(&shown).at(self.path)?;
         // SAFETY: the caller of `new` keeps the contract for the file.
-        let mut array = unsafe { options.map_sized(&file, len, self.path)? };
+        let array = unsafe { options.map_sized(&file, len, self.path) };
+        let mut array = in_npy(array, self.path)?;
         array.backing_mut().preallocation.header_end = header.data_offset;
+        array.backing_mut().lock = self.claim.and_then(Claim::keep);
         array.set_row_count(self.options.row_count(header));
         Ok(array)
     }

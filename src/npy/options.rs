@@ -2,7 +2,7 @@
 
 use std::{fs::File, io, path::Path};
 
-use ndarray::{Dimension, IxDyn, ShapeBuilder, StrideShape};
+use ndarray::{Dimension, IxDyn, Order, ShapeBuilder, StrideShape};
 
 use super::element::NpyElement;
 use super::growable::make_growable_capped;
@@ -10,20 +10,21 @@ use super::header::{self, Header};
 use super::row_count::HeaderCount;
 use super::version::Version;
 use crate::array::{MmapArray, RowCount};
-use crate::error::{Error, NpyError, Result};
+use crate::error::{AtPath, Error, ErrorKind, NpyErrorKind, Result};
+use crate::file::{self, Claim};
 use crate::layout::Layout;
 use crate::mode::{Advice, Mode};
 use crate::open::{Draft, MapOptions};
-use crate::{file, sys};
+use crate::sys;
 
 /// Options for opening or creating a `.npy` file.
 #[derive(Clone, Debug)]
 #[must_use = "options do nothing until a file is opened with them"]
 pub struct Options {
     map: MapOptions,
-    header_cap: u64,
+    max_header_size: u64,
     version: Option<Version>,
-    fortran_order: bool,
+    order: Order,
     data_align: u64,
     whole_rows: bool,
 }
@@ -47,20 +48,24 @@ impl Options {
     pub(crate) fn mapping(map: MapOptions) -> Self {
         Self {
             map,
-            header_cap: header::DEFAULT_CAP,
+            max_header_size: header::DEFAULT_CAP,
             version: None,
-            fortran_order: false,
+            order: Order::C,
             data_align: 1,
             whole_rows: false,
         }
+    }
+
+    pub(super) fn mode(&self) -> Mode {
+        self.map.mode
     }
 
     /// Sets the largest size in bytes of a header to read (default 10,000).
     ///
     /// This crate can create files with thousands of fields whose headers exceed the default. A
     /// reader must then raise this limit, in NumPy `max_header_size`.
-    pub fn header_cap(self, header_cap: u64) -> Self {
-        Self { header_cap, ..self }
+    pub fn max_header_size(self, max_header_size: u64) -> Self {
+        Self { max_header_size, ..self }
     }
 
     /// Sets the version of the format for new files (default the oldest that fits the header).
@@ -68,21 +73,22 @@ impl Options {
         Self { version: Some(version), ..self }
     }
 
-    /// Sets whether to create arrays in Fortran order, as `.f()` does (default no).
+    /// Sets the memory order of new arrays (default C order, or Fortran order for a shape with
+    /// `.f()`).
     ///
     /// Some arrays are in both orders, such as arrays with one axis or without elements. Only
     /// this option declares such an array as Fortran order.
-    pub fn fortran_order(self, fortran_order: bool) -> Self {
-        Self { fortran_order, ..self }
+    pub fn order(self, order: Order) -> Self {
+        Self { order, ..self }
     }
 
     /// Sets the alignment in bytes of the offset of the elements in a new file (default 64).
     ///
-    /// With 4096, the elements begin at a page, as [`page_aligned`] windows need. The header is
-    /// filled with spaces, up to its [cap](Self::header_cap). Above 8192, every reader must raise
+    /// With 4096, the elements begin at a page, as [`aligned_to`] windows need. The header is
+    /// filled with spaces, up to its [cap](Self::max_header_size). Above 8192, every reader must raise
     /// the cap too, in NumPy by `max_header_size`.
     ///
-    /// [`page_aligned`]: crate::partition::Partition::page_aligned
+    /// [`aligned_to`]: crate::partition::Partition::aligned_to
     pub fn data_align(self, data_align: u64) -> Self {
         Self { data_align, ..self }
     }
@@ -127,16 +133,17 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// - [`Error::UnsupportedMode`] in modes other than `r` and `c`.
+    /// - [`ErrorKind::UnsupportedMode`] in modes other than `r` and `c`.
     /// - The errors of [`load`](super::load).
     pub fn load<A: NpyElement, D: Dimension>(
         &self,
         path: impl AsRef<Path>,
     ) -> Result<MmapArray<A, D>> {
-        self.map.require(&[Mode::ReadOnly, Mode::CopyOnWrite], "load a file")?;
         let path = path.as_ref();
-        let Found { file, len, shown, .. } = self.read_header(path)?;
-        self.options_for::<A, D>(&shown)?.load_sized(&file, len, path)
+        self.map.require(&[Mode::ReadOnly, Mode::CopyOnWrite], "load a file").at(path)?;
+        let Found { file, len, shown, .. } = self.read_header(path).at(path)?;
+        let options = self.options_for::<A, D>(&shown).at(path)?;
+        in_npy(options.load_sized(&file, len, path), path)
     }
 
     /// Creates a `.npy` file of zeros that replaces `path` when it is published; see [`Draft`].
@@ -146,30 +153,33 @@ impl Options {
     ///
     /// An array with one axis, or with at most one element, is in both orders. The header then says
     /// C order. For an array that grows in Fortran order, use
-    /// [`fortran_order(true)`](Self::fortran_order).
+    /// [`order(Order::F)`](Self::order).
     ///
     /// # Errors
     ///
-    /// - [`NpyError::Unwritable`] for arrays that NumPy does not support.
+    /// - [`NpyErrorKind::Unwritable`] for arrays that NumPy does not support.
     /// - The errors of [`MapOptions::draft`].
     pub fn draft<A: NpyElement, D: Dimension>(
         &self,
         path: impl AsRef<Path>,
         shape: impl Into<StrideShape<D>>,
     ) -> Result<Draft<A, D>> {
-        let (options, _, bytes) = self.options_to_create::<A, D>(shape.into())?;
-        options.draft_then(path.as_ref(), write_header(&bytes))
+        let path = path.as_ref();
+        let (options, _, bytes) =
+            self.options_to_create::<A, D>(shape.into()).at(path)?;
+        options.draft_then(path, write_header(&bytes))
     }
 
     /// Reserves space in the header of a `.npy` file; see [`make_growable`](super::make_growable).
     ///
-    /// This function uses only the option [`header_cap`](Self::header_cap).
+    /// This function uses only the option [`max_header_size`](Self::max_header_size).
     ///
     /// # Errors
     ///
     /// The errors of [`make_growable`](super::make_growable).
     pub fn make_growable(&self, path: impl AsRef<Path>) -> Result<()> {
-        make_growable_capped(path.as_ref(), self.header_cap)
+        let path = path.as_ref();
+        make_growable_capped(path, self.max_header_size).at(path)
     }
 
     /// Checks elements and axes; returns mapping options, header and header bytes of a new file.
@@ -179,16 +189,59 @@ impl Options {
     ) -> Result<(MapOptions<D>, Header, Vec<u8>)> {
         if !self.map.mode.creates() {
             let (mode, action) = (self.map.mode, "create a `.npy` file");
-            return Err(Error::UnsupportedMode { mode, action });
+            let error = Error::from(ErrorKind::UnsupportedMode { mode, action });
+            return Err(error.with_way_out("use mode `w+` or `x+`, or `npy::open`"));
         }
         let dim = shape.raw_dim().clone();
-        let fortran_order = self.fortran_order || is_fortran::<A, D>(shape)?;
-        let mut header = Header::new(A::dtype(), dim.slice(), fortran_order)?;
+        let is_fortran = is_fortran::<A, D>(shape)?;
+        let order = if is_fortran { Order::F } else { self.order };
+        let mut header = Header::new(A::dtype(), dim.slice(), order)?;
         if let Some(version) = self.version {
             header = header.with_version(version)?;
         }
-        let bytes = header.align_data(self.data_align, self.header_cap)?;
+        let bytes = header.align_data(self.data_align, self.max_header_size)?;
         Ok((self.options_for::<A, D>(&header)?, header, bytes))
+    }
+
+    /// Creates a `.npy` file of zeros unless the file exists; returns an error if an existing file
+    /// has another shape, apart from the length of its outermost axis.
+    ///
+    /// The new file appears with its header: a process that opens it at the same time finds either
+    /// no file or the whole header.
+    pub(super) fn create_missing<A: NpyElement, D: Dimension>(
+        &self,
+        path: &Path,
+        shape: StrideShape<D>,
+    ) -> Result<()> {
+        let creating =
+            Self { map: self.map.clone().mode(Mode::CreateNew), ..self.clone() };
+        let (options, new, bytes) = creating.options_to_create::<A, D>(shape)?;
+        let found = match self.read_header(path) {
+            Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => {
+                let draft = options.draft_then::<A>(path, write_header(&bytes))?;
+                return match draft.publish() {
+                    // Another process was faster.
+                    Err(error)
+                        if error.io_kind() == Some(io::ErrorKind::AlreadyExists) =>
+                    {
+                        Ok(())
+                    }
+                    published => published,
+                };
+            }
+            found => found?.header,
+        };
+        if found.shape.len() > 1 && found.order() != new.order() {
+            let (expected, found) = (new.order(), found.order());
+            return Err(NpyErrorKind::MemoryOrder { expected, found }.into());
+        }
+        let mut expected = new;
+        expected.set_count(found.count().unwrap_or(0));
+        if expected.shape != found.shape {
+            let (expected, found) = (expected.shape, found.shape);
+            return Err(ErrorKind::ShapeMismatch { expected, found }.into());
+        }
+        Ok(())
     }
 
     /// Returns what determines the number of rows of the array that a header describes.
@@ -197,7 +250,7 @@ impl Options {
             true => RowCount::Fixed,
             false => RowCount::Header(Box::new(HeaderCount::new(
                 header,
-                self.header_cap,
+                self.max_header_size,
                 self.whole_rows,
             ))),
         }
@@ -205,12 +258,37 @@ impl Options {
 
     /// Opens and locks a file, reads its header, then the length of the file.
     pub(super) fn read_header(&self, path: &Path) -> Result<Found> {
+        self.require_open()?;
+        let mode = match self.map.mode {
+            // An empty file has no header.
+            Mode::Append => Mode::ReadWrite,
+            mode => mode,
+        };
+        let file = file::open_locked(path, mode, self.map.lock)?.file;
+        self.read_header_of(file, path)
+    }
+
+    fn require_open(&self) -> Result<()> {
         if self.map.mode.creates() {
             let (mode, action) = (self.map.mode, "open a `.npy` file");
-            return Err(Error::UnsupportedMode { mode, action });
+            let error = Error::from(ErrorKind::UnsupportedMode { mode, action });
+            return Err(error.with_way_out("use `npy::create`, which writes a header"));
         }
-        let file = file::open_locked(path, self.map.mode, self.map.lock)?.file;
-        let read = || header::read(&file, path, self.header_cap);
+        Ok(())
+    }
+
+    /// Claims the file of a caller, and reads its header.
+    pub(super) fn claim<'f>(&self, file: &'f File) -> Result<(Claim<'f>, Found)> {
+        self.require_open()?;
+        let path = Path::new("");
+        let claim = Claim::new(file, self.map.mode, self.map.lock)?;
+        let file = claim.file().try_clone().map_err(Error::io("keep open", path))?;
+        let found = self.read_header_of(file, path)?;
+        Ok((claim, found))
+    }
+
+    fn read_header_of(&self, file: File, path: &Path) -> Result<Found> {
+        let read = || header::read(&file, path, self.max_header_size);
         let fits = |header: &Header, found| header.end().is_ok_and(|end| end <= found);
         let (header, metadata) = file::read_and_measure(&file, path, read, fits)?;
         let (len, mut shown) = (metadata.len(), header.clone());
@@ -228,14 +306,26 @@ impl Options {
         A::check(&header.dtype)?;
         let (expected, found) = (header.dtype.size(), size_of::<A>());
         if expected != found {
-            return Err(Error::ElementSize { expected, found });
+            return Err(ErrorKind::ElementSize { expected, found }.into());
         }
         let (asked, found) = (D::NDIM, header.shape.len());
         let dim = D::from_dimension(&IxDyn(&header.shape));
-        let dim = dim.ok_or(NpyError::Axes { found, asked: asked.unwrap_or(found) })?;
+        let dim =
+            dim.ok_or(NpyErrorKind::Axes { expected: asked.unwrap_or(found), found })?;
         let options = self.map.clone().offset(header.data_offset);
         Ok(options.shape(dim.set_f(header.fortran_order)))
     }
+}
+
+/// Makes the errors of a mapping fit a `.npy` file, and names the file.
+pub(super) fn in_npy<T>(mapped: Result<T>, path: &Path) -> Result<T> {
+    let mapped = mapped.map_err(|error| match error.kind() {
+        ErrorKind::FileTooShort { .. } => error.with_way_out(
+            "it is incomplete: `npy::Options::whole_rows(true)` opens its whole rows",
+        ),
+        _ => error,
+    });
+    mapped.at(path)
 }
 
 /// Returns the closure that writes a header to a new file.
@@ -254,6 +344,6 @@ fn is_fortran<A: NpyElement, D: Dimension>(shape: StrideShape<D>) -> Result<bool
         Ok(true)
     } else {
         let why = "it has files in C and Fortran order only";
-        Err(NpyError::Unwritable { why }.into())
+        Err(NpyErrorKind::Unwritable { why }.into())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::error::NpyError;
+use crate::error::NpyErrorKind;
 
 /// The maximum nesting depth of brackets; each record takes two levels.
 const DEPTH: usize = 64;
@@ -58,7 +58,7 @@ impl<'t> Cursor<'t> {
         &mut self,
         mark: u8,
         expected: &'static str,
-    ) -> Result<(), NpyError> {
+    ) -> Result<(), NpyErrorKind> {
         if self.take(mark) { Ok(()) } else { Err(self.syntax(expected)) }
     }
 
@@ -69,12 +69,12 @@ impl<'t> Cursor<'t> {
     }
 
     /// Returns a syntax error at the current position.
-    pub(crate) fn syntax(&mut self, expected: &'static str) -> NpyError {
-        NpyError::Syntax { at: self.at(), expected }
+    pub(crate) fn syntax(&mut self, expected: &'static str) -> NpyErrorKind {
+        NpyErrorKind::Syntax { at: self.at(), expected }
     }
 
     /// Reads a literal of any kind.
-    pub(crate) fn literal(&mut self) -> Result<Literal<'t>, NpyError> {
+    pub(crate) fn literal(&mut self) -> Result<Literal<'t>, NpyErrorKind> {
         let mut closers: Vec<u8> = Vec::new();
         let mut literal = Literal::Other;
         let mut alone = true;
@@ -121,7 +121,7 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    fn scalar(&mut self) -> Result<Literal<'t>, NpyError> {
+    fn scalar(&mut self) -> Result<Literal<'t>, NpyErrorKind> {
         match self.peek() {
             b'\'' | b'"' => self.string().map(Literal::Text),
             b'b' if matches!(self.rest().get(1), Some(b'\'' | b'"')) => {
@@ -149,7 +149,7 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    fn number(&mut self) -> Result<Literal<'t>, NpyError> {
+    fn number(&mut self) -> Result<Literal<'t>, NpyErrorKind> {
         let negative = self.take(b'-');
         self.at();
         let digits = self.digits();
@@ -173,7 +173,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Reads a fraction, an exponent and an imaginary unit; returns whether there is any.
-    fn fraction(&mut self) -> Result<bool, NpyError> {
+    fn fraction(&mut self) -> Result<bool, NpyErrorKind> {
         let start = self.at;
         if self.rest().first() == Some(&b'.') {
             self.advance(1);
@@ -202,7 +202,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Reads a string between quotes.
-    fn string(&mut self) -> Result<Cow<'t, str>, NpyError> {
+    fn string(&mut self) -> Result<Cow<'t, str>, NpyErrorKind> {
         let quote = char::from(self.peek());
         self.advance(1);
         let inside = self.tail();

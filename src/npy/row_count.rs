@@ -7,7 +7,7 @@ use ndarray::Order;
 
 use super::header::{self, Header};
 use crate::array::RowHeader;
-use crate::error::{Error, NpyError, Result};
+use crate::error::{Error, ErrorKind, NpyErrorKind, Result};
 use crate::file::whole_write;
 use crate::sys;
 use crate::sys::mapped_atomic::{self, MappedAtomicU64, WORD, WriteBy};
@@ -43,9 +43,9 @@ impl HeaderCount {
     fn bytes_with(&self, count: usize) -> Result<(Vec<u8>, Option<usize>)> {
         let header = self.with(count);
         let (bytes, word) = header.to_bytes_in_place()?;
-        match Header::parse_capped(&bytes, self.cap) {
+        match Header::parse_with_limit(&bytes, self.cap) {
             Ok(read) if read == header => Ok((bytes, word)),
-            _ => Err(NpyError::NoRoom { count }.into()),
+            _ => Err(NpyErrorKind::NoRoom { count }.into()),
         }
     }
 
@@ -78,12 +78,12 @@ impl RowHeader for HeaderCount {
         if changes_one_sector(&old, &new) {
             return Ok(());
         }
-        Err(NpyError::NoRoom { count }.into())
+        Err(NpyErrorKind::NoRoom { count }.into())
     }
 
     fn confirm(&self, file: &File, path: &Path) -> Result<()> {
         if header::read(file, path, self.cap)? != self.header {
-            return Err(Error::Replaced { path: path.to_owned() });
+            return Err(ErrorKind::Replaced.at(path));
         }
         Ok(())
     }
@@ -115,7 +115,7 @@ impl RowHeader for HeaderCount {
         let found = header::read(file, path, self.cap)?;
         match found.count() {
             Some(count) if found == self.with(count) => Ok(count),
-            _ => Err(Error::Replaced { path: path.to_owned() }),
+            _ => Err(ErrorKind::Replaced.at(path)),
         }
     }
 }
@@ -156,9 +156,13 @@ fn overwrite(file: &File, bytes: &[u8]) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    fn order(fortran: bool) -> Order {
+        if fortran { Order::F } else { Order::C }
+    }
+
     /// Writes each count into the header of a file, and reads each one back.
     fn assert_counts(descr: &str, shape: &[usize], fortran: bool, counts: &[usize]) {
-        let header = Header::new(descr.parse().unwrap(), shape, fortran).unwrap();
+        let header = Header::new(descr.parse().unwrap(), shape, order(fortran)).unwrap();
         let bytes = header.to_bytes_of(header.version).unwrap();
         let file = tempfile::tempfile().unwrap();
         sys::write_all_at(&file, &bytes, 0).unwrap();
@@ -226,7 +230,10 @@ mod tests {
         }
         assert!(writer.word.is_none());
         let error = writer.check(&file, Path::new(""), 123_456).unwrap_err();
-        assert!(matches!(error, Error::Npy(NpyError::NoRoom { count: 123_456 })));
+        assert!(matches!(
+            error.kind(),
+            ErrorKind::Npy(NpyErrorKind::NoRoom { count: 123_456 })
+        ));
     }
 
     /// Reads the first `len` bytes.
@@ -243,7 +250,7 @@ mod tests {
             let descr = format!("[('{}', '<f4')]", "x".repeat(len));
             [(vec![0], false), (vec![0, 3], false), (vec![3, 1, 0], true)].map(
                 |(shape, fortran)| {
-                    Header::new(descr.parse().unwrap(), &shape, fortran).unwrap()
+                    Header::new(descr.parse().unwrap(), &shape, order(fortran)).unwrap()
                 },
             )
         })
@@ -280,12 +287,12 @@ mod tests {
             let file = tempfile::tempfile().unwrap();
             sys::write_all_at(&file, &bytes, 0).unwrap();
             let mut writer = HeaderCount::new(header, header::DEFAULT_CAP, false);
-            match writer.check(&file, Path::new(""), 5) {
+            match writer.check(&file, Path::new(""), 5).map_err(Error::into_kind) {
                 Ok(()) => {
                     writer.write(&file, 5, WriteBy::Call).unwrap();
                     assert!(changes_one_sector(&bytes, &start_of(&file, bytes.len())));
                 }
-                Err(Error::Npy(NpyError::NoRoom { count: 5 })) => refused += 1,
+                Err(ErrorKind::Npy(NpyErrorKind::NoRoom { count: 5 })) => refused += 1,
                 Err(e) => panic!("{e}"),
             }
         }

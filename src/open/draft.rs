@@ -5,9 +5,13 @@ use std::{fmt, fs::File, io, ops::Deref, path::Path};
 
 use ndarray::{ArrayViewMut, Axis, Dimension};
 
-use crate::array::{MmapArray, SyncToDisk};
+use crate::array::MmapArray;
+#[cfg(doc)]
+use crate::array::SyncToDisk;
 use crate::element::Element;
-use crate::error::{Error, Result};
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::error::{AtPath, Error, Result};
 use crate::file::{self, AtomicFile};
 use crate::mode::Mode;
 use crate::open::MapOptions;
@@ -53,6 +57,7 @@ use crate::sweep::SweepMut;
 /// assert_eq!(std::fs::read(&path)?.len(), 3200);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "atomic")]
 #[must_use = "a draft that is dropped leaves nothing"]
 pub struct Draft<A: 'static, D> {
     /// Dropped before the file gets a name.
@@ -71,9 +76,9 @@ impl<D: Dimension> MapOptions<D> {
     ///
     /// # Errors
     ///
-    /// - [`Error::UnsupportedMode`] in modes other than `w+` and `x+`.
-    /// - [`Error::NotAFile`] if the path names a directory, a FIFO or a device.
-    /// - [`Error::Io`] if the folder does not exist, or if the path is a symbolic link that leads
+    /// - [`ErrorKind::UnsupportedMode`] in modes other than `w+` and `x+`.
+    /// - [`ErrorKind::NotAFile`] if the path names a directory, a FIFO or a device.
+    /// - [`ErrorKind::Io`] if the folder does not exist, or if the path is a symbolic link that leads
     ///   nowhere.
     /// - The errors of [`scratch_in`](MapOptions::scratch_in).
     pub fn draft<A: Element>(&self, path: impl AsRef<Path>) -> Result<Draft<A, D>> {
@@ -85,19 +90,21 @@ impl<D: Dimension> MapOptions<D> {
         path: &Path,
         finish: impl FnOnce(&File) -> io::Result<()>,
     ) -> Result<Draft<A, D>> {
-        self.require(&[Mode::Create, Mode::CreateNew], "draft a file")?;
+        self.require(&[Mode::Create, Mode::CreateNew], "draft a file").at(path)?;
         // Perform every check that needs no file before the file is created.
         let options = self.clone().sparse(false);
-        options.check_guard()?;
-        options.resolve::<A>(0)?;
+        options.check_guard().at(path)?;
+        options.resolve::<A>(0).at(path)?;
         file::refuse_special(path)?;
-        let mut atomic = AtomicFile::beside(path).map_err(Error::io("draft", path))?;
+        let mut atomic =
+            AtomicFile::beside(path).map_err(Error::io("create a draft of", path))?;
         let exclusive = atomic.exclusive().ok_or(io::ErrorKind::NotFound);
-        let exclusive = exclusive.map_err(|e| Error::io("draft", path)(e.into()))?;
+        let exclusive =
+            exclusive.map_err(|e| Error::io("create a draft of", path)(e.into()))?;
         options.write_zeros::<A>(exclusive.file(), path)?;
         // `publish` drops the array before other code can reach the file.
         let file = exclusive.file();
-        let array = options.map_exclusive(exclusive, path)?;
+        let array = options.map_exclusive(exclusive, path).at(path)?;
         let end = array.layout().end();
         finish(file).map_err(crate::file::allocate::refusal("write", end, path))?;
         Ok(Draft { array, file: atomic, locks: self.lock })
@@ -106,20 +113,18 @@ impl<D: Dimension> MapOptions<D> {
 
 impl<A: Element, D: Dimension> Draft<A, D> {
     /// Returns a view for reading and writing.
-    ///
-    /// # Errors
-    ///
-    /// None, because a draft can always be changed. The method returns a `Result` only to match
-    /// [`MmapArray::view_mut`].
-    pub fn view_mut(&mut self) -> Result<ArrayViewMut<'_, A, D>> {
-        self.array.view_mut()
+    pub fn view_mut(&mut self) -> ArrayViewMut<'_, A, D> {
+        match self.array.view_mut() {
+            Ok(view) => view,
+            Err(_) => unreachable!("a draft is never read-only"),
+        }
     }
 
     /// Iterates over the array in blocks, to fill them; see [`MmapArray::sweep_mut`].
     ///
     /// # Errors
     ///
-    /// [`Error::AxisOutOfBounds`] if the array has no such axis.
+    /// [`ErrorKind::AxisOutOfBounds`] if the array has no such axis.
     pub fn sweep_mut(&mut self, axis: Axis, bytes: usize) -> Result<SweepMut<'_, A, D>> {
         self.array.sweep_mut(axis, bytes)
     }
@@ -128,14 +133,14 @@ impl<A: Element, D: Dimension> Draft<A, D> {
     ///
     /// # Errors
     ///
-    /// - The errors of [`sync`](SyncToDisk::sync), and [`Error::NoSpace`] if the folder has no
+    /// - The errors of [`sync`](SyncToDisk::sync), and [`ErrorKind::NoSpace`] if the folder has no
     ///   space.
-    /// - [`Error::Locked`] if the file to be replaced is locked through another handle that writes
+    /// - [`ErrorKind::Locked`] if the file to be replaced is locked through another handle that writes
     ///   and has [`lock`](MapOptions::lock). Data that this handle stores or appends later would be
     ///   lost. A file that is locked only for reading is replaced, and its readers keep the old
     ///   file. If the draft was made with `lock`, such a file is not replaced either. The lock of a
     ///   file that this process may not read cannot be seen: without `lock`, it is replaced.
-    /// - [`Error::Io`] if the path cannot be replaced, or exists in mode `x+`.
+    /// - [`ErrorKind::Io`] if the path cannot be replaced, or exists in mode `x+`.
     ///
     /// After an error the old file is intact, and nothing of the draft is left. The exception is a
     /// disk that fails to write the name. The new file is then at its path, but may not be there

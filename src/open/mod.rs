@@ -17,7 +17,7 @@ use ndarray::Dimension;
 
 use crate::array::{MmapArray, RowCount};
 use crate::element::{Element, needs_check};
-use crate::error::{Error, Result};
+use crate::error::{AtPath, Error, ErrorKind, Result};
 use crate::file::{
     self, Allocation, Claim, DiskSpace, Exclusive, FileEnd, FileSnapshot, allocate,
 };
@@ -38,11 +38,11 @@ impl<D: Dimension> MapOptions<D> {
     /// # Errors
     ///
     /// - The errors of [`resolve`](Self::resolve).
-    /// - [`Error::NotAFile`] if the path names a directory, a FIFO or a device.
-    /// - [`Error::Locked`] if the file is to be locked and another handle holds a conflicting lock.
-    /// - [`Error::NoSpace`] if the disk has no space to create or extend the file.
-    /// - [`Error::InvalidElement`] if some bytes are not a value of `A`.
-    /// - [`Error::Io`] if the operating system refuses for another reason.
+    /// - [`ErrorKind::NotAFile`] if the path names a directory, a FIFO or a device.
+    /// - [`ErrorKind::Locked`] if the file is to be locked and another handle holds a conflicting lock.
+    /// - [`ErrorKind::NoSpace`] if the disk has no space to create or extend the file.
+    /// - [`ErrorKind::InvalidElement`] if some bytes are not a value of `A`.
+    /// - [`ErrorKind::Io`] if the operating system refuses for another reason.
     ///
     /// After an error the file is as before, and a file that did not exist does not exist. The
     /// exception is mode `w+` if the kernel fails while it clears or truncates an existing file.
@@ -67,8 +67,8 @@ impl<D: Dimension> MapOptions<D> {
     ) -> Result<MmapArray<A, D>> {
         if self.mode.creates() {
             // Perform every check that needs no file before a file is created.
-            self.check_guard()?;
-            let layout = self.resolve::<A>(0)?;
+            self.check_guard().at(path)?;
+            let layout = self.resolve::<A>(0).at(path)?;
             self.check_halves::<A>(&layout, path)?;
         }
         let opened = file::open_locked(path, self.mode, self.lock)?;
@@ -91,7 +91,7 @@ impl<D: Dimension> MapOptions<D> {
         if array.is_err() {
             opened.undo();
         }
-        array
+        array.at(path)
     }
 
     /// Maps an open file as an array.
@@ -107,7 +107,7 @@ impl<D: Dimension> MapOptions<D> {
     ///
     /// A lock that is already held through `file` stays as it is, also after an error. The array
     /// keeps an exclusive lock of `file` until the array and `file` are closed. A shared lock is
-    /// not upgraded to an exclusive one: the error is [`Error::Locked`]. Where the system does not
+    /// not upgraded to an exclusive one: the error is [`ErrorKind::Locked`]. Where the system does not
     /// report locks (Unix except Linux, and Linux without `/proc`), a shared lock of `file` may
     /// become exclusive, and an error may leave `file` locked.
     ///
@@ -135,17 +135,10 @@ impl<D: Dimension> MapOptions<D> {
         file: &File,
         map: impl FnOnce(&File, &Path) -> Result<MmapArray<A, D>>,
     ) -> Result<MmapArray<A, D>> {
-        let mut claim = Claim::new(file, self.mode, self.lock)?;
-        match map(claim.file(), Path::new("")) {
-            Ok(mut array) => {
-                array.backing_mut().lock = claim.lock.take();
-                Ok(array)
-            }
-            Err(error) => {
-                claim.undo();
-                Err(error)
-            }
-        }
+        let claim = Claim::new(file, self.mode, self.lock)?;
+        let mut array = map(claim.file(), Path::new(""))?;
+        array.backing_mut().lock = claim.keep();
+        Ok(array)
     }
 
     /// Maps an open file of `len` bytes that is known as `path`.
@@ -163,6 +156,7 @@ impl<D: Dimension> MapOptions<D> {
         len: u64,
         path: &Path,
     ) -> Result<MmapArray<A, D>> {
+        self.refuse_npy::<A>(file, path)?;
         let layout = self.check::<A>(len, path)?;
         let kept = self.keep(file, path)?;
         let writes = self.mode.is_mutable().then(WriteState::new).transpose();
@@ -197,7 +191,7 @@ impl<D: Dimension> MapOptions<D> {
             let start = backing.mapping.as_mut_ptr();
             // SAFETY: the mapping has `len` bytes and outlives the reference. The file extends to
             // the end of these bytes, and the caller keeps other code from changing them.
-            let bytes = unsafe { slice::from_raw_parts(start, layout.len()) };
+            let bytes = unsafe { slice::from_raw_parts(start, layout.byte_len()) };
             check::<A, D>(&layout, bytes)?;
             backing.intact()?;
         }
@@ -236,7 +230,7 @@ impl<D: Dimension> MapOptions<D> {
         let map = Some(MmapRaw::from(map));
         let mut backing = self.backing(map, kept, &layout, metadata, path)?;
         self.populate_new(&backing)?;
-        let bytes = backing.mapping.bytes(&(0..layout.len()));
+        let bytes = backing.mapping.bytes(&(0..layout.byte_len()));
         check::<A, D>(&layout, bytes.map_err(Error::io("read", path))?)?;
         backing.intact()?;
         // SAFETY: the bytes are checked (1). `Mmap` guarantees that the bytes do not change and
@@ -274,6 +268,22 @@ impl<D: Dimension> MapOptions<D> {
         Ok(layout)
     }
 
+    /// Refuses to take the header of a `.npy` file for elements, unless the elements are bytes.
+    pub(crate) fn refuse_npy<A>(&self, file: &File, path: &Path) -> Result<()> {
+        const MAGIC: &[u8; 6] = b"\x93NUMPY";
+
+        if self.offset > 0 || self.mode.creates() || size_of::<A>() <= 1 {
+            return Ok(());
+        }
+        let mut start = [0; MAGIC.len()];
+        let read =
+            sys::read_at_most(file, &mut start, 0).map_err(Error::io("read", path))?;
+        if read == MAGIC.len() && start == *MAGIC {
+            return Err(ErrorKind::NpyHeader.at(path));
+        }
+        Ok(())
+    }
+
     /// Extends a file to the end of the layout if the mode extends files.
     fn extend<'f>(
         &self,
@@ -300,7 +310,7 @@ impl<D: Dimension> MapOptions<D> {
         path: &Path,
     ) -> Result<Option<MmapRaw>> {
         (!layout.is_empty())
-            .then(|| map::map(file, layout.offset(), layout.len(), self.mode))
+            .then(|| map::map(file, layout.offset(), layout.byte_len(), self.mode))
             .transpose()
             .map_err(Error::io("map", path))
     }
@@ -317,7 +327,7 @@ impl<D: Dimension> MapOptions<D> {
     pub(crate) fn check_guard(&self) -> Result<()> {
         #[cfg(feature = "sigbus-guard")]
         if self.guarded && !crate::guard::is_active() {
-            return Err(Error::NotGuarded);
+            return Err(ErrorKind::NotGuarded.into());
         }
         Ok(())
     }
@@ -361,7 +371,7 @@ impl<D: Dimension> MapOptions<D> {
         let snapshot = FileSnapshot::of(metadata);
         let (mapping, offset) = (Mapping::of_file(map), layout.offset());
         let mut backing = Backing::new(mapping, kept, self.mode, offset, path, snapshot);
-        backing.mapping.set_len(layout.len());
+        backing.mapping.set_len(layout.byte_len());
         backing.advice = self.advice;
         backing.holds_lock = self.lock;
         if self.mode == Mode::CopyOnWrite {

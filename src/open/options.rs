@@ -3,8 +3,8 @@
 use ndarray::{Dimension, IntoDimension, Ix1, StrideShape};
 
 use crate::element::Element;
-use crate::error::{Error, Result};
-use crate::layout::{Layout, row_len};
+use crate::error::{Error, ErrorKind, Result};
+use crate::layout::{Layout, misaligned, row_len};
 use crate::mode::{Advice, Mode};
 
 /// Every system aligns a mapping to at least this many bytes. No larger alignment is guaranteed.
@@ -19,7 +19,7 @@ pub(crate) const SMALLEST_PAGE: usize = 4096;
 ///
 /// ```
 /// use ndarray::ShapeBuilder;
-/// use ndarray_memmap::{MapOptions, Mode, SyncToDisk};
+/// use ndarray_memmap::{MapOptions, Mode};
 ///
 /// let dir = tempfile::tempdir()?;
 /// let path = dir.path().join("planes.f32");
@@ -120,10 +120,11 @@ impl<D: Dimension> MapOptions<D> {
 
     /// Sets whether to create or extend a file without reserving disk space (default no).
     ///
-    /// By default the space is reserved first, and a full disk is [`Error::NoSpace`]. In a sparse
+    /// By default the space is reserved first, and a full disk is [`ErrorKind::NoSpace`]. In a sparse
     /// file, a store into a page for which no space is left kills the process by `SIGBUS`. On file
     /// systems that cannot reserve space the file is always sparse. Holes that a file already has
     /// stay holes in mode `r+`.
+    #[doc(alias = "truncate")]
     pub fn sparse(self, sparse: bool) -> Self {
         Self { sparse, ..self }
     }
@@ -146,19 +147,24 @@ impl<D: Dimension> MapOptions<D> {
     ///
     /// The lock is [`File::lock`](std::fs::File::lock): shared in modes `r` and `c`, exclusive in
     /// the other modes. If another handle holds a conflicting lock, opening returns
-    /// [`Error::Locked`] at once. On Unix the lock is advisory: it binds only programs that lock
+    /// [`ErrorKind::Locked`] at once. On Unix the lock is advisory: it binds only programs that lock
     /// too, and [`Draft::publish`](crate::Draft::publish). The locked file is the file that the
     /// path names after locking. A forked child keeps the lock too. The array keeps the file open.
     pub fn lock(self, lock: bool) -> Self {
         Self { lock, ..self }
     }
 
+    /// Replaces the mode.
+    pub(crate) fn mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
+    }
+
     /// Sets whether to repair and record bus errors in the mapping (default no).
     ///
     /// The [`guard`](crate::guard) must be installed; otherwise opening returns
-    /// [`Error::NotGuarded`]. The array keeps its file open. Some types do not accept all bytes,
+    /// [`ErrorKind::NotGuarded`]. The array keeps its file open. Some types do not accept all bytes,
     /// such as a packed struct with a `char`. An array of these types cannot be guarded if an
-    /// element may lie in two pages ([`Error::Io`] of the kind `Unsupported`).
+    /// element may lie in two pages ([`ErrorKind::Io`] of the kind `Unsupported`).
     #[cfg(feature = "sigbus-guard")]
     pub fn guarded(self, guarded: bool) -> Self {
         Self { guarded, ..self }
@@ -168,11 +174,11 @@ impl<D: Dimension> MapOptions<D> {
     ///
     /// # Errors
     ///
-    /// - [`Error::ShapeRequired`], [`Error::OffsetPastEnd`] and [`Error::PartialElement`] if the
+    /// - [`ErrorKind::ShapeRequired`], [`ErrorKind::OffsetPastEnd`] and [`ErrorKind::PartialElement`] if the
     ///   shape must come from the file and cannot.
-    /// - [`Error::FileTooShort`] unless the mode creates the file or may extend it.
-    /// - [`Error::Misaligned`], [`Error::TooLarge`] and [`Error::ZeroSizedElement`].
-    /// - [`Error::StridesMismatch`], and [`Error::OverlappingStrides`] unless the mode is `r`.
+    /// - [`ErrorKind::FileTooShort`] unless the mode creates the file or may extend it.
+    /// - [`ErrorKind::Misaligned`], [`ErrorKind::TooLarge`] and [`ErrorKind::ZeroSizedElement`].
+    /// - [`ErrorKind::StridesMismatch`], and [`ErrorKind::OverlappingStrides`] unless the mode is `r`.
     pub fn resolve<A: Element>(&self, file_len: u64) -> Result<Layout<D>> {
         self.resolve_at::<A>(file_len, align_of::<A>())
     }
@@ -185,50 +191,62 @@ impl<D: Dimension> MapOptions<D> {
     ) -> Result<Layout<D>> {
         let size = size_of::<A>();
         if size == 0 {
-            return Err(Error::ZeroSizedElement);
+            return Err(ErrorKind::ZeroSizedElement.into());
         }
         if align_of::<A>() > SMALLEST_PAGE {
-            return Err(Error::Misaligned {
-                offset: self.offset,
-                align: align_of::<A>(),
-            });
+            let error =
+                ErrorKind::Misaligned { offset: self.offset, align: align_of::<A>() };
+            return Err(Error::from(error)
+                .with_way_out("use an element type that needs no such alignment"));
         }
         let shape = match &self.extent {
             Extent::Shape(shape) => shape.clone(),
             Extent::Rows(row) => self.rows(row, file_len, size)?.into(),
         };
-        let layout = Layout::new(self.offset, shape, size, align)?;
+        let layout = Layout::new(self.offset, shape, size, align);
+        let layout = layout.map_err(|error| match error.kind() {
+            ErrorKind::Misaligned { offset, .. } => misaligned::<A>(*offset),
+            _ => error,
+        })?;
         if self.mode.is_mutable() && layout.overlaps() {
-            return Err(Error::OverlappingStrides);
+            return Err(ErrorKind::OverlappingStrides.into());
         }
         if layout.end() > file_len && !self.extends() {
-            return Err(Error::FileTooShort { needed: layout.end(), found: file_len });
+            let short =
+                ErrorKind::FileTooShort { expected: layout.end(), found: file_len };
+            return Err(match self.mode {
+                Mode::ReadWrite => Error::from(short).with_way_out(
+                    "check shape, offset and element type, or extend it by `grow(true)`",
+                ),
+                _ => short.into(),
+            });
         }
         Ok(layout)
     }
 
     /// Returns whether opening extends the file to the end of the array.
     pub(crate) fn extends(&self) -> bool {
-        self.mode.creates() || self.grow && self.mode == Mode::ReadWrite
+        self.mode.creates()
+            || self.grow && matches!(self.mode, Mode::ReadWrite | Mode::Append)
     }
 
     /// Replaces the first axis of `row` by the number of rows up to the end of the file.
     fn rows(&self, row: &D, file_len: u64, item_size: usize) -> Result<D> {
         let size = row_len(row.slice(), item_size)?;
         if self.mode.creates() {
-            return Err(Error::ShapeRequired);
+            return Err(ErrorKind::ShapeRequired.into());
         }
         let available = file_len
             .checked_sub(self.offset)
-            .ok_or(Error::OffsetPastEnd { offset: self.offset, found: file_len })?;
-        let row_bytes = u64::try_from(size).map_err(|_| Error::TooLarge)?;
-        let count = available.checked_div(row_bytes).ok_or(Error::ShapeRequired)?;
+            .ok_or(ErrorKind::OffsetPastEnd { offset: self.offset, found: file_len })?;
+        let row_bytes = u64::try_from(size).map_err(|_| ErrorKind::TooLarge)?;
+        let count = available.checked_div(row_bytes).ok_or(ErrorKind::ShapeRequired)?;
         if !available.is_multiple_of(row_bytes) {
-            return Err(Error::PartialElement { available, size });
+            return Err(ErrorKind::PartialElement { available, size }.into());
         }
         let mut dim = row.clone();
         if let Some(first) = dim.slice_mut().first_mut() {
-            *first = usize::try_from(count).map_err(|_| Error::TooLarge)?;
+            *first = usize::try_from(count).map_err(|_| ErrorKind::TooLarge)?;
         }
         Ok(dim)
     }

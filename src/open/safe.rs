@@ -7,7 +7,7 @@ use ndarray::{Dimension, StrideShape};
 
 use crate::array::MmapArray;
 use crate::element::{Element, needs_check};
-use crate::error::{Error, Result};
+use crate::error::{AtPath, CREATE_IN, Error, ErrorKind, Result};
 use crate::file::{self, FileSnapshot, UnnamedFile, allocate};
 use crate::layout::Layout;
 use crate::mode::Mode;
@@ -29,10 +29,10 @@ impl MapOptions {
     ///
     /// # Errors
     ///
-    /// - [`Error::NoSpace`] if the disk has no space.
-    /// - [`Error::TooLarge`], [`Error::ZeroSizedElement`], [`Error::StridesMismatch`] and
-    ///   [`Error::OverlappingStrides`] for invalid shapes.
-    /// - [`Error::Io`] if the operating system refuses for another reason.
+    /// - [`ErrorKind::NoSpace`] if the disk has no space.
+    /// - [`ErrorKind::TooLarge`], [`ErrorKind::ZeroSizedElement`], [`ErrorKind::StridesMismatch`] and
+    ///   [`ErrorKind::OverlappingStrides`] for invalid shapes.
+    /// - [`ErrorKind::Io`] if the operating system refuses for another reason.
     ///
     /// # Examples
     ///
@@ -68,7 +68,7 @@ fn scratch<A: Element, D: Dimension>(
     dir: &Path,
     shape: StrideShape<D>,
 ) -> Result<MmapArray<A, D>> {
-    let mut file = UnnamedFile::new(dir).map_err(Error::io("create a file in", dir))?;
+    let mut file = UnnamedFile::new(dir).map_err(Error::io(CREATE_IN, dir))?;
     let options = MapOptions::new(Mode::CreateNew).shape(shape);
     let exclusive = file.exclusive();
     options.write_zeros::<A>(exclusive.file(), Path::new(""))?;
@@ -83,17 +83,17 @@ impl<D: Dimension> MapOptions<D> {
     ///
     /// # Errors
     ///
-    /// - [`Error::NotImmutable`] if there is no such proof, or if the system supports none.
-    /// - [`Error::UnsupportedMode`] in modes other than `r`.
+    /// - [`ErrorKind::NotImmutable`] if there is no such proof, or if the system supports none.
+    /// - [`ErrorKind::UnsupportedMode`] in modes other than `r`.
     /// - The errors of [`open`](Self::open) in mode `r`.
     pub fn open_immutable<A: Element>(
         &self,
         path: impl AsRef<Path>,
     ) -> Result<MmapArray<A, D>> {
         let path = path.as_ref();
-        self.require(&[Mode::ReadOnly], "open an immutable file")?;
+        self.require(&[Mode::ReadOnly], "open an immutable file").at(path)?;
         let file = file::open_locked(path, self.mode, self.lock)?.file;
-        self.map_immutable_named(&file, path)
+        self.map_immutable_named(&file, path).at(path)
     }
 
     /// Maps an open file that the kernel proves to be immutable.
@@ -112,14 +112,14 @@ impl<D: Dimension> MapOptions<D> {
         path: &Path,
     ) -> Result<MmapArray<A, D>> {
         self.check_guard()?;
+        self.refuse_npy::<A>(file, path)?;
         let len = file::regular_len(file, path)?;
         let layout = self.resolve::<A>(len)?;
         self.check_halves::<A>(&layout, path)?;
-        let not_immutable =
-            |source| Error::NotImmutable { path: path.to_owned(), source };
+        let not_immutable = |source| ErrorKind::NotImmutable { source }.at(path);
         has_trusted_contents(file).map_err(not_immutable)?;
         let mut options = MmapOptions::new();
-        let len = sys::whole_pages(file, layout.offset(), layout.len());
+        let len = sys::whole_pages(file, layout.offset(), layout.byte_len());
         let len = len.map_err(Error::io("inspect", path))?;
         options.offset(layout.offset()).len(len);
         let map = options.map_if_safe(file).map_err(|e| match e.map_failed() {
@@ -140,8 +140,8 @@ impl<D: Dimension> MapOptions<D> {
     ///
     /// # Errors
     ///
-    /// - [`Error::UnsupportedMode`] in modes other than `r` and `c`.
-    /// - The errors of [`open`](Self::open) in these modes, except [`Error::Misaligned`].
+    /// - [`ErrorKind::UnsupportedMode`] in modes other than `r` and `c`.
+    /// - The errors of [`open`](Self::open) in these modes, except [`ErrorKind::Misaligned`].
     ///
     /// # Examples
     ///
@@ -155,10 +155,10 @@ impl<D: Dimension> MapOptions<D> {
     /// ```
     pub fn load<A: Element>(&self, path: impl AsRef<Path>) -> Result<MmapArray<A, D>> {
         let path = path.as_ref();
-        self.require(&[Mode::ReadOnly, Mode::CopyOnWrite], "load a file")?;
+        self.require(&[Mode::ReadOnly, Mode::CopyOnWrite], "load a file").at(path)?;
         let file = file::open_locked(path, self.mode, self.lock)?.file;
         let len = file::regular_len(&file, path)?;
-        self.load_sized(&file, len, path)
+        self.load_sized(&file, len, path).at(path)
     }
 
     /// Reads an open file of `len` bytes into memory.
@@ -168,6 +168,7 @@ impl<D: Dimension> MapOptions<D> {
         len: u64,
         path: &Path,
     ) -> Result<MmapArray<A, D>> {
+        self.refuse_npy::<A>(file, path)?;
         let layout = self.resolve_at::<A>(len, 1)?;
         let snapshot = FileSnapshot::of(&file::regular(file, path)?);
         let (memory, start) = read(file, path, &layout, align_of::<A>())?;
@@ -218,7 +219,9 @@ impl<D: Dimension> MapOptions<D> {
         if modes.contains(&self.mode) {
             return Ok(());
         }
-        Err(Error::UnsupportedMode { mode: self.mode, action })
+        let modes: Vec<_> = modes.iter().map(|mode| format!("mode `{mode}`")).collect();
+        let error = Error::from(ErrorKind::UnsupportedMode { mode: self.mode, action });
+        Err(error.with_way_out(format!("use {}", modes.join(" or "))))
     }
 }
 
@@ -236,21 +239,21 @@ fn read<D: Dimension>(
     const PAGE: u64 = 4096;
 
     let phase = layout.offset().checked_rem(PAGE).unwrap_or(0);
-    let phase = usize::try_from(phase).map_err(|_| Error::TooLarge)?;
+    let phase = usize::try_from(phase).map_err(|_| ErrorKind::TooLarge)?;
     let start = match phase.is_multiple_of(align) {
         true => Some(phase),
         false => phase.saturating_add(2048).checked_next_multiple_of(align),
     };
-    let start = start.ok_or(Error::TooLarge)?;
-    let len = layout.len().checked_add(start).ok_or(Error::TooLarge)?;
-    let mut memory = map::memory(len).map_err(Error::io("find memory for", path))?;
+    let start = start.ok_or(ErrorKind::TooLarge)?;
+    let len = layout.byte_len().checked_add(start).ok_or(ErrorKind::TooLarge)?;
+    let mut memory = map::memory(len).map_err(Error::io("allocate memory for", path))?;
     let bytes = memory.get_mut(start..).unwrap_or_default();
     let count = file::read_pieces(file, bytes, layout.offset());
     let count = count.map_err(Error::io("read", path))?;
-    if count < layout.len() {
-        let read = u64::try_from(count).map_err(|_| Error::TooLarge)?;
+    if count < layout.byte_len() {
+        let read = u64::try_from(count).map_err(|_| ErrorKind::TooLarge)?;
         let found = layout.offset().saturating_add(read);
-        return Err(Error::FileTooShort { needed: layout.end(), found });
+        return Err(ErrorKind::FileTooShort { expected: layout.end(), found }.into());
     }
     Ok((memory, start))
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ndarray::Axis;
 
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 use crate::layout::outermost;
 use crate::npy::{Header, Version};
 
@@ -28,18 +28,18 @@ impl DividedArray {
     pub(super) fn new(header: Header) -> Result<Self> {
         let header = Header { version: Version::V1, ..header };
         // Condition 1.
-        let none = Error::AxisOutOfBounds { axis: 0, ndim: 0 };
+        let none = ErrorKind::AxisOutOfBounds { axis: 0, ndim: 0 };
         let rows = header.count().ok_or(none)?;
         let mut row = header.clone();
         row.set_count(1);
-        let row_len = usize::try_from(row.len()?).map_err(|_| Error::TooLarge)?;
+        let row_len = usize::try_from(row.len()?).map_err(|_| ErrorKind::TooLarge)?;
         // Condition 2.
         let len = row_len.checked_mul(rows).and_then(|len| u64::try_from(len).ok());
         // Condition 3.
         let end = len.and_then(|len| len.checked_add(header.data_offset));
         match end.map(i64::try_from) {
             Some(Ok(_)) => Ok(Self { header, rows, row_len }),
-            _ => Err(Error::TooLarge),
+            _ => Err(ErrorKind::TooLarge.into()),
         }
     }
 

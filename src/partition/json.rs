@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use ndarray::Order;
 use serde::{Deserialize, Serialize};
 
 use super::{DividedArray, Window};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::npy::{DType, Header};
 
 /// The facts of a window, with NumPy's names where NumPy has them.
@@ -43,14 +44,17 @@ impl TryFrom<WindowFields> for Window {
     fn try_from(facts: WindowFields) -> Result<Self, Error> {
         let WindowFields { path, shape, start, end, read_only, .. } = facts;
         let dtype = facts.dtype.parse::<DType>()?;
-        let mut header = Header::new(dtype, &shape, facts.fortran_order)?;
+        let order = if facts.fortran_order { Order::F } else { Order::C };
+        let mut header = Header::new(dtype, &shape, order)?;
         header.data_offset = facts.data_offset;
         let whole = DividedArray::new(header)?;
         match start.max(end) {
             index if index > whole.rows => {
-                Err(Error::IndexOutOfBounds { index, len: whole.rows })
+                Err(ErrorKind::IndexOutOfBounds { index, len: whole.rows }.into())
             }
-            _ if start > end => Err(Error::IndexOutOfBounds { index: start, len: end }),
+            _ if start > end => {
+                Err(ErrorKind::IndexOutOfBounds { index: start, len: end }.into())
+            }
             _ => Ok(Self { path, whole, rows: start..end, read_only }),
         }
     }

@@ -13,7 +13,7 @@
 //!
 //! use ndarray::{Axis, Ix2};
 //! use ndarray_memmap::partition::{Partition, Window};
-//! use ndarray_memmap::{Mode, Result, SyncToDisk, npy};
+//! use ndarray_memmap::{Mode, Result, npy};
 //!
 //! // SAFETY: nothing else accesses the file while the array lives.
 //! unsafe { npy::create::<f64, _>(&path, (1000, 3))? }.close()?;
@@ -25,7 +25,7 @@
 //!     rows.view_mut()?.fill(window.range().start as f64);
 //!     rows.sync()
 //! };
-//! let windows = Partition::of(&header, Axis(0), 4)?.windows(&path);
+//! let windows = Partition::new(&header, Axis(0), 4)?.windows(&path);
 //! let workers: Vec<_> =
 //!     windows.into_iter().map(|window| thread::spawn(move || fill(window))).collect();
 //! for worker in workers {
@@ -56,7 +56,7 @@ pub use window::Window;
 use divided::DividedArray;
 use split::Bounds;
 
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 use crate::layout::Layout;
 use crate::layout::check_axis;
 use crate::npy::{Header, NpyElement};
@@ -75,8 +75,8 @@ use crate::npy::{Header, NpyElement};
 /// use ndarray_memmap::{MapOptions, Mode};
 ///
 /// let layout = MapOptions::new(Mode::ReadOnly).shape((10, 2)).resolve::<f32>(80)?;
-/// let partition = Partition::of_layout::<f32, _>(&layout, Axis(0), 4)?;
-/// let rows: Vec<_> = partition.windows("a.f32").iter().map(Window::range).collect();
+/// let partition = Partition::from_layout::<f32, _>(&layout, Axis(0), 4)?;
+/// let rows: Vec<_> = partition.windows("a.f32").iter().map(Window::rows).collect();
 /// assert_eq!(rows, [0..3, 3..6, 6..8, 8..10]);
 /// # Ok::<(), ndarray_memmap::Error>(())
 /// ```
@@ -93,16 +93,16 @@ impl Partition {
     ///
     /// # Errors
     ///
-    /// - [`Error::NoParts`] if `parts` is 0.
-    /// - [`Error::AxisOutOfBounds`] if the array has no such axis.
-    /// - [`Error::NotSlowestAxis`] if `axis` is not the outermost axis.
-    /// - [`Error::TooLarge`] if the sizes in the header overflow.
-    pub fn of(header: &Header, axis: Axis, parts: usize) -> Result<Self> {
+    /// - [`ErrorKind::NoParts`] if `parts` is 0.
+    /// - [`ErrorKind::AxisOutOfBounds`] if the array has no such axis.
+    /// - [`ErrorKind::NotOutermostAxis`] if `axis` is not the outermost axis.
+    /// - [`ErrorKind::TooLarge`] if the sizes in the header overflow.
+    pub fn new(header: &Header, axis: Axis, parts: usize) -> Result<Self> {
         check_axis(axis, header.shape.len())?;
         let whole = DividedArray::new(header.clone())?;
-        let (Axis(axis), Axis(slowest)) = (axis, whole.axis());
-        if axis != slowest {
-            return Err(Error::NotSlowestAxis { axis, slowest });
+        let (Axis(axis), Axis(outermost)) = (axis, whole.axis());
+        if axis != outermost {
+            return Err(ErrorKind::NotOutermostAxis { axis, outermost }.into());
         }
         let bounds = Bounds::new(whole.rows, parts)?;
         Ok(Self { whole, bounds })
@@ -112,26 +112,25 @@ impl Partition {
     ///
     /// # Errors
     ///
-    /// - [`Error::NotInOrder`] if the array is neither in C nor in Fortran order.
-    /// - [`Error::ElementSize`] if the layout is for elements of another size.
-    /// - [`NpyError::Unwritable`](crate::NpyError::Unwritable) for arrays that NumPy does not
+    /// - [`ErrorKind::NotInOrder`] if the array is neither in C nor in Fortran order.
+    /// - [`ErrorKind::ElementSize`] if the layout is for elements of another size.
+    /// - [`NpyErrorKind::Unwritable`](crate::NpyErrorKind::Unwritable) for arrays that NumPy does not
     ///   support.
-    /// - The errors of [`of`](Self::of).
-    pub fn of_layout<A: NpyElement, D: Dimension>(
+    /// - The errors of [`of`](Self::new).
+    pub fn from_layout<A: NpyElement, D: Dimension>(
         layout: &Layout<D>,
         axis: Axis,
         parts: usize,
     ) -> Result<Self> {
         let (expected, found) = (layout.item_size(), size_of::<A>());
         if expected != found {
-            return Err(Error::ElementSize { expected, found });
+            return Err(ErrorKind::ElementSize { expected, found }.into());
         }
         check_axis(axis, layout.shape().len())?;
         let order = layout.order_along(axis, None)?;
-        let mut header =
-            Header::new(A::dtype(), layout.shape(), order.is_column_major())?;
+        let mut header = Header::new(A::dtype(), layout.shape(), order)?;
         header.data_offset = layout.offset();
-        Self::of(&header, axis, parts)
+        Self::new(&header, axis, parts)
     }
 
     /// Moves the bounds between windows down to rows that begin at a multiple of `bytes`.
@@ -155,27 +154,31 @@ impl Partition {
     ///
     /// // Rows of 3072 bytes: every fourth row begins at a page.
     /// let layout = MapOptions::new(Mode::ReadOnly).shape((20, 768)).resolve::<f32>(61_440)?;
-    /// let partition = Partition::of_layout::<f32, _>(&layout, Axis(0), 3)?.page_aligned(4096);
-    /// let rows: Vec<_> = partition.windows("a.f32").iter().map(Window::range).collect();
+    /// let partition = Partition::from_layout::<f32, _>(&layout, Axis(0), 3)?.aligned_to(4096);
+    /// let rows: Vec<_> = partition.windows("a.f32").iter().map(Window::rows).collect();
     /// assert_eq!(rows, [0..4, 4..12, 12..20]);
     /// # Ok::<(), ndarray_memmap::Error>(())
     /// ```
     #[must_use]
-    pub fn page_aligned(self, bytes: u64) -> Self {
+    pub fn aligned_to(self, bytes: u64) -> Self {
         let DividedArray { row_len, .. } = self.whole;
         let bounds = self.bounds.aligned(self.whole.start_of(0), row_len, bytes);
         Self { bounds, ..self }
     }
 
-    /// Returns the number of windows, including empty windows.
-    pub fn parts(&self) -> usize {
+    /// Returns the number of windows, including empty windows; at least 1.
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "a partition has at least one window"
+    )]
+    pub fn len(&self) -> usize {
         self.bounds.parts()
     }
 
     /// Returns the windows of the file at `path`, in order.
     pub fn windows(&self, path: impl AsRef<Path>) -> Vec<Window> {
         let path = path.as_ref();
-        (0..self.parts()).filter_map(|part| self.window(path, part)).collect()
+        (0..self.len()).filter_map(|part| self.window(path, part)).collect()
     }
 
     /// Returns the window of one part of the file at `path`, or `None` if the part does not exist.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use num_integer::{ExtendedGcd, Integer};
 
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 
 /// Rows divided into parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ struct Steps {
 impl Bounds {
     pub(super) fn new(rows: usize, parts: usize) -> Result<Self> {
         if parts == 0 {
-            return Err(Error::NoParts);
+            return Err(ErrorKind::NoParts.into());
         }
         Ok(Self { rows, parts, steps: None })
     }

@@ -10,7 +10,7 @@ use super::divided::DividedArray;
 #[cfg(feature = "serde")]
 use super::json::WindowFields;
 use crate::array::{MmapArray, RowCount};
-use crate::error::Result;
+use crate::error::{AtPath, Result};
 use crate::mode::Mode;
 use crate::npy::{DType, NpyElement, Options};
 use crate::open::MapOptions;
@@ -56,9 +56,9 @@ impl Window {
     ///
     /// # Errors
     ///
-    /// - [`Error::UnsupportedMode`](crate::Error::UnsupportedMode) in modes `w+` and `x+`, and
+    /// - [`ErrorKind::UnsupportedMode`](crate::ErrorKind::UnsupportedMode) in modes `w+` and `x+`, and
     ///   for a [halo](Self::halo) in `r+`.
-    /// - [`Error::Npy`](crate::Error::Npy) if the window has other elements or another number of
+    /// - [`ErrorKind::Npy`](crate::ErrorKind::Npy) if the window has other elements or another number of
     ///   axes.
     /// - The errors of [`MapOptions::open`].
     pub unsafe fn open<A: NpyElement, D: Dimension>(
@@ -89,9 +89,10 @@ impl Window {
             let modes = &[Mode::ReadOnly, Mode::CopyOnWrite, Mode::ReadWrite][..];
             (modes, "open a window")
         };
-        options.require(modes, action)?;
+        options.require(modes, action).at(&self.path)?;
         let options = Options::mapping(options.clone().grow(false));
-        let options = options.options_for::<A, D>(&self.whole.part(&self.rows))?;
+        let options = options.options_for::<A, D>(&self.whole.part(&self.rows));
+        let options = options.at(&self.path)?;
         // SAFETY: the caller guarantees the contract for the file.
         let mut array = unsafe { options.open(&self.path)? };
         array.backing_mut().preallocation.header_end = self.whole.header.data_offset;
@@ -111,7 +112,7 @@ impl Window {
     /// use ndarray_memmap::{MapOptions, Mode};
     ///
     /// let layout = MapOptions::new(Mode::ReadOnly).shape((100, 8)).resolve::<f32>(3200)?;
-    /// let windows = Partition::of_layout::<f32, _>(&layout, Axis(0), 4)?.windows("a.f32");
+    /// let windows = Partition::from_layout::<f32, _>(&layout, Axis(0), 4)?.windows("a.f32");
     /// assert_eq!(windows[0].halo(1).range(), 0..26);
     /// assert_eq!(windows[1].halo(1).range(), 24..51);
     /// # Ok::<(), ndarray_memmap::Error>(())
@@ -161,7 +162,7 @@ impl Window {
     }
 
     /// Returns the range of the window's rows in the whole array.
-    pub fn range(&self) -> Range<usize> {
+    pub fn rows(&self) -> Range<usize> {
         self.rows.clone()
     }
 

@@ -8,12 +8,12 @@ use ndarray::{ArrayRef, ArrayView, Axis, Dimension, RemoveAxis};
 use super::row_prefetcher::RowPrefetcher;
 use crate::array::MmapArray;
 use crate::element::{Element, needs_check};
-use crate::error::{Error, Result};
+use crate::error::{AtPath, Error, ErrorKind, Result};
 use crate::file::whole_write::{whole_elements, write_or_restore};
 use crate::file::{self, FileEnd};
 use crate::layout::{Footprint, check_axis};
 use crate::mapping::Backing;
-use crate::sweep::Position;
+use crate::sweep::Progress;
 use crate::sys::{self, FileSystem};
 
 /// An iterator over rows in the order of a list of indices; see [`MmapArray::gather`].
@@ -45,8 +45,8 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
     ///
     /// # Errors
     ///
-    /// - [`Error::AxisOutOfBounds`] if the array has no such axis.
-    /// - [`Error::IndexOutOfBounds`] if the axis has no row of an index.
+    /// - [`ErrorKind::AxisOutOfBounds`] if the array has no such axis.
+    /// - [`ErrorKind::IndexOutOfBounds`] if the axis has no row of an index.
     ///
     /// # Examples
     ///
@@ -73,6 +73,8 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
     /// assert_eq!(rows, a.select(Axis(0), &ids));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "take")]
+    #[doc(alias = "select")]
     pub fn gather<'a>(
         &'a self,
         axis: Axis,
@@ -101,12 +103,12 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
     ///
     /// # Errors
     ///
-    /// - [`Error::ReadOnly`] in mode `r`.
-    /// - [`Error::AxisOutOfBounds`], [`Error::IndexOutOfBounds`] and [`Error::ShapeMismatch`] if
+    /// - [`ErrorKind::ReadOnly`] in mode `r`.
+    /// - [`ErrorKind::AxisOutOfBounds`], [`ErrorKind::IndexOutOfBounds`] and [`ErrorKind::ShapeMismatch`] if
     ///   the arguments do not fit; nothing is changed then.
-    /// - [`Error::FileTooShort`] if another process has truncated the file. A file that was too
+    /// - [`ErrorKind::FileTooShort`] if another process has truncated the file. A file that was too
     ///   short before the call is not changed.
-    /// - [`Error::Io`] if the file cannot be written. Nothing is changed if the file is longer than
+    /// - [`ErrorKind::Io`] if the file cannot be written. Nothing is changed if the file is longer than
     ///   the process may write (`RLIMIT_FSIZE`). If the disk is full, the rows before are written,
     ///   and a part of the row at which the write stopped. This part can end within an element,
     ///   except for types whose bytes are checked.
@@ -115,7 +117,7 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
     ///
     /// ```
     /// use ndarray::{Axis, array};
-    /// use ndarray_memmap::{MapOptions, SyncToDisk};
+    /// use ndarray_memmap::MapOptions;
     ///
     /// let mut a = MapOptions::scratch::<i32, _>((1000, 2))?;
     /// a.scatter(Axis(0), &[917, 3], &array![[1, 2], [3, 4]])?;
@@ -123,6 +125,7 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
     /// assert_eq!((a[[917, 1]], a[[3, 0]], a.sum()), (2, 3, 10));
     /// # Ok::<(), ndarray_memmap::Error>(())
     /// ```
+    #[doc(alias = "put")]
     pub fn scatter(
         &mut self,
         axis: Axis,
@@ -130,7 +133,7 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
         rows: &ArrayRef<A, D>,
     ) -> Result<()> {
         if !self.mode().is_mutable() {
-            return Err(Error::ReadOnly);
+            return Err(ErrorKind::ReadOnly.at(&self.backing().path));
         }
         self.backing().intact()?;
         check_indices(self, axis, indices)?;
@@ -244,27 +247,28 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
     }
 }
 
-fn check_indices<A, D: Dimension>(
-    array: &ArrayRef<A, D>,
+fn check_indices<A: Element, D: Dimension>(
+    array: &MmapArray<A, D>,
     axis: Axis,
     indices: &[usize],
 ) -> Result<()> {
-    check_axis(axis, array.ndim())?;
+    let path = &array.backing().path;
+    check_axis(axis, array.ndim()).at(path)?;
     let len = array.len_of(axis);
     match indices.iter().find(|index| **index >= len) {
-        Some(&index) => Err(Error::IndexOutOfBounds { index, len }),
+        Some(&index) => Err(ErrorKind::IndexOutOfBounds { index, len }.at(path)),
         None => Ok(()),
     }
 }
 
 impl<'a, A, D: RemoveAxis> Gather<'a, A, D> {
     /// Returns how many rows and bytes the gather has returned so far.
-    pub fn position(&self) -> Position {
+    pub fn progress(&self) -> Progress {
         self.of_rows(self.indices.len().saturating_sub(self.left.len()))
     }
 
     /// Returns how many rows and bytes the gather returns in all.
-    pub fn total(&self) -> Position {
+    pub fn total(&self) -> Progress {
         self.of_rows(self.indices.len())
     }
 
@@ -274,9 +278,9 @@ impl<'a, A, D: RemoveAxis> Gather<'a, A, D> {
         Some(self.view.clone().index_axis_move(self.axis, index))
     }
 
-    fn of_rows(&self, rows: usize) -> Position {
+    fn of_rows(&self, rows: usize) -> Progress {
         let count = u64::try_from(rows).unwrap_or(u64::MAX);
-        Position { rows, bytes: count.saturating_mul(self.bytes_of_row) }
+        Progress { rows, bytes: count.saturating_mul(self.bytes_of_row) }
     }
 
     /// Splits into the first `index` rows that are left, and the other rows.
@@ -326,7 +330,7 @@ impl<A, D: RemoveAxis> fmt::Debug for Gather<'_, A, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gather")
             .field("axis", &self.axis)
-            .field("position", &self.position())
+            .field("progress", &self.progress())
             .field("total", &self.total())
             .finish_non_exhaustive()
     }

@@ -29,7 +29,7 @@ use crate::sweep::zip::SweptArrays;
 
 /// The progress of a sweep or a gather, or its total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Position {
+pub struct Progress {
     /// Rows along the axis of the sweep or the gather.
     pub rows: usize,
     /// Bytes of the elements of these rows.
@@ -91,9 +91,10 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// that far more must be read. Blocks that touch more than twice the pages that they fill are
     /// neither read ahead nor evicted from the page cache.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// Panics if the array has no such axis, as `axis_iter` does.
+    /// [`ErrorKind::AxisOutOfBounds`](crate::ErrorKind::AxisOutOfBounds) if the array has no such
+    /// axis.
     ///
     /// # Examples
     ///
@@ -105,14 +106,15 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// for mut block in a.sweep_mut(Axis(0), 1 << 20)? {
     ///     block.fill(0.5);
     /// }
-    /// let sum: f64 = a.sweep(Axis(0), 1 << 20).map(|block| block.sum()).sum();
+    /// let sum: f64 = a.sweep(Axis(0), 1 << 20)?.map(|block| block.sum()).sum();
     /// assert_eq!(sum, 256_000.0);
     /// # Ok::<(), ndarray_memmap::Error>(())
     /// ```
-    pub fn sweep(&self, axis: Axis, bytes: usize) -> Sweep<'_, A, D> {
-        assert!(axis.index() < self.ndim(), "there is no axis {}", axis.index());
-        let whole = SweptArrays::of(self, self.backing(), axis, false);
-        Blocks::new(self.view(), whole, axis, bytes)
+    #[doc(alias = "chunks")]
+    #[doc(alias = "axis_chunks_iter")]
+    pub fn sweep(&self, axis: Axis, bytes: usize) -> Result<Sweep<'_, A, D>> {
+        let (view, whole) = Sweepable::views(self, axis)?;
+        Ok(Blocks::new(view, whole, axis, bytes))
     }
 
     /// Iterates over the array in mutable blocks, otherwise like [`sweep`](Self::sweep).
@@ -125,8 +127,10 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// # Errors
     ///
-    /// - [`Error::AxisOutOfBounds`](crate::Error::AxisOutOfBounds) if the array has no such axis.
-    /// - [`Error::ReadOnly`](crate::Error::ReadOnly) in mode `r`.
+    /// - [`ErrorKind::AxisOutOfBounds`](crate::ErrorKind::AxisOutOfBounds) if the array has no such axis.
+    /// - [`ErrorKind::ReadOnly`](crate::ErrorKind::ReadOnly) in mode `r`.
+    #[doc(alias = "chunks_mut")]
+    #[doc(alias = "axis_chunks_iter_mut")]
     pub fn sweep_mut(&mut self, axis: Axis, bytes: usize) -> Result<SweepMut<'_, A, D>> {
         let (view, whole) = Sweepable::views(self, axis)?;
         Ok(Blocks::new(view, whole, axis, bytes))
@@ -142,9 +146,9 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
 ///
 /// # Errors
 ///
-/// - [`Error::AxisOutOfBounds`](crate::Error::AxisOutOfBounds) if an array has no such axis.
-/// - [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the lengths along `axis` differ.
-/// - [`Error::ReadOnly`](crate::Error::ReadOnly) for `&mut` of an array in mode `r`.
+/// - [`ErrorKind::AxisOutOfBounds`](crate::ErrorKind::AxisOutOfBounds) if an array has no such axis.
+/// - [`ErrorKind::ShapeMismatch`](crate::ErrorKind::ShapeMismatch) if the lengths along `axis` differ.
+/// - [`ErrorKind::ReadOnly`](crate::ErrorKind::ReadOnly) for `&mut` of an array in mode `r`.
 ///
 /// # Examples
 ///
@@ -252,18 +256,18 @@ impl<'a, V: Split> Blocks<'a, V> {
 
 impl<V> Blocks<'_, V> {
     /// Returns how many rows and bytes the sweep has returned so far.
-    pub fn position(&self) -> Position {
+    pub fn progress(&self) -> Progress {
         self.of_rows(self.all.len().saturating_sub(self.left.len()))
     }
 
     /// Returns how many rows and bytes the sweep returns in all.
-    pub fn total(&self) -> Position {
+    pub fn total(&self) -> Progress {
         self.of_rows(self.all.len())
     }
 
-    fn of_rows(&self, rows: usize) -> Position {
+    fn of_rows(&self, rows: usize) -> Progress {
         let count = u64::try_from(rows).unwrap_or(u64::MAX);
-        Position { rows, bytes: count.saturating_mul(self.bytes_of_row) }
+        Progress { rows, bytes: count.saturating_mul(self.bytes_of_row) }
     }
 }
 
@@ -292,7 +296,7 @@ impl<V> fmt::Debug for Blocks<'_, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Blocks")
             .field("axis", &self.axis)
-            .field("position", &self.position())
+            .field("progress", &self.progress())
             .field("total", &self.total())
             .finish_non_exhaustive()
     }

@@ -1,10 +1,12 @@
 //! The arrays of a sweep, one or several, for reading or writing; knows nothing of pages.
 
+use std::path::Path;
+
 use ndarray::{ArrayRef, ArrayView, ArrayViewMut, Axis, Dimension};
 
 use crate::array::MmapArray;
 use crate::element::Element;
-use crate::error::{Error, Result};
+use crate::error::{AtPath, ErrorKind, Result};
 use crate::layout::{Footprint, check_axis};
 use crate::mapping::Backing;
 
@@ -63,7 +65,9 @@ impl<'a> SweptArrays<'a> {
             if let Some(len) = expected.get_mut(axis.index()) {
                 *len = *rows;
             }
-            return Err(Error::ShapeMismatch { expected, found: shape.clone() });
+            let mismatch = ErrorKind::ShapeMismatch { expected, found: shape.clone() };
+            let path = other.0.first().map(|(backing, ..)| &*backing.path);
+            return Err(mismatch.at(path.unwrap_or(Path::new(""))));
         }
         self.0.extend(other.0);
         Ok(self)
@@ -96,7 +100,7 @@ impl<'a, A: Element, D: Dimension> Sweepable<'a> for &'a MmapArray<A, D> {
     type Views = ArrayView<'a, A, D>;
 
     fn views(self, axis: Axis) -> Result<(Self::Views, SweptArrays<'a>)> {
-        check_axis(axis, self.ndim())?;
+        check_axis(axis, self.ndim()).at(&self.backing().path)?;
         Ok((self.view(), SweptArrays::of(self, self.backing(), axis, false)))
     }
 }
@@ -105,7 +109,7 @@ impl<'a, A: Element, D: Dimension> Sweepable<'a> for &'a mut MmapArray<A, D> {
     type Views = ArrayViewMut<'a, A, D>;
 
     fn views(self, axis: Axis) -> Result<(Self::Views, SweptArrays<'a>)> {
-        check_axis(axis, self.ndim())?;
+        check_axis(axis, self.ndim()).at(&self.backing().path)?;
         let (view, backing) = self.view_and_backing()?;
         let whole = SweptArrays::of(&view, backing, axis, true);
         Ok((view, whole))

@@ -33,7 +33,9 @@ pub(crate) fn map(
             // SAFETY: the mapping becomes a `MmapRaw`, which makes no reference to the bytes.
             unsafe { options.map_copy(file) }.map(MmapRaw::from)
         }
-        Mode::ReadWrite | Mode::Create | Mode::CreateNew => options.map_raw(file),
+        Mode::ReadWrite | Mode::Create | Mode::CreateNew | Mode::Append => {
+            options.map_raw(file)
+        }
     }
 }
 

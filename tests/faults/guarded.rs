@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use memmap2::{Mmap, MmapMut};
 use ndarray::{Axis, arr0};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, ReadOnly, ReadWrite};
 use ndarray_memmap::guard::{self, FaultKind};
-use ndarray_memmap::memmap2::{Mmap, MmapMut};
-use ndarray_memmap::{Error, MapOptions, MmapArray1, Mode, SyncToDisk, npy};
+use ndarray_memmap::{Error, ErrorKind, MapOptions, MmapArray1, Mode, npy};
 
 use crate::{child, open};
 use test_support::kernel::numbers;
@@ -66,8 +66,8 @@ fn assert_past_end(a: &MmapArray1<u64>, cut: usize) {
 
 #[track_caller]
 fn assert_faulted<T>(result: Result<T, Error>) {
-    match result {
-        Err(Error::Faulted { .. }) => {}
+    match result.map_err(ndarray_memmap::Error::into_kind) {
+        Err(ErrorKind::Faulted { .. }) => {}
         Err(error) => panic!("{error:?}"),
         Ok(_) => panic!("no error"),
     }
@@ -87,7 +87,7 @@ fn a_file_that_another_process_cuts_under_eight_readers_is_an_error() {
             let scan = || {
                 let start = Instant::now();
                 loop {
-                    let scanned = a.guarded(|view| {
+                    let scanned = a.try_with(|view| {
                         for (index, &x) in view.iter().enumerate() {
                             let is_lost = 8 * index + 8 > cut;
                             let is_right = x == index as u64 + 1;
@@ -98,9 +98,9 @@ fn a_file_that_another_process_cuts_under_eight_readers_is_an_error() {
                             }
                         }
                     });
-                    match scanned {
+                    match scanned.map_err(ndarray_memmap::Error::into_kind) {
                         Ok(()) => assert!(start.elapsed() < PATIENCE, "no fault"),
-                        Err(Error::Faulted { offset }) => {
+                        Err(ErrorKind::Faulted { offset }) => {
                             return assert!(offset >= cut as u64, "{offset} {cut}");
                         }
                         Err(error) => panic!("{error:?}"),
@@ -118,7 +118,7 @@ fn a_file_that_another_process_cuts_under_eight_readers_is_an_error() {
             // All threads may have noticed the new file length before one of them faulted.
             assert_eq!(a[LEN - 1], 0);
             assert_past_end(&a, cut);
-            assert_faulted(a.guarded(|view| view.len()));
+            assert_faulted(a.try_with(|view| view.len()));
             assert!(a.file_changed().unwrap());
             drop(a);
             assert!(fs::read(&file).unwrap() == elements()[..cut]);
@@ -164,7 +164,7 @@ fn a_file_that_another_process_cuts_under_eight_writers_is_an_error() {
             });
             assert_past_end(&a, cut);
             assert_faulted(a.sync());
-            assert_faulted(a.guarded(|view| view.len()));
+            assert_faulted(a.try_with(|view| view.len()));
             drop(a);
             let bytes = fs::read(&file).unwrap();
             assert!(bytes.len() == cut && bytes.iter().all(|&x| x == 255));
@@ -187,11 +187,14 @@ fn after_a_fault_nothing_is_synced_appended_or_committed() {
                 let options = MapOptions::new(mode).guarded(true).offset(offset);
                 let mut a: MmapArray1<u64> = open(&options, &file).unwrap();
                 a.view_mut().unwrap()[0] = 5;
-                assert_eq!(a.guarded(|view| view[0]).unwrap(), 5);
+                assert_eq!(a.try_with(|view| view[0]).unwrap(), 5);
                 cut(&file, CUT);
                 let last = a.len() - 1;
-                match a.guarded(|view| assert_eq!(view[last], 0)) {
-                    Err(Error::Faulted { offset }) => {
+                match a
+                    .try_with(|view| assert_eq!(view[last], 0))
+                    .map_err(ndarray_memmap::Error::into_kind)
+                {
+                    Err(ErrorKind::Faulted { offset }) => {
                         assert!((CUT..8 * LEN as u64).contains(&offset), "{offset}");
                     }
                     other => panic!("{other:?}"),
@@ -204,7 +207,7 @@ fn after_a_fault_nothing_is_synced_appended_or_committed() {
                     match mode {
                         CopyOnWrite => {
                             assert_faulted(a.commit());
-                            assert_faulted(a.commit_anyway());
+                            assert_faulted(a.force_commit());
                         }
                         _ => {
                             assert_faulted(a.sync());
@@ -245,18 +248,18 @@ fn a_fault_is_that_of_its_array_however_calls_are_nested() {
         let b: MmapArray1<u64> = open(&options, &other).unwrap();
         let sum = (1..=LEN as u64).sum::<u64>();
         let sums =
-            a.guarded(|x| b.guarded(|y| a.guarded(|z| (x.sum(), y.sum(), z.sum()))));
+            a.try_with(|x| b.try_with(|y| a.try_with(|z| (x.sum(), y.sum(), z.sum()))));
         assert_eq!(sums.unwrap().unwrap().unwrap(), (sum, sum, sum));
         cut(other.path(), 10);
-        let nested = a.guarded(|x| {
-            let inner = b.guarded(|y| a.guarded(|z| (y[LEN - 1], z[LEN - 1])).unwrap());
+        let nested = a.try_with(|x| {
+            let inner = b.try_with(|y| a.try_with(|z| (y[LEN - 1], z[LEN - 1])).unwrap());
             assert_faulted(inner);
             x.sum()
         });
         assert_eq!(nested.unwrap(), sum, "only the other array has a fault");
         assert!(a.fault().is_none() && b.fault().is_some());
         cut(&file, 10);
-        assert_faulted(a.guarded(|_| a.guarded(|z| z[LEN - 1])));
+        assert_faulted(a.try_with(|_| a.try_with(|z| z[LEN - 1])));
         assert!(a.fault().is_some());
         return child::done();
     }
@@ -273,7 +276,7 @@ fn a_signal_that_no_guarded_array_raises_kills_as_ever() {
         let options = MapOptions::new(ReadOnly).guarded(true);
         let guarded: MmapArray1<u8> = open(&options, &other).unwrap();
         cut(other.path(), 10);
-        assert_faulted(guarded.guarded(|view| view[99_999]));
+        assert_faulted(guarded.try_with(|view| view[99_999]));
         match part.as_str() {
             "memmap2" => {
                 let mapped = File::open(&file).unwrap();
@@ -328,7 +331,7 @@ fn an_overflow_of_the_stack_is_reported_as_ever() {
         let a: MmapArray1<u8> = open(&options, &file).unwrap();
         let _ = match part.as_str() {
             "here" => recurse(0),
-            "guarded" => a.guarded(|view| recurse(u64::from(view[0]))).unwrap(),
+            "guarded" => a.try_with(|view| recurse(u64::from(view[0]))).unwrap(),
             _ => thread::spawn(|| recurse(0)).join().unwrap(),
         };
         return child::done();
@@ -388,7 +391,7 @@ fn a_handler_that_was_there_before_gets_what_is_not_ours() {
             cut(file, 10);
             assert_eq!(SEEN.load(Ordering::Relaxed), 0);
             if at == 60_000 {
-                assert_faulted(ours.guarded(|view| black_box(view[at])));
+                assert_faulted(ours.try_with(|view| black_box(view[at])));
             } else {
                 assert_eq!(black_box(theirs[at]), 0);
                 assert_eq!(SEEN.load(Ordering::Relaxed), theirs[at..].as_ptr().addr());
@@ -410,8 +413,9 @@ fn a_handler_that_was_there_before_gets_what_is_not_ours() {
 fn without_a_guard_installed_none_is_promised() {
     if let Some((_, file)) = child::part() {
         assert!(!guard::is_active());
-        let is_refused =
-            |error: Error| assert!(matches!(error, Error::NotGuarded), "{error:?}");
+        let is_refused = |error: Error| {
+            assert!(matches!(error.kind(), ErrorKind::NotGuarded), "{error:?}")
+        };
         for mode in [ReadOnly, CopyOnWrite, ReadWrite, Create] {
             let options = MapOptions::new(mode).guarded(true).shape(10);
             is_refused(open::<u8, _>(&options, &file).map(drop).unwrap_err());
@@ -427,7 +431,7 @@ fn without_a_guard_installed_none_is_promised() {
         is_refused(opened.map(drop).unwrap_err());
         install();
         let a = npy_common::open::<u8, ndarray::Ix1>(&options(ReadOnly), &new).unwrap();
-        assert_eq!(a.guarded(|view| view.sum()).unwrap(), 0);
+        assert_eq!(a.try_with(|view| view.sum()).unwrap(), 0);
         return child::done();
     }
     let place = Place::of(&numbers());

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ndarray::{Array1, Array2, Axis};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
-use ndarray_memmap::{MapOptions, MmapArray1, MmapArray2, SyncToDisk, npy};
+use ndarray_memmap::{MapOptions, MmapArray1, MmapArray2, npy};
 
 use crate::disk::disk;
 use crate::{child, open};
@@ -83,7 +83,7 @@ fn do_everything(path: &Path, rows: usize) {
     let more = &numbers + 1;
     let mut a: MmapArray2<u32> = open(&table(CopyOnWrite), path).unwrap();
     let mut at = 0;
-    for block in a.sweep(Axis(0), 300_000) {
+    for block in a.sweep(Axis(0), 300_000).unwrap() {
         assert_eq!(block, more.slice(ndarray::s![at..at + block.nrows(), ..]));
         at += block.nrows();
     }
@@ -100,7 +100,7 @@ fn do_everything(path: &Path, rows: usize) {
 
     let draft = created(Create).draft::<u32>(path);
     let mut draft = draft.unwrap();
-    draft.view_mut().unwrap().assign(&numbers);
+    draft.view_mut().assign(&numbers);
     draft.publish().unwrap();
     assert!(table(ReadOnly).load::<u32>(path).unwrap() == numbers);
     fs::remove_file(path).unwrap();

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ndarray::{Axis, s};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
-use ndarray_memmap::{Error, MapOptions, MmapArray1, MmapArray2, SyncToDisk};
+use ndarray_memmap::{ErrorKind, MapOptions, MmapArray1, MmapArray2};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -53,13 +53,14 @@ fn what_has_no_room_in_the_address_space_is_an_error_and_leaves_the_file() {
             assert_errno(&opened.map(drop).unwrap_err(), &["map"], Errno::NOMEM);
         }
         let loaded = MapOptions::new(ReadOnly).load::<u8>(&large);
-        let doing = ["find memory for"];
+        let doing = ["allocate memory for"];
         assert_errno(&loaded.map(drop).unwrap_err(), &doing, Errno::NOMEM);
-        let options = ndarray_memmap::npy::Options::new(ReadOnly).header_cap(u64::MAX);
+        let options =
+            ndarray_memmap::npy::Options::new(ReadOnly).max_header_size(u64::MAX);
         let opened: Result<MmapArray2<u8>, _> = npy_common::open(&options, &header);
         let error = opened.map(drop).unwrap_err();
         assert!(
-            matches!(error, Error::Io { action: "find memory for", .. }),
+            matches!(error.kind(), ErrorKind::Io { action: "allocate memory for", .. }),
             "{error:?}"
         );
         for mode in [ReadWrite, Create] {
@@ -209,6 +210,7 @@ fn at_the_limit(file: &Path, rows: &mut MmapArray2<u8>) {
     let total: u64 = rows.iter().map(|&x| u64::from(x)).sum();
     let swept = rows
         .sweep(Axis(0), 10_000)
+        .unwrap()
         .map(|block| block.iter().map(|&x| u64::from(x)).sum::<u64>());
     assert_eq!(swept.sum::<u64>(), total);
     for mut block in rows.sweep_mut(Axis(0), 10_000).unwrap() {

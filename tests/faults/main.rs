@@ -31,7 +31,7 @@ use std::thread;
 use std::time::Duration;
 
 use ndarray::Dimension;
-use ndarray_memmap::{Element, Error, MapOptions, MmapArray, Result};
+use ndarray_memmap::{Element, Error, ErrorKind, MapOptions, MmapArray, Result};
 use rustix::io::Errno;
 
 /// Opens a file that a test is going to change.
@@ -52,8 +52,8 @@ fn later() {
 /// Asserts that an error has an error number of the operating system.
 #[track_caller]
 fn assert_errno(error: &Error, doing: &[&str], errno: Errno) {
-    match error {
-        Error::Io { action, source, .. } => {
+    match error.kind() {
+        ErrorKind::Io { action, source, .. } => {
             assert_eq!(Errno::from_io_error(source), Some(errno), "{error:?}");
             assert!(doing.contains(action), "{error:?}");
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ndarray::{Array1, Axis};
 use ndarray_memmap::Mode::{Create, ReadOnly, ReadWrite};
 use ndarray_memmap::npy::Options;
-use ndarray_memmap::{MapOptions, MmapArray2, SyncToDisk};
+use ndarray_memmap::{MapOptions, MmapArray2};
 use serde_json::json;
 use test_support::python::Python;
 use test_support::{Place, command, npy_common, open, sampled};

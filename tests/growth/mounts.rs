@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use ndarray::{Array2, Axis, Ix2, array};
 use ndarray_memmap::Mode::{Create, ReadOnly, ReadWrite};
-use ndarray_memmap::{Error, MapOptions, MmapArray2, SyncToDisk, npy};
+use ndarray_memmap::{ErrorKind, MapOptions, MmapArray2, npy};
 use rustix::fs::{statvfs, syncfs};
 
 const MIB: u64 = 1 << 20;
@@ -85,11 +85,11 @@ fn what_has_no_space_leaves_the_disk_as_free_as_it_was() {
                     |()| {
                         // Without reservations, zeros may take no space.
                         log.resize(Axis(0), 3).unwrap();
-                        Error::NoSpace { needed: 0 }
+                        ErrorKind::NoSpace { expected: 0 }.into()
                     },
                 ),
             };
-            assert!(matches!(error, Error::NoSpace { .. }), "{error}");
+            assert!(matches!(error.kind(), ErrorKind::NoSpace { .. }), "{error}");
             assert_eq!(log.nrows(), 3);
             assert!(fs::read(&path).unwrap() == before, "npy {is_npy}, round {round}");
             assert_free(&disk, free_before);
@@ -140,7 +140,8 @@ impl Drop for Overlay {
 #[ignore = "needs root, to mount; run by .ci/steps/file-systems"]
 fn a_follower_shows_a_file_that_left_its_lower_layer() {
     for (rows, lock) in [(0, true), (0, false), (5, true), (5, false)] {
-        let header = npy::Header::new("<u4".parse().unwrap(), &[rows, 3], false);
+        let header =
+            npy::Header::new("<u4".parse().unwrap(), &[rows, 3], ndarray::Order::C);
         let mut bytes = Vec::new();
         header.unwrap().write(&mut bytes).unwrap();
         bytes.extend([1, 0, 0, 0].repeat(3 * rows));

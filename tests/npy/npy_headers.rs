@@ -43,14 +43,14 @@ fn a_header_may_be_as_long_as_the_cap() {
         text.resize(len, b' ');
         let bytes = raw(major, &text);
         let message = format!(
-            "the header has {len} bytes, more than 10000 (`header_cap` lifts the limit)"
+            "the header has {len} bytes, more than 10000 (`max_header_size` lifts the limit)"
         );
         assert_eq!(Header::parse(&bytes).unwrap_err().to_string(), message);
         let read = Header::read(&Place::of(&bytes).file());
         assert_eq!(read.unwrap_err().to_string(), message);
         let len = u64::try_from(len).unwrap();
-        assert!(Header::parse_capped(&bytes, len - 1).is_err());
-        assert_eq!(Header::parse_capped(&bytes, len).unwrap().shape(), [3]);
+        assert!(Header::parse_with_limit(&bytes, len - 1).is_err());
+        assert_eq!(Header::parse_with_limit(&bytes, len).unwrap().shape(), [3]);
     }
     let mut text = dictionary("'|u1'", 'C', "(3,)").into_bytes();
     text.resize(10_000, b' ');
@@ -248,7 +248,8 @@ fn text_is_latin_1_in_old_versions_and_utf_8_in_the_newest() {
     let error = parse(3, b"{'\xb5': 1}").unwrap_err();
     assert_eq!(error.to_string(), "the header is not UTF-8 text");
 
-    let header = Header::new("[('π', '<f4')]".parse().unwrap(), &[3], false).unwrap();
+    let header =
+        Header::new("[('π', '<f4')]".parse().unwrap(), &[3], ndarray::Order::C).unwrap();
     assert_eq!(header.version(), Version::V3);
     let error = header.clone().with_version(Version::V1).unwrap_err();
     assert_eq!(error.to_string(), "the header is not latin-1 text");
@@ -279,6 +280,6 @@ fn brackets_nest_no_deeper_than_sense_allows() {
     // Brackets around a tuple do not change it.
     assert_eq!(shape(&format!("{}3,{}", "(".repeat(18), ")".repeat(18))), [3]);
     let bomb = raw(2, "(".repeat(1_000_000).as_bytes());
-    let error = Header::parse_capped(&bomb, 1 << 20).unwrap_err();
+    let error = Header::parse_with_limit(&bomb, 1 << 20).unwrap_err();
     assert_eq!(error.to_string(), format!("{deep} at byte 65"));
 }

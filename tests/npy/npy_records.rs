@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable, bytes_of};
 use ndarray::{Array1, Ix1, array};
 use ndarray_memmap::Mode::{Create, ReadOnly, ReadWrite};
 use ndarray_memmap::npy::{self, DType, NpyElement, Options};
-use ndarray_memmap::{Be, Error, Le, NpyError};
+use ndarray_memmap::{Be, ErrorKind, Le, NpyErrorKind};
 use test_support::npy_common::{create, file, open, read};
 use test_support::{Place, npy_common};
 
@@ -166,7 +166,10 @@ fn a_difference_names_the_field() {
     }
     let place = Place::of(&file(WRONG[1].0, 'C', "(1,)", &[0; 8]));
     let error = read::<Particle, Ix1>(&place).map(drop).unwrap_err();
-    assert!(matches!(error, Error::Npy(NpyError::Field { index: 1, .. })), "{error:?}");
+    assert!(
+        matches!(error.kind(), ErrorKind::Npy(NpyErrorKind::Field { index: 1, .. })),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -183,7 +186,7 @@ fn nested_records_are_compared_field_by_field_too() {
         assert_ne!(wrong, right);
         let error = Nested::check(&wrong.parse().unwrap()).unwrap_err();
         assert!(
-            matches!(error, NpyError::Field { index: i, .. } if i == index),
+            matches!(&error, NpyErrorKind::Field { index: i, .. } if *i == index),
             "{error}"
         );
     }
@@ -199,7 +202,10 @@ fn a_struct_of_aligned_fields_does_not_map_at_an_odd_place() {
     let data = bytes_of(&Aligned { flag: 1, ..Aligned::default() }).to_vec();
     let place = Place::of(&npy_common::file_at(190, &descr, 'C', "(1,)", &data));
     let error = read::<Aligned, Ix1>(&place).map(drop).unwrap_err();
-    assert!(matches!(error, Error::Misaligned { offset: 190, align: 4 }), "{error:?}");
+    assert!(
+        matches!(error.kind(), ErrorKind::Misaligned { offset: 190, align: 4 }),
+        "{error:?}"
+    );
     assert_eq!(npy::load::<Aligned, Ix1>(&place).unwrap()[0].flag, 1);
 
     let descr = Packed::dtype().to_string();

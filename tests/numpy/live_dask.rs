@@ -10,7 +10,7 @@ use std::path::Path;
 use ndarray::{Axis, IxDyn, ShapeBuilder};
 use ndarray_memmap::npy::{Header, NpyElement, Options};
 use ndarray_memmap::partition::{Partition, Window};
-use ndarray_memmap::{Be, Le, MapOptions, MmapArrayD, Mode, SyncToDisk};
+use ndarray_memmap::{Be, Le, MapOptions, MmapArrayD, Mode};
 use serde_json::{Value, json};
 use test_support::python::Python;
 
@@ -63,7 +63,8 @@ fn each<A: NpyElement>(
             let axis = Axis(if fortran { shape.len() - 1 } else { 0 });
             let place = IxDyn(shape).set_f(fortran);
             let npy = dir.join("array.npy");
-            let options = Options::new(Mode::Create).fortran_order(fortran);
+            let options =
+                Options::new(Mode::Create).order(test_support::memory_order(fortran));
             // SAFETY: the file is the test's own.
             let created = unsafe { options.create::<A, _>(&npy, place.clone()) };
             fill(&mut created.unwrap(), number);
@@ -74,8 +75,8 @@ fn each<A: NpyElement>(
             fill(&mut array, number);
             let header = Header::read(&File::open(&npy).unwrap()).unwrap();
             for parts in PARTS {
-                let of_npy = Partition::of(&header, axis, parts).unwrap();
-                let of_raw = Partition::of_layout::<A, _>(array.layout(), axis, parts);
+                let of_npy = Partition::new(&header, axis, parts).unwrap();
+                let of_raw = Partition::from_layout::<A, _>(array.layout(), axis, parts);
                 for windows in [of_npy.windows(&npy), of_raw.unwrap().windows(&raw)] {
                     compare(python, &windows, get);
                     count += windows.len();

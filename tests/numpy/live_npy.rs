@@ -108,7 +108,8 @@ impl Grown<'_> {
         if !self.path.exists() {
             let mut empty = shape.to_vec();
             empty[axis.index()] = 0;
-            let options = Options::new(Mode::Create).fortran_order(self.order == 'F');
+            let options = Options::new(Mode::Create)
+                .order(test_support::memory_order(self.order == 'F'));
             let dim = IxDyn(&empty).set_f(self.order == 'F');
             let a: MmapArrayD<A> = npy_common::create(&options, &self.path, dim).unwrap();
             a.close().unwrap();
@@ -279,7 +280,12 @@ impl Files<'_> {
                 self.count += 1;
                 let version = VERSIONS[self.count / 2 % 4];
                 // Older versions cannot encode all names.
-                let fits = Header::new(A::dtype(), shape, is_fortran).unwrap();
+                let fits = Header::new(
+                    A::dtype(),
+                    shape,
+                    test_support::memory_order(is_fortran),
+                )
+                .unwrap();
                 let version = version.filter(|v| fits.clone().with_version(*v).is_ok());
                 let len = shape.iter().product::<usize>() * size_of::<A>();
                 let noise = noise(self.count, len).into_iter().zip(mask.iter().cycle());
@@ -311,7 +317,9 @@ impl Files<'_> {
         let both =
             shape.contains(&0) || shape.iter().filter(|&&length| length > 1).count() < 2;
         let is_fortran = *is_fortran && (is_mapped || !both);
-        let mut expected = Header::new(A::dtype(), shape, is_fortran).unwrap();
+        let mut expected =
+            Header::new(A::dtype(), shape, test_support::memory_order(is_fortran))
+                .unwrap();
         if let Some(version) = version {
             expected = expected.with_version(*version).unwrap();
         }
@@ -331,7 +339,8 @@ impl Files<'_> {
     ) -> Vec<u8> {
         let Case { shape, is_fortran, version, elements } = case;
         let path = self.dir.join("ours.npy");
-        let mut options = Options::new(Mode::Create).fortran_order(*is_fortran);
+        let mut options =
+            Options::new(Mode::Create).order(test_support::memory_order(*is_fortran));
         if let Some(version) = version {
             options = options.version(*version);
         }

@@ -113,7 +113,12 @@ impl OpenMemmap {
     pub(crate) fn request(&self, mode: Mode) -> Result<NpyRequest> {
         let creates = matches!(mode, Mode::Create | Mode::CreateNew);
         let creation = creates.then(|| self.creation()).transpose()?;
-        Ok(NpyRequest { mode, header_cap: self.max_header_size, creation, sparse: false })
+        Ok(NpyRequest {
+            mode,
+            max_header_size: self.max_header_size,
+            creation,
+            sparse: false,
+        })
     }
 
     fn creation(&self) -> Result<Creation> {

@@ -82,9 +82,9 @@ impl DType {
             _ => return None,
         };
         let order = match scalar.order {
-            npy::Order::Little => '<',
-            npy::Order::Big => '>',
-            npy::Order::None => '|',
+            npy::ByteOrder::Little => '<',
+            npy::ByteOrder::Big => '>',
+            npy::ByteOrder::None => '|',
         };
         let kind = match scalar.kind {
             K::Bool => 'b',

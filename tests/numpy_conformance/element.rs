@@ -3,7 +3,7 @@
 
 use bytemuck::{Pod, Zeroable, checked};
 use ndarray_memmap::npy::{self, NpyElement};
-use ndarray_memmap::{Be, Element, Le, NpyError, Number};
+use ndarray_memmap::{Be, Element, Le, NpyErrorKind, Number};
 use serde_json::Value;
 
 use crate::array::Open;
@@ -46,7 +46,7 @@ where
         <[T; N]>::dtype()
     }
 
-    fn check(found: &npy::DType) -> Result<(), NpyError> {
+    fn check(found: &npy::DType) -> Result<(), NpyErrorKind> {
         <[T; N]>::check(found)
     }
 }

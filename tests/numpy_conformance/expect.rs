@@ -2,7 +2,7 @@
 
 use std::io;
 
-use ndarray_memmap::{Error, NpyError};
+use ndarray_memmap::{Error, ErrorKind, NpyErrorKind};
 use serde_json::Value;
 
 use crate::array::Array;
@@ -86,30 +86,31 @@ impl Outcome {
 
 /// Returns whether an error is of a kind; `None` if no error of the crate can be.
 fn is_of_kind(error: &Error, kind: &str) -> Option<bool> {
-    let is_io = |kind| matches!(error, Error::Io { source, .. } if source.kind() == kind);
+    let is_io = |kind| matches!(error.kind(), ErrorKind::Io { source, .. } if source.kind() == kind);
     Some(match kind {
         "not_found" => is_io(io::ErrorKind::NotFound),
         "permission_denied" => is_io(io::ErrorKind::PermissionDenied),
-        "io" => matches!(error, Error::Io { .. } | Error::NoSpace { .. }),
-        "is_directory" => matches!(error, Error::NotAFile { .. }),
-        "file_too_small" => matches!(error, Error::FileTooShort { .. }),
-        "size_not_multiple" => matches!(error, Error::PartialElement { .. }),
-        "offset_past_eof" => matches!(error, Error::OffsetPastEnd { .. }),
-        "unaligned" => matches!(error, Error::Misaligned { .. }),
-        "size_overflow" => matches!(error, Error::TooLarge),
-        "shape_required" => matches!(error, Error::ShapeRequired),
-        "invalid_mode" => matches!(error, Error::UnknownMode { .. }),
-        "invalid_bit_pattern" => matches!(error, Error::InvalidElement { .. }),
-        "zero_sized_element" => matches!(error, Error::ZeroSizedElement),
-        "read_only" => matches!(error, Error::ReadOnly),
+        "io" => matches!(error.kind(), ErrorKind::Io { .. } | ErrorKind::NoSpace { .. }),
+        "is_directory" => matches!(error.kind(), ErrorKind::NotAFile { .. }),
+        "file_too_small" => matches!(error.kind(), ErrorKind::FileTooShort { .. }),
+        "size_not_multiple" => matches!(error.kind(), ErrorKind::PartialElement { .. }),
+        "offset_past_eof" => matches!(error.kind(), ErrorKind::OffsetPastEnd { .. }),
+        "unaligned" => matches!(error.kind(), ErrorKind::Misaligned { .. }),
+        "size_overflow" => matches!(error.kind(), ErrorKind::TooLarge),
+        "shape_required" => matches!(error.kind(), ErrorKind::ShapeRequired),
+        "invalid_mode" => matches!(error.kind(), ErrorKind::UnknownMode { .. }),
+        "invalid_bit_pattern" => matches!(error.kind(), ErrorKind::InvalidElement { .. }),
+        "zero_sized_element" => matches!(error.kind(), ErrorKind::ZeroSizedElement),
+        "read_only" => matches!(error.kind(), ErrorKind::ReadOnly),
         _ => return is_of_npy_kind(error, kind),
     })
 }
 
 /// Returns whether an error is of a kind that only `.npy` files have.
 fn is_of_npy_kind(error: &Error, kind: &str) -> Option<bool> {
-    use NpyError as E;
-    let is = |of_kind: fn(&E) -> bool| matches!(error, Error::Npy(e) if of_kind(e));
+    use NpyErrorKind as E;
+    let is =
+        |of_kind: fn(&E) -> bool| matches!(error.kind(), ErrorKind::Npy(e) if of_kind(e));
     Some(match kind {
         "bad_magic" => is(|e| matches!(e, E::BadMagic | E::Npz)),
         "bad_version" => is(|e| matches!(e, E::BadVersion { .. })),

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use bytemuck::{Pod, Zeroable};
 use ndarray::{IxDyn, ShapeBuilder};
-use ndarray_memmap::npy::{self, Header, Kind, NpyElement, Options, Order, Version};
-use ndarray_memmap::{Error, Mode, NpyError};
+use ndarray_memmap::npy::{self, Header, Kind, NpyElement, Options, Version};
+use ndarray_memmap::{Error, ErrorKind, Mode, NpyErrorKind};
 
 use crate::array::{self, Array, Refusal};
 use crate::dtype::DType;
@@ -16,7 +16,7 @@ use crate::element::{self, Item};
 /// The parameters for opening or creating a `.npy` file.
 pub(crate) struct NpyRequest {
     pub(crate) mode: Mode,
-    pub(crate) header_cap: Option<u64>,
+    pub(crate) max_header_size: Option<u64>,
     /// `None` opens the existing file.
     pub(crate) creation: Option<Creation>,
     pub(crate) sparse: bool,
@@ -54,12 +54,12 @@ struct Unlike(u8);
 
 impl NpyElement for Unlike {
     fn dtype() -> npy::DType {
-        npy::DType::scalar(Kind::Void, Order::None, 1)
+        npy::DType::scalar(Kind::Void, npy::ByteOrder::None, 1)
     }
 
-    fn check(found: &npy::DType) -> Result<(), NpyError> {
-        let (found, asked) = (found.to_string(), "nothing".to_owned());
-        Err(NpyError::ElementType { found, asked })
+    fn check(found: &npy::DType) -> Result<(), NpyErrorKind> {
+        let (found, expected) = (found.to_string(), "nothing".to_owned());
+        Err(NpyErrorKind::ElementType { found, expected })
     }
 }
 
@@ -83,21 +83,23 @@ pub(crate) fn open_as<A: Item + NpyElement>(
 }
 
 impl NpyRequest {
-    pub(crate) fn of(mode: Mode, header_cap: Option<u64>) -> Self {
-        Self { mode, header_cap, creation: None, sparse: false }
+    pub(crate) fn of(mode: Mode, max_header_size: Option<u64>) -> Self {
+        Self { mode, max_header_size, creation: None, sparse: false }
     }
 
     pub(crate) fn options(&self) -> Options {
         let options = Options::new(self.mode).sparse(self.sparse);
-        let options = match self.header_cap {
-            Some(cap) => options.header_cap(cap),
+        let options = match self.max_header_size {
+            Some(cap) => options.max_header_size(cap),
             None => options,
         };
         match &self.creation {
             Some(Creation { fortran, version: Some(version), .. }) => {
-                options.fortran_order(*fortran).version(*version)
+                options.order(test_support::memory_order(*fortran)).version(*version)
             }
-            Some(Creation { fortran, .. }) => options.fortran_order(*fortran),
+            Some(Creation { fortran, .. }) => {
+                options.order(test_support::memory_order(*fortran))
+            }
             None => options,
         }
     }
@@ -113,9 +115,9 @@ impl NpyRequest {
     fn open_file(&self, path: &Path) -> Result<Opened, Refusal> {
         // SAFETY: nothing is mapped.
         let opened = unsafe { self.options().open::<Unlike, IxDyn>(path) };
-        let text = match opened {
-            Err(Error::Npy(NpyError::ElementType { found, .. })) => found,
-            Err(error) => return Err(error.into()),
+        let text = match opened.map_err(ndarray_memmap::Error::into_kind) {
+            Err(ErrorKind::Npy(NpyErrorKind::ElementType { found, .. })) => found,
+            Err(error) => return Err(ndarray_memmap::Error::from(error).into()),
             Ok(_) => return misuse("an element like no other was found"),
         };
         let header = self.read_header(path)?;
@@ -132,7 +134,11 @@ impl NpyRequest {
 
     fn create(&self, creation: &Creation, path: &Path) -> Result<Opened, Refusal> {
         let dtype: npy::DType = creation.dtype.descr().parse()?;
-        let header = Header::new(dtype, &creation.shape, creation.fortran)?;
+        let header = Header::new(
+            dtype,
+            &creation.shape,
+            test_support::memory_order(creation.fortran),
+        )?;
         let header = match creation.version {
             Some(version) => header.with_version(version)?,
             None => header,
@@ -153,7 +159,7 @@ impl NpyRequest {
     /// Reads the header of a file without mapping it, in every way that the crate has.
     fn read_header(&self, path: &Path) -> Result<Header, Refusal> {
         let bytes = fs::read(path).map_err(|e| unreadable(&e))?;
-        let Some(cap) = self.header_cap else {
+        let Some(cap) = self.max_header_size else {
             let header = Header::parse(&bytes)?;
             let file = File::open(path).map_err(|e| unreadable(&e))?;
             if Header::read(&file)? != header {
@@ -161,7 +167,7 @@ impl NpyRequest {
             }
             return Ok(header);
         };
-        Ok(Header::parse_capped(&bytes, cap)?)
+        Ok(Header::parse_with_limit(&bytes, cap)?)
     }
 
     /// Maps the elements after a header without regard to the format.

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
-use ndarray_memmap::{Error, Mode};
+use ndarray_memmap::{ErrorKind, Mode};
 use serde_json::Value;
 
 use crate::array::{Array, Axes, Refusal};
@@ -109,7 +109,12 @@ impl Op {
 /// Syncs an array; NumPy reports success although private changes reach no file.
 fn flush(array: &dyn Array) -> Result<(), Refusal> {
     match array.sync() {
-        Err(Error::PrivateChanges) if array.mode() == Mode::CopyOnWrite => Ok(()),
+        Err(error)
+            if matches!(error.kind(), ErrorKind::PrivateChanges)
+                && array.mode() == Mode::CopyOnWrite =>
+        {
+            Ok(())
+        }
         synced => Ok(synced?),
     }
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use ndarray_memmap::npy::DynArray;
-use ndarray_memmap::{Error, Mode, NpyError};
+use ndarray_memmap::{Error, ErrorKind, Mode, NpyErrorKind};
 
 use crate::array::Array;
 use crate::dtype::DType;
@@ -34,18 +34,30 @@ pub(crate) fn compare_opened(
     let facts = Facts::seen(array.as_ref(), dtype);
     // A written header may be longer than the default limit for reading.
     let is_new = request.creation.is_some();
-    let cap = if is_new { Some(u64::MAX) } else { request.header_cap };
+    let cap = if is_new { Some(u64::MAX) } else { request.max_header_size };
     compare_loaded(cap, path, dtype, &facts)?;
     let mode = if is_new { Mode::ReadOnly } else { request.mode };
     match open_dynamic(request, mode, path)? {
         None => Ok(()),
-        Some(Err(Error::Npy(NpyError::HeaderTooLarge { .. }))) if is_new => Ok(()),
+        Some(Err(error))
+            if is_new
+                && is_npy(&error, |kind| {
+                    matches!(kind, NpyErrorKind::HeaderTooLarge { .. })
+                }) =>
+        {
+            Ok(())
+        }
         Some(Ok(dynamic)) if dynamic.element() != array.element() => {
             let (dynamic, array) = (dynamic.element(), array.element());
             Err(format!("`DynArray` is of `{dynamic}` instead of `{array}`"))
         }
         Some(dynamic) => compare_dynamic(dynamic, dtype, &facts),
     }
+}
+
+/// Returns whether an error has a kind of `.npy` files.
+fn is_npy(error: &Error, is_kind: impl Fn(&NpyErrorKind) -> bool) -> bool {
+    matches!(error.kind(), ErrorKind::Npy(kind) if is_kind(kind))
 }
 
 /// Compares the results of the other ways for a refused file.
@@ -60,15 +72,22 @@ pub(crate) fn compare_refused(
     }
     let (error, outcome) = refused;
     let dynamic = open_dynamic(request, request.mode, path)?;
-    match (error, &numpy.dtype, dynamic) {
+    match (error.kind(), &numpy.dtype, dynamic) {
         // Misalignment is the only defect that the other ways accept.
-        (Error::Misaligned { .. }, Some(dtype), dynamic) => {
+        (ErrorKind::Misaligned { .. }, Some(dtype), dynamic) => {
             let facts = numpy.of_elements();
-            compare_loaded(request.header_cap, path, dtype, &facts)?;
+            compare_loaded(request.max_header_size, path, dtype, &facts)?;
             dynamic.map_or(Ok(()), |dynamic| compare_dynamic(dynamic, dtype, &facts))
         }
         (_, _, Some(Ok(_))) => Err("`DynArray` opened it".into()),
-        (_, _, None | Some(Err(Error::Npy(NpyError::ElementType { .. })))) => Ok(()),
+        (_, _, None) => Ok(()),
+        (_, _, Some(Err(error)))
+            if is_npy(&error, |kind| {
+                matches!(kind, NpyErrorKind::ElementType { .. })
+            }) =>
+        {
+            Ok(())
+        }
         (_, _, Some(Err(error))) => {
             outcome.compare(&error).map_err(|reason| format!("`DynArray` {reason}"))
         }
@@ -76,7 +95,7 @@ pub(crate) fn compare_refused(
 }
 
 fn compare_loaded(
-    header_cap: Option<u64>,
+    max_header_size: Option<u64>,
     path: &Path,
     dtype: &DType,
     facts: &Facts,
@@ -84,7 +103,7 @@ fn compare_loaded(
     let Some(open) = element::npy_opener(dtype) else {
         return Ok(());
     };
-    let options = NpyRequest::of(Mode::ReadOnly, header_cap).options();
+    let options = NpyRequest::of(Mode::ReadOnly, max_header_size).options();
     let compared = open(&options, Way::Load, path)
         .map_err(|error| format!("refused: {error}"))
         .and_then(|mut loaded| facts.compare(loaded.as_mut(), dtype));
@@ -102,10 +121,10 @@ fn compare_dynamic(
         && dtype.number().is_some()
         && (!is_complex || cfg!(feature = "num-complex"))
         && (!is_half || cfg!(feature = "half"));
-    let compared = match dynamic {
+    let compared = match dynamic.map_err(ndarray_memmap::Error::into_kind) {
         Ok(mut dynamic) if known => facts.compare(dynamic.as_mut(), dtype),
         Ok(dynamic) => Err(format!("opened as `{}`", dynamic.element())),
-        Err(Error::Npy(NpyError::ElementType { .. })) if !known => Ok(()),
+        Err(ErrorKind::Npy(NpyErrorKind::ElementType { .. })) if !known => Ok(()),
         Err(error) => Err(format!("refused: {error}")),
     };
     compared.map_err(|reason| format!("`DynArray`: {reason}"))
@@ -117,7 +136,7 @@ fn open_dynamic(
     mode: Mode,
     path: &Path,
 ) -> Result<Option<Result<Box<dyn Array>, Error>>> {
-    if request.header_cap.is_some() {
+    if request.max_header_size.is_some() {
         return Ok(None);
     }
     // SAFETY: the file lies in a folder made for this case, which no other code uses. The

@@ -5,7 +5,7 @@ use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::npy::{Header, NpyElement, Options};
 use ndarray_memmap::partition::{Partition, Window};
 use ndarray_memmap::{
-    Be, Error, Layout, MapOptions, MmapArray, Mode, NpyError, Result, SyncToDisk,
+    Be, ErrorKind, Layout, MapOptions, MmapArray, Mode, NpyErrorKind, Result,
 };
 use test_support::Place;
 use test_support::npy_common::{create, open as open_npy};
@@ -43,15 +43,15 @@ fn divided(
 ) -> Partition {
     let axis = Axis(if fortran { shape.len() - 1 } else { 0 });
     if npy {
-        let options = Options::new(Create).fortran_order(fortran);
+        let options = Options::new(Create).order(test_support::memory_order(fortran));
         drop(create::<A, _>(&options, place, IxDyn(shape).set_f(fortran)).unwrap());
-        return Partition::of(&Header::read(&place.file()).unwrap(), axis, parts)
+        return Partition::new(&Header::read(&place.file()).unwrap(), axis, parts)
             .unwrap();
     }
     let options =
         MapOptions::new(Create).offset(OFFSET).shape(IxDyn(shape).set_f(fortran));
     let layout = test_support::open::<A, _>(&options, place).unwrap().layout().clone();
-    Partition::of_layout::<A, _>(&layout, axis, parts).unwrap()
+    Partition::from_layout::<A, _>(&layout, axis, parts).unwrap()
 }
 
 /// Calls `check` for each array: the shape, whether in Fortran order, whether `.npy`.
@@ -72,14 +72,14 @@ fn the_windows_are_the_array_element_by_element() {
             let place = Place::missing();
             let even = divided(&place, shape, fortran, npy, parts);
             let expected = array(shape, fortran);
-            for partition in [even.clone(), even.page_aligned(4096)] {
+            for partition in [even.clone(), even.aligned_to(4096)] {
                 let windows = partition.windows(&place);
-                assert_eq!((windows.len(), partition.parts()), (parts, parts));
+                assert_eq!((windows.len(), partition.len()), (parts, parts));
                 let mut next = 0;
                 for window in &windows {
                     // Each window begins at the end of the one before: every row occurs once.
-                    assert_eq!(window.range().start, next, "{window:?}");
-                    next = window.range().end;
+                    assert_eq!(window.rows().start, next, "{window:?}");
+                    next = window.rows().end;
                     assert_eq!(window.full_shape(), shape);
                     assert_eq!(
                         (window.path(), window.dtype()),
@@ -88,7 +88,7 @@ fn the_windows_are_the_array_element_by_element() {
                     // A layout of one axis is also in C order.
                     let is_fortran = fortran && (npy || shape.len() > 1);
                     assert_eq!(window.fortran_order(), is_fortran);
-                    let own = expected.slice_axis(window.axis(), window.range().into());
+                    let own = expected.slice_axis(window.axis(), window.rows().into());
                     assert_eq!(window.shape(), own.shape());
                     assert_eq!(window.is_empty(), own.is_empty());
                     let mut part = open::<A, IxDyn>(window, ReadWrite).unwrap();
@@ -115,7 +115,7 @@ fn the_windows_are_the_array_element_by_element() {
                 }
                 for window in &windows {
                     let mut part = open::<A, IxDyn>(window, ReadWrite).unwrap();
-                    let own = expected.slice_axis(window.axis(), window.range().into());
+                    let own = expected.slice_axis(window.axis(), window.rows().into());
                     assert_eq!(part.view(), own);
                     part.view_mut().unwrap().fill(0);
                     count += part.len();
@@ -132,7 +132,7 @@ fn parts_differ_by_one_row_at_most() {
         let place = Place::missing();
         for parts in 1..=17 {
             let windows = divided(&place, shape, fortran, npy, parts).windows(&place);
-            let rows: Vec<_> = windows.iter().map(|w| w.range().len()).collect();
+            let rows: Vec<_> = windows.iter().map(|w| w.rows().len()).collect();
             let (most, least) = (rows[0], rows[parts - 1]);
             assert!(rows.is_sorted_by(|a, b| a >= b) && most - least <= 1, "{rows:?}");
         }
@@ -148,8 +148,8 @@ fn no_two_aligned_windows_touch_one_page() {
         for page in [4096, 65_536, 1 << 20] {
             for parts in 1..=17 {
                 let even =
-                    Partition::of_layout::<u8, _>(&layout, Axis(0), parts).unwrap();
-                let windows = even.clone().page_aligned(page).windows("a.u8");
+                    Partition::from_layout::<u8, _>(&layout, Axis(0), parts).unwrap();
+                let windows = even.clone().aligned_to(page).windows("a.u8");
                 let bytes = windows.iter().map(Window::byte_range);
                 let bytes: Vec<_> = bytes.filter(|range| !range.is_empty()).collect();
                 assert_eq!(bytes[0].start, layout.offset());
@@ -163,11 +163,11 @@ fn no_two_aligned_windows_touch_one_page() {
                 }
                 // Each bound is the last row at a page boundary before the bound of even parts.
                 for (aligned, even) in windows.iter().zip(even.windows("a.u8")) {
-                    let between = aligned.range().start + 1..=even.range().start;
+                    let between = aligned.rows().start + 1..=even.rows().start;
                     let begins = |r: usize| {
                         (offset + u64::try_from(r * row).unwrap()).is_multiple_of(page)
                     };
-                    assert!(even.range().start >= aligned.range().start);
+                    assert!(even.rows().start >= aligned.rows().start);
                     assert!(!between.into_iter().any(begins), "{row}, {offset}, {parts}");
                 }
             }
@@ -180,14 +180,14 @@ fn rows_that_never_begin_at_a_page_stay_together() {
     // A header of 128 bytes before rows of whole pages.
     let options = MapOptions::new(ReadOnly).offset(128).shape((10, 8192));
     let layout = options.resolve::<u8>(1 << 20).unwrap();
-    let partition = Partition::of_layout::<u8, _>(&layout, Axis(0), 3).unwrap();
+    let partition = Partition::from_layout::<u8, _>(&layout, Axis(0), 3).unwrap();
     let rows = |partition: Partition| -> Vec<_> {
-        partition.windows("a").iter().map(Window::range).collect()
+        partition.windows("a").iter().map(Window::rows).collect()
     };
-    assert_eq!(rows(partition.clone().page_aligned(4096)), [0..0, 0..0, 0..10]);
-    assert_eq!(rows(partition.clone().page_aligned(u64::MAX)), [0..0, 0..0, 0..10]);
+    assert_eq!(rows(partition.clone().aligned_to(4096)), [0..0, 0..0, 0..10]);
+    assert_eq!(rows(partition.clone().aligned_to(u64::MAX)), [0..0, 0..0, 0..10]);
     for bytes in [0, 1, 2, 128] {
-        assert_eq!(rows(partition.clone().page_aligned(bytes)), [0..4, 4..7, 7..10]);
+        assert_eq!(rows(partition.clone().aligned_to(bytes)), [0..4, 4..7, 7..10]);
     }
 }
 
@@ -224,12 +224,14 @@ fn data_of_a_npy_file_begin_where_they_are_asked_to() {
     for align in [16_384, 1 << 40, u64::MAX] {
         let error = create::<f32, _>(&options.clone().data_align(align), &place, 7);
         let error = error.map(drop).unwrap_err();
-        let is_cap =
-            matches!(error, Error::Npy(NpyError::HeaderTooLarge { cap: 10_000, .. }));
-        assert!(is_cap || matches!(error, Error::TooLarge), "{error}");
+        let is_cap = matches!(
+            error.kind(),
+            ErrorKind::Npy(NpyErrorKind::HeaderTooLarge { limit: 10_000, .. })
+        );
+        assert!(is_cap || matches!(error.kind(), ErrorKind::TooLarge), "{error}");
     }
     place.assert_holds(&before);
-    let options = options.data_align(65_536).header_cap(70_000);
+    let options = options.data_align(65_536).max_header_size(70_000);
     let a = create::<f32, _>(&options, &place, 7).unwrap();
     assert_eq!(a.layout().offset(), 65_536);
 }
@@ -242,7 +244,7 @@ fn a_halo_has_the_neighbours_rows_for_reading() {
         let partition = divided(&place, &[10, 10], fortran, true, 4);
         let windows = partition.windows(&place);
         for window in &windows {
-            let own = expected.slice_axis(window.axis(), window.range().into());
+            let own = expected.slice_axis(window.axis(), window.rows().into());
             open::<A, Ix2>(window, ReadWrite).unwrap().view_mut().unwrap().assign(&own);
         }
         for (part, k, range) in [
@@ -254,9 +256,9 @@ fn a_halo_has_the_neighbours_rows_for_reading() {
             (2, usize::MAX, 0..10),
         ] {
             let halo = windows[part].halo(k);
-            assert_eq!(halo.range(), range);
+            assert_eq!(halo.rows(), range);
             assert!(halo.is_read_only() && !windows[part].is_read_only());
-            let own = expected.slice_axis(halo.axis(), halo.range().into());
+            let own = expected.slice_axis(halo.axis(), halo.rows().into());
             assert_eq!(open::<A, IxDyn>(&halo, ReadOnly).unwrap().view(), own);
             let mut private = open::<A, Ix2>(&halo, CopyOnWrite).unwrap();
             private.view_mut().unwrap().fill(-1);
@@ -286,7 +288,8 @@ fn a_window_opens_in_modes_that_change_no_length() {
     place.file().set_len(200).unwrap();
     // SAFETY: as in `open`.
     let error = unsafe { window.open_with::<A, Ix2>(&options) }.map(drop).unwrap_err();
-    let is_short = matches!(error, Error::FileTooShort { needed: 492, found: 200 });
+    let is_short =
+        matches!(error.kind(), ErrorKind::FileTooShort { expected: 492, found: 200 });
     assert!(is_short, "{error}");
     place.assert_holds(&before[..200]);
 }
@@ -302,11 +305,11 @@ fn a_window_checks_elements_and_axes() {
         open::<i64, Ix2>(&window, ReadOnly).map(drop).unwrap_err(),
         open::<A, Ix3>(&window, ReadOnly).map(drop).unwrap_err(),
     ] {
-        assert!(matches!(error, Error::Npy(_)), "{error}");
+        assert!(matches!(error.kind(), ErrorKind::Npy(_)), "{error}");
     }
     let moved = window.with_path(place.folder().join("missing.npy"));
     let error = open::<A, Ix2>(&moved, ReadOnly).map(drop).unwrap_err();
-    assert!(matches!(error, Error::Io { action: "open", .. }), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::Io { action: "open", .. }), "{error}");
     assert!(error.to_string().contains("missing.npy"), "{error}");
 }
 
@@ -323,7 +326,7 @@ fn a_window_neither_grows_nor_follows() {
                 part.resize(Axis(0), 1).unwrap_err(),
                 part.resize(Axis(0), 9).unwrap_err(),
             ] {
-                assert!(matches!(error, Error::WindowGrows), "{error}");
+                assert!(matches!(error.kind(), ErrorKind::WindowGrows), "{error}");
                 let text =
                     "a window of a larger array cannot grow (open the whole array)";
                 assert_eq!(error.to_string(), text);
@@ -331,7 +334,7 @@ fn a_window_neither_grows_nor_follows() {
             part.close().unwrap();
             let mut part = open::<A, Ix2>(&window, ReadOnly).unwrap();
             let error = part.refresh().unwrap_err();
-            assert!(matches!(error, Error::FixedShape), "{error}");
+            assert!(matches!(error.kind(), ErrorKind::FixedShape), "{error}");
         }
         place.assert_holds(&before);
     }
@@ -339,10 +342,13 @@ fn a_window_neither_grows_nor_follows() {
 
 #[test]
 fn what_cannot_be_divided_is_refused() {
-    let header =
-        |shape: &[usize], fortran| Header::new(f64::dtype(), shape, fortran).unwrap();
+    let header = |shape: &[usize], fortran| {
+        Header::new(f64::dtype(), shape, test_support::memory_order(fortran)).unwrap()
+    };
     let of = |shape: &[usize], fortran, axis, parts| {
-        Partition::of(&header(shape, fortran), Axis(axis), parts).unwrap_err().to_string()
+        Partition::new(&header(shape, fortran), Axis(axis), parts)
+            .unwrap_err()
+            .to_string()
     };
     let slowest = |axis, slowest| {
         format!(
@@ -364,12 +370,15 @@ fn what_cannot_be_divided_is_refused() {
     let options = MapOptions::new(ReadOnly);
     let layout: Layout<Ix2> = resolved(options.clone().shape((4, 4).strides((1, 8))));
     let of = |layout: &Layout<Ix2>, axis| {
-        Partition::of_layout::<f64, _>(layout, Axis(axis), 2)
+        Partition::from_layout::<f64, _>(layout, Axis(axis), 2)
     };
     let error = of(&layout, 0).unwrap_err();
-    assert!(matches!(error, Error::NotInOrder), "{error}");
-    let error = Partition::of_layout::<f32, _>(&layout, Axis(0), 2).unwrap_err();
-    assert!(matches!(error, Error::ElementSize { expected: 8, found: 4 }), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::NotInOrder), "{error}");
+    let error = Partition::from_layout::<f32, _>(&layout, Axis(0), 2).unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::ElementSize { expected: 8, found: 4 }),
+        "{error}"
+    );
     let layout = resolved(options.clone().shape((4, 5)));
     assert_eq!(of(&layout, 1).unwrap_err().to_string(), slowest(1, 0));
     let layout = resolved(options.clone().shape((4, 5).f()));
@@ -380,7 +389,7 @@ fn what_cannot_be_divided_is_refused() {
         for axis in [0, 1] {
             let windows = of(&layout, axis).unwrap().windows("a");
             assert_eq!(windows[0].axis(), Axis(axis));
-            let rows: usize = windows.iter().map(|w| w.range().len()).sum();
+            let rows: usize = windows.iter().map(|w| w.rows().len()).sum();
             assert_eq!(rows, layout.shape()[axis], "{shape:?}");
         }
     }
@@ -393,7 +402,7 @@ fn parts_without_rows_and_parts_beyond_the_last() {
     assert!(partition.window(&place, 5).is_none());
     for part in 2..5 {
         let window = partition.window(&place, part).unwrap();
-        assert!(window.is_empty() && window.range() == (2..2));
+        assert!(window.is_empty() && window.rows() == (2..2));
         for mode in [ReadOnly, CopyOnWrite, ReadWrite] {
             let mut part = open::<A, Ix2>(&window, mode).unwrap();
             assert_eq!(part.dim(), (0, 3));
@@ -411,10 +420,10 @@ fn parts_without_rows_and_parts_beyond_the_last() {
         }
     }
     let partition =
-        Partition::of(&Header::read(&place.file()).unwrap(), Axis(0), usize::MAX);
+        Partition::new(&Header::read(&place.file()).unwrap(), Axis(0), usize::MAX);
     let partition = partition.unwrap();
-    assert_eq!(partition.window(&place, 1).unwrap().range(), 1..2);
-    assert_eq!(partition.window(&place, usize::MAX - 1).unwrap().range(), 2..2);
+    assert_eq!(partition.window(&place, 1).unwrap().rows(), 1..2);
+    assert_eq!(partition.window(&place, usize::MAX - 1).unwrap().rows(), 2..2);
 }
 
 #[cfg(target_os = "linux")]
@@ -428,7 +437,7 @@ fn a_window_maps_only_its_bytes() {
     a.close().unwrap();
     let header = Header::read(&place.file()).unwrap();
     for parts in [3, 5] {
-        let partition = Partition::of(&header, Axis(0), parts).unwrap();
+        let partition = Partition::new(&header, Axis(0), parts).unwrap();
         for window in partition.windows(&place) {
             for window in [window.clone(), window.halo(1)] {
                 let mode = if window.is_read_only() { ReadOnly } else { ReadWrite };
@@ -462,7 +471,7 @@ fn windows_go_to_threads() {
             scope.spawn(move || {
                 let mut part = open::<A, Ix2>(&window, ReadWrite).unwrap();
                 for (row, mut part) in
-                    window.range().zip(part.view_mut().unwrap().rows_mut())
+                    window.rows().zip(part.view_mut().unwrap().rows_mut())
                 {
                     part.fill(A::try_from(row).unwrap());
                 }
@@ -482,7 +491,7 @@ fn a_private_window_commits_its_rows_alone() {
     let mut middle = open::<A, Ix2>(&windows[1], CopyOnWrite).unwrap();
     middle.view_mut().unwrap().fill(3);
     open::<A, Ix2>(&windows[0], ReadWrite).unwrap().view_mut().unwrap().fill(1);
-    middle.commit_anyway().unwrap();
+    middle.force_commit().unwrap();
     drop(middle);
     let a = open_npy::<A, Ix2>(&Options::new(ReadOnly), &place).unwrap();
     let sums: Vec<_> = a.axis_chunks_iter(Axis(0), 1000).map(|rows| rows.sum()).collect();

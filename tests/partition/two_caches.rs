@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array2, Axis, Ix2};
 use ndarray_memmap::npy::{self, Header, Options};
 use ndarray_memmap::partition::{Partition, Window};
-use ndarray_memmap::{MmapArray2, Mode, SyncToDisk};
+use ndarray_memmap::{MmapArray2, Mode};
 
 const SHAPE: (usize, usize) = (5000, 3);
 /// The number of windows. A page holds 170 2/3 rows of 24 bytes.
@@ -36,7 +36,7 @@ fn divided(first: &Path, second: &Path, options: &Options) -> Partition {
     let created = unsafe { options.create::<f64, _>(first, SHAPE) };
     created.unwrap().close().unwrap();
     let header = Header::read(&File::open(second).unwrap()).unwrap();
-    Partition::of(&header, Axis(0), PARTS).unwrap()
+    Partition::new(&header, Axis(0), PARTS).unwrap()
 }
 
 /// Fills alternating windows on two machines at the same time, and returns the array on disk.
@@ -45,7 +45,7 @@ fn filled(name: &str, page: Option<u64>) -> (Array2<f64>, Vec<Window>) {
     let options = Options::new(Mode::CreateNew).data_align(4096);
     let mut partition = divided(&first.join(name), &second.join(name), &options);
     if let Some(page) = page {
-        partition = partition.page_aligned(page);
+        partition = partition.aligned_to(page);
     }
     let windows = partition.windows(first.join(name));
     let machines = [&first, &second].into_iter().cycle();
@@ -71,7 +71,7 @@ fn windows_of_two_machines_lose_nothing_if_they_share_no_page() {
     let (found, windows) = filled("aligned.npy", Some(4096));
     assert!(windows.iter().all(|window| !window.is_empty()), "{windows:?}");
     for (window, number) in windows.iter().zip(1_u8..) {
-        let rows = found.slice_axis(Axis(0), window.range().into());
+        let rows = found.slice_axis(Axis(0), window.rows().into());
         assert!(rows.iter().all(|x| *x == f64::from(number)), "{window:?}");
     }
     println!("aligned windows are whole");
@@ -82,7 +82,7 @@ fn windows_of_two_machines_lose_nothing_if_they_share_no_page() {
 fn windows_of_two_machines_that_share_a_page_lose_some_of_it() {
     let (found, windows) = filled("even.npy", None);
     let is_lost = |window: &Window, number: u8| {
-        let rows = found.slice_axis(Axis(0), window.range().into());
+        let rows = found.slice_axis(Axis(0), window.rows().into());
         rows.iter().filter(|x| **x != f64::from(number)).count()
     };
     let lost: usize = windows.iter().zip(1..).map(|(w, number)| is_lost(w, number)).sum();
@@ -108,7 +108,7 @@ fn a_machine_sees_the_changes_of_another_when_it_opens_the_file_again() {
         part.close().unwrap();
         drop(before);
         let after = open(&there.halo(1), Mode::ReadOnly);
-        let own = after.slice_axis(Axis(0), (1..there.range().len() + 1).into());
+        let own = after.slice_axis(Axis(0), (1..there.rows().len() + 1).into());
         assert!(own.iter().all(|x| *x == number), "{number}");
     }
     println!("changes are seen after the file is opened again");

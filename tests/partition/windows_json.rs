@@ -34,8 +34,8 @@ fn read(text: &str) -> serde_json::Result<Window> {
 #[test]
 fn a_window_is_written_by_the_names_of_numpy() {
     let dtype: DType = "<f8".parse().unwrap();
-    let header = Header::new(dtype, &[10, 3], false).unwrap();
-    let partition = Partition::of(&header, Axis(0), 3).unwrap();
+    let header = Header::new(dtype, &[10, 3], ndarray::Order::C).unwrap();
+    let partition = Partition::new(&header, Axis(0), 3).unwrap();
     let window = partition.window("/data/a.npy", 1).unwrap();
     let written = serde_json::to_string(&window).unwrap();
     assert_eq!(written, text("start", "4"));
@@ -49,11 +49,11 @@ fn a_window_is_written_by_the_names_of_numpy() {
 fn what_is_written_is_read() {
     let options = MapOptions::new(Mode::ReadOnly).offset(7).shape((5, 6, 9).f());
     let layout = options.resolve::<Be<i16>>(1 << 20).unwrap();
-    let raw = Partition::of_layout::<Be<i16>, _>(&layout, Axis(2), 4).unwrap();
+    let raw = Partition::from_layout::<Be<i16>, _>(&layout, Axis(2), 4).unwrap();
     let record: DType = "[('id', '<u4'), ('x', '<f8', (3,))]".parse().unwrap();
-    let header = Header::new(record, &[1000], false).unwrap();
+    let header = Header::new(record, &[1000], ndarray::Order::C).unwrap();
     let header = header.with_version(ndarray_memmap::npy::Version::V3).unwrap();
-    let npy = Partition::of(&header, Axis(0), 12).unwrap().page_aligned(4096);
+    let npy = Partition::new(&header, Axis(0), 12).unwrap().aligned_to(4096);
     for partition in [raw, npy] {
         let windows = partition.windows("some file");
         let halos = windows.iter().map(|window| window.halo(2));

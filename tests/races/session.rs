@@ -8,7 +8,7 @@ use ndarray::{Array2, ArrayRef2, Axis, aview1, s};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, ReadOnly, ReadWrite};
 use ndarray_memmap::npy::{DynArray, Options};
 use ndarray_memmap::{
-    Error, MapOptions, MmapArray1, MmapArray2, Mode, Result, SyncToDisk,
+    Error, ErrorKind, MapOptions, MmapArray1, MmapArray2, Mode, Result,
 };
 
 use crate::apart::Said;
@@ -157,8 +157,8 @@ impl<'a> Session<'a> {
 
 /// Returns the name of an error, without its path.
 pub(crate) fn kind(error: &Error) -> String {
-    match error {
-        Error::Io { action, source, .. } => format!("Io({action}: {source})"),
+    match error.kind() {
+        ErrorKind::Io { action, source, .. } => format!("Io({action}: {source})"),
         error => {
             let text = format!("{error:?}");
             text.split([' ', '{']).next().unwrap_or_default().to_owned()
@@ -261,8 +261,8 @@ pub(crate) fn commit(s: &mut Session<'_>) -> Option<()> {
     commit_by(s, MmapArray2::commit)
 }
 
-pub(crate) fn commit_anyway(s: &mut Session<'_>) -> Option<()> {
-    commit_by(s, MmapArray2::commit_anyway)
+pub(crate) fn force_commit(s: &mut Session<'_>) -> Option<()> {
+    commit_by(s, MmapArray2::force_commit)
 }
 
 fn commit_by(
@@ -323,7 +323,7 @@ fn publish_rows(s: &mut Session<'_>, rows: &mut Vec<Row>, lock: bool) -> Option<
         _ => Options::new(Create).lock(lock).draft(s.path, shape),
     };
     let mut draft = s.step("draft", drafted)?;
-    draft.view_mut().unwrap().assign(&array(rows));
+    draft.view_mut().assign(&array(rows));
     s.start("publish");
     s.acknowledge("publish", draft.publish())
 }

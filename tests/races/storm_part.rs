@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ndarray::{Axis, aview1};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, ReadOnly, ReadWrite};
 use ndarray_memmap::npy::{self, DynArray, Options};
-use ndarray_memmap::{Error, MapOptions, MmapArray2, Mode, Result, SyncToDisk};
+use ndarray_memmap::{Error, ErrorKind, MapOptions, MmapArray2, Mode, Result};
 
 use crate::rows::{Form, Row, WIDTH, name, row};
 use crate::session::{array, kind, rows_of};
@@ -96,19 +96,20 @@ impl Part<'_> {
     /// Reports an error that the other processes cannot explain.
     fn judge(&mut self, doing: &str, error: &Error) {
         let kind = kind(error);
-        let is_right = match (error, self.form) {
-            (
-                Error::Locked { .. } | Error::Replaced { .. } | Error::Conflict { .. },
-                _,
-            ) => true,
+        let is_right = match (error.kind(), self.form) {
+            (ErrorKind::Locked | ErrorKind::Replaced | ErrorKind::Conflict, _) => true,
             // A killed process may leave a part of an appended row.
-            (Error::PartialElement { .. }, Form::Raw) => {
+            (ErrorKind::PartialElement { .. }, Form::Raw) => {
                 repair(&self.path, self.form);
                 true
             }
             // A killed process may leave bytes after the rows.
-            (Error::TrailingBytes { .. }, Form::Npy) if doing == "make_growable" => true,
-            (Error::Npy(ndarray_memmap::NpyError::NoRoom { .. }), Form::Npy) => true,
+            (ErrorKind::TrailingBytes { .. }, Form::Npy) if doing == "make_growable" => {
+                true
+            }
+            (ErrorKind::Npy(ndarray_memmap::NpyErrorKind::NoRoom { .. }), Form::Npy) => {
+                true
+            }
             _ => false,
         };
         match is_right {
@@ -137,12 +138,12 @@ impl Part<'_> {
     fn patient<T>(&mut self, act: impl Fn(&mut Self) -> Result<T>) -> Result<T> {
         let start = Instant::now();
         loop {
-            match act(self) {
-                Err(Error::Locked { .. }) if start.elapsed() < BUSY => {
-                    thread::sleep(Duration::from_micros(200 + self.choose(2000)));
-                }
-                done => return done,
+            let done = act(self);
+            let kind = done.as_ref().map_err(Error::kind);
+            if !matches!(kind, Err(ErrorKind::Locked)) || start.elapsed() >= BUSY {
+                return done;
             }
+            thread::sleep(Duration::from_micros(200 + self.choose(2000)));
         }
     }
 
@@ -198,7 +199,7 @@ impl Part<'_> {
             Form::Raw => MapOptions::new(Create).shape(shape).draft::<u64>(&self.path)?,
             _ => Options::new(Create).draft(&self.path, shape)?,
         };
-        draft.view_mut()?.assign(&array(&rows));
+        draft.view_mut().assign(&array(&rows));
         draft.publish()?;
         self.write(&what);
         drop((held, lock));

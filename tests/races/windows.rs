@@ -234,7 +234,7 @@ fn a_lock_is_on_the_file_that_the_path_names() {
 #[ignore = "needs ptrace; run by .ci/steps/races"]
 fn a_commit_notices_that_the_file_is_another_or_has_changed() {
     alone(a_commit_notices_that_the_file_is_another_or_has_changed, || {
-        let (commit, anyway) = (sides![false: commit], sides![false: commit_anyway]);
+        let (commit, anyway) = (sides![false: commit], sides![false: force_commit]);
         let changing = sides![false: write_and_restore_time scatter];
         assert_none([Form::Raw, Form::Npy].map(|form| {
             let mut faults = meet(Rule::Notices, form, &[commit], &[REPLACING, changing]);
@@ -270,7 +270,7 @@ fn a_reader_of_a_file_that_grows_finds_whole_rows() {
 fn a_file_that_is_cut_is_an_error_or_the_end() {
     alone(a_file_that_is_cut_is_an_error_or_the_end, || {
         let firsts = sides![
-            false: push append_many resize commit commit_anyway scatter refresh read publish
+            false: push append_many resize commit force_commit scatter refresh read publish
         ];
         let cut = sides![false: cut];
         let forms = [Form::Raw, Form::Npy];

@@ -9,7 +9,7 @@ use ndarray::{
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::{
     Layout, MapOptions, MmapArray, MmapArray1, MmapArray2, MmapArray3, MmapArray4,
-    MmapArray5, MmapArray6, MmapArrayD, SyncToDisk,
+    MmapArray5, MmapArray6, MmapArrayD,
 };
 use test_support::twelve::{numbers, open_twelve, twelve};
 use test_support::{Place, open};
@@ -135,7 +135,7 @@ fn it_tells_its_mode_path_offset_and_layout() {
         let a = open::<u32, _>(&options, &place).unwrap();
         assert_eq!((a.mode(), a.path(), a.offset()), (mode, Some(place.path()), 12));
         let layout: &Layout<Ix2> = a.layout();
-        assert_eq!((layout.offset(), layout.end(), layout.len()), (12, 52, 40));
+        assert_eq!((layout.offset(), layout.end(), layout.byte_len()), (12, 52, 40));
         assert_eq!((layout.item_size(), layout.count()), (4, 10));
         assert_eq!((layout.shape(), layout.strides()), (&[2, 5][..], &[1, 2][..]));
         assert_eq!(*layout, options.resolve::<u32>(100).unwrap());

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use bytemuck::Pod;
 use ndarray::ArrayViewMut;
-use ndarray_memmap::Error;
+use ndarray_memmap::ErrorKind;
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -126,10 +126,10 @@ proptest! {
         let found = case.options().resolve::<[u8; 16]>(file_len);
         case.assert_resolved::<[u8; 16]>(&found, file_len);
         if let Ok(layout) = found {
-            match layout.view::<[u8; 16]>(&[0; 40]).map(|view| view.len()) {
+            match layout.view::<[u8; 16]>(&[0; 40]).map(|view| view.len()).map_err(ndarray_memmap::Error::into_kind) {
                 Ok(found) => prop_assert!(layout.end() <= 40 && found == layout.count()),
-                Err(Error::FileTooShort { needed, found: 40 }) => {
-                    prop_assert!(needed > 40 && needed == layout.end());
+                Err(ErrorKind::FileTooShort { expected, found: 40 }) => {
+                    prop_assert!(expected > 40 && expected == layout.end());
                 }
                 Err(error) => prop_assert!(false, "{error:?}"),
             }

@@ -67,11 +67,7 @@ impl Trial {
     pub(crate) fn refused<T>(&self, operate: impl FnOnce() -> Result<T>) -> Result<T> {
         if self.is_idle {
             let source = io::Error::other("the operation was left out");
-            return Err(Error::Io {
-                action: "be idle in",
-                path: self.dir.clone(),
-                source,
-            });
+            return Err(source.into());
         }
         let listener = kernel::install_filter(FREE);
         kernel::send(self.socket.as_fd(), "begin", Some(listener.as_fd()));

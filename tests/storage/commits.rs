@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
 use ndarray_memmap::Mode::{self, CopyOnWrite, Create, ReadOnly, ReadWrite};
-use ndarray_memmap::{Error, MapOptions, MmapArray1};
+use ndarray_memmap::{ErrorKind, MapOptions, MmapArray1};
 use rustix::param::page_size;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use test_support::kernel;
@@ -50,13 +50,16 @@ fn a_file_that_became_too_short_gets_no_changes_whatever_is_asked() {
     let end = (OFFSET + len()) as u64;
     place.file().set_len(end - 1).unwrap();
     let found = place.bytes().unwrap();
-    match a.commit_anyway().unwrap_err() {
-        Error::FileTooShort { needed, found } => {
-            assert_eq!((needed, found), (end, end - 1))
+    match a.force_commit().unwrap_err().kind() {
+        ErrorKind::FileTooShort { expected, found } => {
+            assert_eq!((*expected, *found), (end, end - 1))
         }
         error => panic!("{error:?}"),
     }
-    assert!(matches!(a.commit(), Err(Error::Conflict { .. })));
+    assert!(matches!(
+        a.commit().as_ref().map_err(|e| e.kind()),
+        Err(ErrorKind::Conflict)
+    ));
     place.assert_holds(&found);
 }
 
@@ -90,7 +93,7 @@ fn only_changed_pages_are_written() {
     let other = OFFSET + 6 * page_size();
     place.file().write_all_at(&[99], other as u64).unwrap();
     expected[other] = 99;
-    a.commit_anyway().unwrap();
+    a.force_commit().unwrap();
     place.assert_holds(&expected);
     assert!(!a.file_changed().unwrap(), "the commit records the present state");
 }
@@ -120,7 +123,7 @@ fn a_file_that_has_changed_is_left_alone() {
         let before = place.bytes();
         let error = a.commit().unwrap_err();
         let text = format!(
-            "`{}` has changed since it was opened: nothing is committed (`commit_anyway` \
+            "`{}` has changed since it was opened: nothing is committed (`force_commit` \
              does not ask)",
             place.path().display()
         );
@@ -139,8 +142,8 @@ fn another_file_that_is_shorter_is_not_extended() {
     let other = place.folder().join("other");
     fs::write(&other, [0; 200]).unwrap();
     fs::rename(other, &place).unwrap();
-    let error = a.commit_anyway().unwrap_err();
-    assert!(matches!(error, Error::Conflict { .. }), "{error:?}");
+    let error = a.force_commit().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Conflict), "{error:?}");
     place.assert_holds(&[0; 200]);
 }
 
@@ -153,8 +156,8 @@ fn another_file_of_the_name_is_left_alone_by_all() {
     fs::write(&other, vec![2; bytes().len()]).unwrap();
     fs::rename(other, &place).unwrap();
     for _ in 0..2 {
-        for error in [a.commit().unwrap_err(), a.commit_anyway().unwrap_err()] {
-            assert!(matches!(error, Error::Conflict { .. }), "{error:?}");
+        for error in [a.commit().unwrap_err(), a.force_commit().unwrap_err()] {
+            assert!(matches!(error.kind(), ErrorKind::Conflict), "{error:?}");
         }
     }
     assert_eq!(a[0], 255, "the changes are still there");
@@ -168,22 +171,31 @@ fn pages_that_are_locked_but_not_changed_are_not_written() {
     let mut a = array(CopyOnWrite, &place);
     // If the limit is too low for all pages, lock only the first.
     if let Err(error) = a.region(ndarray::s![..]).lock() {
-        assert!(matches!(error, Error::MemoryLock { .. }), "{error:?}");
+        assert!(matches!(error.kind(), ErrorKind::MemoryLock { .. }), "{error:?}");
         a.region(ndarray::s![..1]).lock().unwrap();
     }
     change(&mut a, &mut expected, 255);
-    let anyway = a.commit_anyway().unwrap_err();
-    assert!(matches!(anyway, Error::Io { action: "commit", .. }), "{anyway:?}");
+    let anyway = a.force_commit().unwrap_err();
+    assert!(
+        matches!(anyway.kind(), ErrorKind::Io { action: "commit", .. }),
+        "{anyway:?}"
+    );
     if matches!(file_system(&place), "overlay" | "fuse") {
         // A commit would have to map the file again.
         let error = a.commit().unwrap_err();
-        assert!(matches!(error, Error::Io { action: "commit", .. }), "{error:?}");
+        assert!(
+            matches!(error.kind(), ErrorKind::Io { action: "commit", .. }),
+            "{error:?}"
+        );
         place.assert_holds(&bytes());
         return;
     }
     a.commit().unwrap();
     place.assert_holds(&expected);
-    assert!(matches!(a.rollback(), Err(Error::Io { action: "roll back", .. })));
+    assert!(matches!(
+        a.rollback().as_ref().map_err(|e| e.kind()),
+        Err(ErrorKind::Io { action: "roll back", .. })
+    ));
 }
 
 #[test]
@@ -193,10 +205,10 @@ fn files_that_were_just_opened_have_not_changed() {
     keep_mappable(&mut modes, place.folder());
     for mode in modes {
         let a = array(mode, &place);
-        assert!(!a.file_changed().unwrap() && a.is_current(&place).unwrap(), "{mode}");
+        assert!(!a.file_changed().unwrap() && a.is_same_file(&place).unwrap(), "{mode}");
     }
     let a = MapOptions::new(ReadOnly).load::<u8>(&place).unwrap();
-    assert!(!a.file_changed().unwrap() && a.is_current(&place).unwrap());
+    assert!(!a.file_changed().unwrap() && a.is_same_file(&place).unwrap());
     if !maps_for_writing(place.folder()) {
         return;
     }
@@ -232,19 +244,34 @@ fn other_modes_have_nothing_to_commit() {
         let mut a = array(mode, &place);
         let commit = a.commit().unwrap_err();
         assert_eq!(commit.to_string(), format!("mode `{mode}` cannot be used to commit"));
-        for error in [a.commit_anyway().unwrap_err(), a.rollback().unwrap_err()] {
-            assert!(matches!(error, Error::UnsupportedMode { .. }), "{error:?}");
+        for error in [a.force_commit().unwrap_err(), a.rollback().unwrap_err()] {
+            assert!(
+                matches!(error.kind(), ErrorKind::UnsupportedMode { .. }),
+                "{error:?}"
+            );
         }
     }
     let mut loaded = MapOptions::new(CopyOnWrite).load::<u8>(&place).unwrap();
-    assert!(matches!(loaded.commit(), Err(Error::Io { action: "commit", .. })));
-    assert!(matches!(loaded.rollback(), Err(Error::Io { action: "roll back", .. })));
+    assert!(matches!(
+        loaded.commit().as_ref().map_err(|e| e.kind()),
+        Err(ErrorKind::Io { action: "commit", .. })
+    ));
+    assert!(matches!(
+        loaded.rollback().as_ref().map_err(|e| e.kind()),
+        Err(ErrorKind::Io { action: "roll back", .. })
+    ));
     drop(loaded);
     let file = File::open(&place).unwrap();
     let mut unnamed: MmapArray1<u8> =
         test_support::map(&MapOptions::new(CopyOnWrite), &file).unwrap();
-    assert!(matches!(unnamed.file_changed(), Err(Error::Io { action: "inspect", .. })));
-    assert!(matches!(unnamed.commit(), Err(Error::Io { action: "inspect", .. })));
+    assert!(matches!(
+        unnamed.file_changed().as_ref().map_err(|e| e.kind()),
+        Err(ErrorKind::Io { action: "inspect", .. })
+    ));
+    assert!(matches!(
+        unnamed.commit().as_ref().map_err(|e| e.kind()),
+        Err(ErrorKind::Io { action: "inspect", .. })
+    ));
 
     let empty = Place::of(b"");
     let mut a: MmapArray1<u8> = open(&MapOptions::new(CopyOnWrite), &empty).unwrap();
@@ -259,22 +286,22 @@ fn a_file_is_known_by_all_its_names_and_no_other_is() {
     let a = array(ReadOnly, &place);
     let (link, moved) = (place.folder().join("link"), place.folder().join("moved"));
     fs::hard_link(&place, &link).unwrap();
-    assert!(a.is_current(&place).unwrap() && a.is_current(&link).unwrap());
+    assert!(a.is_same_file(&place).unwrap() && a.is_same_file(&link).unwrap());
     fs::rename(&place, &moved).unwrap();
-    assert!(a.is_current(&moved).unwrap());
-    assert!(!a.is_current(&place).unwrap(), "there is no such file");
+    assert!(a.is_same_file(&moved).unwrap());
+    assert!(!a.is_same_file(&place).unwrap(), "there is no such file");
     fs::copy(&moved, &place).unwrap();
-    assert!(!a.is_current(&place).unwrap(), "it is a copy");
+    assert!(!a.is_same_file(&place).unwrap(), "it is a copy");
     assert!(a.file_changed().unwrap());
-    let error = a.is_current(place.path().join("below a file")).unwrap_err();
-    assert!(matches!(error, Error::Io { action: "inspect", .. }), "{error:?}");
+    let error = a.is_same_file(place.path().join("below a file")).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Io { action: "inspect", .. }), "{error:?}");
 
     if !maps_for_writing(place.folder()) {
         return;
     }
     let mut scratch = MapOptions::scratch::<u8, _>(10).unwrap();
     assert!(!scratch.file_changed().unwrap(), "no path, but the file is kept");
-    assert!(!scratch.is_current(&place).unwrap());
+    assert!(!scratch.is_same_file(&place).unwrap());
     scratch.view_mut().unwrap().fill(1);
 }
 
@@ -318,7 +345,9 @@ fn a_failed_commit_keeps_the_changes() {
     for (call, errno) in refused {
         let error = kernel::refusing(call, &[], errno, || a.commit().unwrap_err());
         match errno {
-            Errno::NOSPC => assert!(matches!(error, Error::NoSpace { .. }), "{error:?}"),
+            Errno::NOSPC => {
+                assert!(matches!(error.kind(), ErrorKind::NoSpace { .. }), "{error:?}")
+            }
             _ => kernel::assert_io(&error, "commit to", errno),
         }
         place.assert_holds(&original);
@@ -342,9 +371,15 @@ fn a_commit_that_the_disk_did_not_take_never_succeeds_later() {
     kernel::assert_io(&error, "commit to", Errno::IO);
     for number in 0..2 {
         // The page cache has the changes, so the array and the file do not differ.
-        assert!(matches!(a.commit(), Err(Error::Poisoned)));
+        assert!(matches!(
+            a.commit().as_ref().map_err(|e| e.kind()),
+            Err(ErrorKind::Poisoned)
+        ));
         a.view_mut().unwrap()[0] = number;
-        assert!(matches!(a.commit_anyway(), Err(Error::Poisoned)));
+        assert!(matches!(
+            a.force_commit().as_ref().map_err(|e| e.kind()),
+            Err(ErrorKind::Poisoned)
+        ));
         place.assert_holds(&expected);
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ndarray::{Array2, Axis, Ix2, ShapeBuilder};
 use ndarray_memmap::Mode::{Create, CreateNew, ReadOnly};
-use ndarray_memmap::{Draft, Error, MapOptions, MmapArray1, MmapArray2, Mode, npy};
+use ndarray_memmap::{Draft, ErrorKind, MapOptions, MmapArray1, MmapArray2, Mode, npy};
 #[cfg(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
@@ -18,7 +18,7 @@ const NEW: [u8; 6000] = [7; 6000];
 
 fn draft(mode: Mode, path: impl AsRef<Path>) -> Draft<u8, ndarray::Ix1> {
     let mut draft = MapOptions::new(mode).shape(NEW.len()).draft::<u8>(path).unwrap();
-    draft.view_mut().unwrap().fill(7);
+    draft.view_mut().fill(7);
     draft
 }
 
@@ -125,7 +125,9 @@ fn mode_x_refuses_a_file_that_is_there_by_then() {
     let late = draft(CreateNew, &place);
     fs::write(&place, OLD).unwrap();
     let error = late.publish().unwrap_err();
-    let Error::Io { action: "publish", source, .. } = &error else { panic!("{error:?}") };
+    let ErrorKind::Io { action: "publish", source, .. } = error.kind() else {
+        panic!("{error:?}")
+    };
     assert_eq!(source.kind(), std::io::ErrorKind::AlreadyExists);
     place.assert_holds(OLD);
     assert_eq!(names(&place), ["array.bin"]);
@@ -138,14 +140,20 @@ fn a_draft_is_refused_before_there_is_a_file() {
     let mode = options(ReadOnly).draft::<u8>(&place).unwrap_err();
     assert_eq!(mode.to_string(), "mode `r` cannot be used to draft a file");
     let large = MapOptions::new(Create).shape((usize::MAX, 2)).draft::<u8>(&place);
-    assert!(matches!(large, Err(Error::TooLarge)));
+    assert!(matches!(large.as_ref().map_err(|e| e.kind()), Err(ErrorKind::TooLarge)));
     for path in ["no folder/file", "new/"] {
         let path = place.folder().join(path);
         let error = options(Create).draft::<u8>(path).unwrap_err();
-        assert!(matches!(error, Error::Io { action: "draft", .. }), "{error:?}");
+        assert!(
+            matches!(error.kind(), ErrorKind::Io { action: "create a draft of", .. }),
+            "{error:?}"
+        );
     }
     let folder = options(Create).draft::<u8>(place.folder()).unwrap_err();
-    assert!(matches!(folder, Error::NotAFile { found: "a directory", .. }), "{folder:?}");
+    assert!(
+        matches!(folder.kind(), ErrorKind::NotAFile { found: "a directory", .. }),
+        "{folder:?}"
+    );
     place.assert_holds(OLD);
     assert_eq!(names(&place), ["array.bin"]);
 }
@@ -172,7 +180,10 @@ fn permissions_and_links_stay() {
     let nowhere = place.folder().join("nowhere");
     std::os::unix::fs::symlink("not there", &nowhere).unwrap();
     let error = MapOptions::new(Create).shape(9).draft::<u8>(&nowhere).unwrap_err();
-    assert!(matches!(error, Error::Io { action: "draft", .. }), "{error:?}");
+    assert!(
+        matches!(error.kind(), ErrorKind::Io { action: "create a draft of", .. }),
+        "{error:?}"
+    );
     fs::remove_file(nowhere).unwrap();
 
     // New files get the default permissions.
@@ -218,7 +229,7 @@ fn a_path_that_is_opened_has_a_whole_file() {
         });
         let published = (10..100).try_for_each(|version| {
             let mut draft = draft(Create, &place);
-            draft.view_mut()?.fill(version);
+            draft.view_mut().fill(version);
             draft.publish()
         });
         is_done.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -250,7 +261,7 @@ fn npy_files_are_drafted_as_they_are_created() {
         assert_eq!(npy::load::<f64, Ix2>(&drafted).unwrap(), numbers);
     }
     let mode = npy::Options::new(ReadOnly).draft::<f64, _>(&drafted, 3).unwrap_err();
-    assert!(matches!(mode, Error::UnsupportedMode { .. }));
+    assert!(matches!(mode.kind(), ErrorKind::UnsupportedMode { .. }));
 }
 
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -289,9 +300,12 @@ fn what_is_no_file_is_not_replaced() {
     let early = draft(Create, &place);
     mkfifoat(CWD, place.path(), Permissions::RWXU).unwrap();
     let error = MapOptions::new(Create).shape(9).draft::<u8>(&place).unwrap_err();
-    assert!(matches!(error, Error::NotAFile { found: "a FIFO", .. }), "{error:?}");
+    assert!(
+        matches!(error.kind(), ErrorKind::NotAFile { found: "a FIFO", .. }),
+        "{error:?}"
+    );
     let error = early.publish().unwrap_err();
-    assert!(matches!(error, Error::Io { action: "publish", .. }), "{error:?}");
+    assert!(matches!(error.kind(), ErrorKind::Io { action: "publish", .. }), "{error:?}");
     assert_eq!(names(&place), ["array.bin"]);
 }
 
@@ -310,7 +324,9 @@ fn a_draft_that_cannot_be_published_leaves_the_old_file() {
         let draft = draft(Create, &place);
         let error = kernel::refusing(call, &[], errno, || draft.publish().unwrap_err());
         match errno {
-            Errno::NOSPC => assert!(matches!(error, Error::NoSpace { .. }), "{error:?}"),
+            Errno::NOSPC => {
+                assert!(matches!(error.kind(), ErrorKind::NoSpace { .. }), "{error:?}")
+            }
             _ => kernel::assert_io(&error, "sync", errno),
         }
         place.assert_holds(OLD);

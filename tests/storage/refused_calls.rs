@@ -8,7 +8,7 @@ use std::path::Path;
 use std::thread;
 
 use ndarray::{Axis, Ix2, array, s};
-use ndarray_memmap::{MapOptions, MmapArray2, Mode, SyncToDisk, npy};
+use ndarray_memmap::{MapOptions, MmapArray2, Mode, npy};
 use rustix::io::Errno;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use test_support::{file_system, kernel};
@@ -86,7 +86,8 @@ fn a_large_array_is_read_where_the_kernel_does_not_say_its_version() {
         for mode in [Mode::ReadOnly, Mode::CopyOnWrite, Mode::ReadWrite] {
             let a = open(&MapOptions::new(mode).rows_of(1024).populate(true), path);
             a.region(s![.., ..]).prefetch().unwrap();
-            let rows: usize = a.sweep(Axis(0), 1 << 20).map(|block| block.nrows()).sum();
+            let rows: usize =
+                a.sweep(Axis(0), 1 << 20).unwrap().map(|block| block.nrows()).sum();
             assert_eq!(rows, ROWS);
             assert!(a.as_slice().unwrap().iter().all(|number| *number == 0x0101_0101));
         }

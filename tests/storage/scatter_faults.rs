@@ -13,7 +13,7 @@ use std::path::Path;
 use super::mounted::{self, Mark, Mounted, assert_marks, open, with_mounts};
 use ndarray::{Array1, Array2, Axis};
 use ndarray_memmap::Mode::{CopyOnWrite, ReadWrite};
-use ndarray_memmap::{Element, Error, MapOptions, MmapArray, SyncToDisk};
+use ndarray_memmap::{Element, ErrorKind, MapOptions, MmapArray};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use test_support::{file_system, in_own_process};
 
@@ -31,7 +31,10 @@ fn scatter_on_a_full_disk(a: &mut MmapArray<Mark, ndarray::Ix1>) {
     for mark in [Mark::low(), Mark::high()] {
         let rows = Array1::from_elem(count, mark);
         let error = a.scatter(AXIS, &indices, &rows).unwrap_err();
-        assert!(matches!(error, Error::Io { action: "write", .. }), "{error:?}");
+        assert!(
+            matches!(error.kind(), ErrorKind::Io { action: "write", .. }),
+            "{error:?}"
+        );
         assert_marks(a.iter(), &[zero(), Mark::low(), Mark::high()]);
         assert!(a.iter().any(|found| *found == mark), "some were written");
         assert_eq!(a[count - 1], zero(), "but not all");
@@ -167,7 +170,8 @@ fn a_truncated_file_is_an_error_and_is_not_extended() {
             truncate();
             a.scatter(AXIS, &[39_999, 0], &Array1::from_elem(2, 7)).unwrap_err()
         };
-        let Error::FileTooShort { needed: 40_000, found: 20_000 } = error else {
+        let ErrorKind::FileTooShort { expected: 40_000, found: 20_000 } = error.kind()
+        else {
             panic!("{error:?}")
         };
         assert_eq!(fs::read(&path).unwrap(), [1; 20_000]);
@@ -209,7 +213,7 @@ fn a_limit_of_the_size_of_files_is_an_error_and_no_signal() {
             return;
         }
         let error = a.scatter(AXIS, &[100, 30_000], &rows).unwrap_err();
-        let Error::Io { action: "write", source, .. } = error else {
+        let ErrorKind::Io { action: "write", source, .. } = error.kind() else {
             panic!("{error:?}")
         };
         assert_eq!(source.kind(), std::io::ErrorKind::FileTooLarge);

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 
 use ndarray::{Array2, Axis, s};
 use ndarray_memmap::Mode::{CopyOnWrite, ReadOnly, ReadWrite};
-use ndarray_memmap::{MapOptions, MmapArray2, Mode, PageCache, SyncToDisk, sweep_zip};
+use ndarray_memmap::{MapOptions, MmapArray2, Mode, PageCache, sweep_zip};
 use test_support::{Place, file_system, map, open, sampled};
 
 /// Not a multiple of a page or of 2 MiB.
@@ -95,11 +95,14 @@ fn whatever_the_blocks_the_order_and_the_mode() {
             warm_some(&place);
             let before = cached(&place);
             let a = array(mode, &place);
-            assert_eq!(a.sweep(Axis(0), block).map(sum).sum::<u64>(), expected);
+            assert_eq!(a.sweep(Axis(0), block).unwrap().map(sum).sum::<u64>(), expected);
             assert_as(&before, &place, &format!("{mode} {block}"));
-            assert_eq!(a.sweep(Axis(0), block).rev().map(sum).sum::<u64>(), expected);
+            assert_eq!(
+                a.sweep(Axis(0), block).unwrap().rev().map(sum).sum::<u64>(),
+                expected
+            );
             assert_as(&before, &place, &format!("{mode} {block}, from the back"));
-            let mut sweep = a.sweep(Axis(0), block);
+            let mut sweep = a.sweep(Axis(0), block).unwrap();
             let mut total = 0;
             while let Some(front) = sweep.next() {
                 total += sum(front) + sweep.next_back().map_or(0, sum);
@@ -119,9 +122,14 @@ fn when_it_is_broken_off() {
             warm_some(&place);
             let before = cached(&place);
             let a = array(ReadOnly, &place);
-            assert!(a.sweep(Axis(0), block).take(blocks).map(sum).sum::<u64>() > 0);
+            assert!(
+                a.sweep(Axis(0), block).unwrap().take(blocks).map(sum).sum::<u64>() > 0
+            );
             assert_as(&before, &place, &format!("{blocks} of {block}"));
-            assert!(a.sweep(Axis(0), block).rev().take(blocks).map(sum).sum::<u64>() > 0);
+            assert!(
+                a.sweep(Axis(0), block).unwrap().rev().take(blocks).map(sum).sum::<u64>()
+                    > 0
+            );
             assert_as(&before, &place, &format!("{blocks} of {block}, from the back"));
         }
     }
@@ -167,7 +175,7 @@ fn a_sweep_that_is_forgotten_does_no_harm() {
     let place = Place::cold(&bytes());
     for _ in 0..sampled(20) {
         let a = array(ReadOnly, &place);
-        let mut sweep = a.sweep(Axis(0), 1 << 20);
+        let mut sweep = a.sweep(Axis(0), 1 << 20).unwrap();
         assert!(sweep.next().is_some());
         // Keep the address of the forgotten sweep, or a leak checker would rightly report it.
         let sweep = Box::leak(Box::new(sweep));
@@ -176,7 +184,10 @@ fn a_sweep_that_is_forgotten_does_no_harm() {
         drop(a);
         let mut b: MmapArray2<u8> = MapOptions::scratch((ROWS, ROW)).unwrap();
         b.view_mut().unwrap().fill(3);
-        assert_eq!(b.sweep(Axis(0), 1 << 20).map(sum).sum::<u64>(), 3 * ROWS as u64);
+        assert_eq!(
+            b.sweep(Axis(0), 1 << 20).unwrap().map(sum).sum::<u64>(),
+            3 * ROWS as u64
+        );
     }
     place.assert_holds(&bytes());
 }
@@ -185,8 +196,9 @@ fn a_sweep_that_is_forgotten_does_no_harm() {
 fn blocks_outlive_their_sweep() {
     let place = Place::cold(&bytes());
     let a = array(ReadOnly, &place);
-    let blocks: Vec<_> = a.sweep(Axis(0), 300_000).cache(PageCache::Drop).collect();
-    let whole = a.sweep(Axis(0), 300_000).map(sum).sum::<u64>();
+    let blocks: Vec<_> =
+        a.sweep(Axis(0), 300_000).unwrap().cache(PageCache::Drop).collect();
+    let whole = a.sweep(Axis(0), 300_000).unwrap().map(sum).sum::<u64>();
     assert_eq!(blocks.into_iter().map(sum).sum::<u64>(), whole);
 }
 
@@ -212,11 +224,11 @@ fn the_mapping_is_one_and_advised_as_before_after_a_sweep() {
     assert_eq!(before.len(), 1);
     for axis in [Axis(0), Axis(1)] {
         for block in [1 << 20, 3 << 20, 12 << 20] {
-            a.sweep(axis, block).for_each(drop);
+            a.sweep(axis, block).unwrap().for_each(drop);
             assert_eq!(flags(), before, "{axis:?} {block}");
-            a.sweep(axis, block).take(3).for_each(drop);
+            a.sweep(axis, block).unwrap().take(3).for_each(drop);
             assert_eq!(flags(), before);
-            let mut sweep = a.sweep(axis, block);
+            let mut sweep = a.sweep(axis, block).unwrap();
             assert!(sweep.next_back().is_some() && sweep.next().is_some());
             assert!(flags().len() < 10, "{} mappings", flags().len());
             drop(sweep);
@@ -244,11 +256,13 @@ fn along_the_other_axis_if_the_file_was_cold() {
                     .map(|byte| u64::from(*byte))
                     .sum::<u64>()
             };
-            let count = a.sweep(Axis(1), block).len();
+            let count = a.sweep(Axis(1), block).unwrap().len();
             assert!(count > 2);
-            assert!(a.sweep(Axis(1), block).map(first_row).sum::<u64>() > 0);
+            assert!(a.sweep(Axis(1), block).unwrap().map(first_row).sum::<u64>() > 0);
             assert_as(&before, &place, &format!("{mode} {block}"));
-            assert!(a.sweep(Axis(1), block).rev().map(first_row).sum::<u64>() > 0);
+            assert!(
+                a.sweep(Axis(1), block).unwrap().rev().map(first_row).sum::<u64>() > 0
+            );
             assert_as(&before, &place, &format!("{mode} {block}, from the back"));
         }
     }
@@ -270,7 +284,7 @@ fn on_several_threads_if_rows_are_whole_pages() {
                 let before = cached(&place);
                 let a: MmapArray2<u8> =
                     open(&MapOptions::new(ReadOnly).rows_of(page), &place).unwrap();
-                let sweep = a.sweep(Axis(0), block);
+                let sweep = a.sweep(Axis(0), block).unwrap();
                 let sums: u64 = pool.install(|| sweep.into_par_iter().map(sum).sum());
                 assert_eq!(sums, 6000);
                 differences(&before, &place)
@@ -314,7 +328,7 @@ fn of_an_open_file_and_of_one_that_was_renamed() {
             if is_renamed {
                 std::fs::rename(&place, &moved).unwrap();
             }
-            assert!(a.sweep(Axis(0), 3 << 20).map(sum).sum::<u64>() > 0);
+            assert!(a.sweep(Axis(0), 3 << 20).unwrap().map(sum).sum::<u64>() > 0);
             if is_renamed {
                 std::fs::rename(&moved, &place).unwrap();
             }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use memmap2::Mmap;
 use ndarray::{ArrayRef1, ArrayView1, Axis, Dimension, Ix2, s};
 use ndarray_memmap::npy::{Header, NpyElement};
-use ndarray_memmap::{MapOptions, MmapArray2, Mode, PageCache, SyncToDisk};
+use ndarray_memmap::{MapOptions, MmapArray2, Mode, PageCache};
 
 /// The elements of a row.
 pub const ROW: usize = 512;
@@ -72,7 +72,8 @@ impl<D: Dimension> Sample<D> {
 
     fn header(&self) -> Result<Vec<u8>, Box<dyn Error>> {
         let mut bytes = Vec::new();
-        Header::new(f64::dtype(), self.dim.slice(), false)?.write(&mut bytes)?;
+        Header::new(f64::dtype(), self.dim.slice(), ndarray::Order::C)?
+            .write(&mut bytes)?;
         assert_eq!(bytes.len(), DATA);
         Ok(bytes)
     }
@@ -100,7 +101,12 @@ impl Table {
     /// Sums all elements in blocks of 16 MiB.
     pub fn sweep(&self, cache: PageCache) -> f64 {
         let array = self.open(Mode::ReadOnly);
-        array.sweep(Axis(0), 16 << 20).cache(cache).map(|block| block.sum()).sum()
+        array
+            .sweep(Axis(0), 16 << 20)
+            .expect("it has rows")
+            .cache(cache)
+            .map(|block| block.sum())
+            .sum()
     }
 
     /// Changes one row in a hundred, each in a page of its own; returns the value again.

@@ -41,7 +41,7 @@ pub(crate) fn create_both(ranks: &Ranks, run: &Run) -> Result<[PathBuf; 2]> {
 pub(crate) fn fill_window(terrain: &Terrain, mine: &Window) -> Result<MmapArray2<f32>> {
     // SAFETY: no two ranks write to the same row, and no rank reads before all ranks are done.
     let mut rows = unsafe { mine.open::<f32, Ix2>(Mode::ReadWrite)? };
-    terrain.fill(mine.range().start, rows.view_mut()?);
+    terrain.fill(mine.rows().start, rows.view_mut()?);
     Ok(rows)
 }
 
@@ -50,9 +50,9 @@ pub(crate) fn fill_half(terrain: &Terrain, mine: &Window, row: usize) -> Result<
     // SAFETY: as above.
     let mut rows = unsafe { mine.open::<f32, Ix2>(Mode::ReadWrite)? };
     let mut rows = rows.view_mut()?;
-    let whole = row - mine.range().start;
+    let whole = row - mine.rows().start;
     let half = rows.ncols() / 2;
-    terrain.fill(mine.range().start, rows.slice_mut(s![..whole, ..]));
+    terrain.fill(mine.rows().start, rows.slice_mut(s![..whole, ..]));
     terrain.fill(row, rows.slice_mut(s![whole..=whole, ..half]));
     Ok(())
 }
@@ -72,9 +72,9 @@ pub(crate) fn shade_window(mine: &Window, shades: &Window) -> Result<Shaded> {
     let field = unsafe { with_halo.open::<f32, Ix2>(Mode::ReadOnly)? };
     // SAFETY: no two ranks write to the same row, and no rank reads before all ranks are done.
     let mut out = unsafe { shades.open::<f32, Ix2>(Mode::ReadWrite)? };
-    let first = mine.range().start - with_halo.range().start;
+    let first = mine.rows().start - with_halo.rows().start;
     shade(field.view(), first, out.view_mut()?);
-    let own = field.slice(s![first..first + mine.range().len(), ..]);
+    let own = field.slice(s![first..first + mine.rows().len(), ..]);
     let sum = own.fold(0.0, |sum, height| sum + f64::from(*height));
     Ok(Shaded { field, shades: out, sum })
 }

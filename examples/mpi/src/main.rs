@@ -113,8 +113,8 @@ fn die(ranks: &Ranks, terrain: &Terrain, mine: &Window, death: Death) -> Result<
     let Death { rank, row } = death;
     if ranks.rank != rank {
         fill(terrain, mine)?;
-    } else if !mine.range().contains(&row) {
-        return Err(format!("row {row} is not in {:?}", mine.range()).into());
+    } else if !mine.rows().contains(&row) {
+        return Err(format!("row {row} is not in {:?}", mine.rows()).into());
     }
     ranks.barrier();
     if ranks.rank == rank {
@@ -128,7 +128,7 @@ fn die(ranks: &Ranks, terrain: &Terrain, mine: &Window, death: Death) -> Result<
 
 /// Prints in rank 0 what each rank had mapped.
 fn report(ranks: &Ranks, mine: &Window, mapped: [Mapped; 3]) {
-    let rows = [mine.range().start, mine.range().end].map(|row| row as u64);
+    let rows = [mine.rows().start, mine.rows().end].map(|row| row as u64);
     let mapped = mapped.map(|Mapped { len, resident }| [len, resident]);
     let line: Vec<u64> = [&rows[..], mapped.as_flattened()].concat();
     let root = ranks.world.process_at_rank(0);

@@ -83,7 +83,7 @@ impl Ranks {
     /// Returns this rank's window of a `.npy` file that is divided among the first `parts` ranks.
     pub(crate) fn window_of(&self, path: &Path, parts: usize) -> Result<Option<Window>> {
         let header = Header::read(&File::open(path)?)?;
-        let partition = Partition::of(&header, Axis(0), parts)?.page_aligned(PAGE);
+        let partition = Partition::new(&header, Axis(0), parts)?.aligned_to(PAGE);
         Ok(partition.window(path, self.rank))
     }
 

@@ -19,7 +19,7 @@
 //! let a = unsafe { MapOptions::new(Mode::ReadOnly).rows_of(3).open::<f32>(&path)? };
 //! let query = Array1::from_elem(3, 0.5);
 //! let mut scores = Vec::with_capacity(a.nrows());
-//! for block in a.sweep(Axis(0), 16 << 20) {
+//! for block in a.sweep(Axis(0), 16 << 20)? {
 //!     scores.extend(block.dot(&query));
 //! }
 //! let mut best: Vec<usize> = (0..scores.len()).collect();
@@ -47,7 +47,7 @@
 //! assert_eq!((frames.len_of(Axis(0)), green.shape()), (5, &[48, 64][..]));
 //!
 //! let mut sum = Array3::<u32>::zeros((48, 64, 3));
-//! for block in frames.sweep(Axis(0), 16 << 20) {
+//! for block in frames.sweep(Axis(0), 16 << 20)? {
 //!     for frame in block.outer_iter() {
 //!         sum.zip_mut_with(&frame, |sum, &x| *sum += u32::from(x));
 //!     }
@@ -143,7 +143,7 @@
 //! use std::fs::File;
 //!
 //! use ndarray::{Axis, array};
-//! use ndarray_memmap::{MapOptions, Mode, SyncToDisk};
+//! use ndarray_memmap::{MapOptions, Mode};
 //!
 //! File::options().append(true).create(true).open(&path)?; // empty, if it is new
 //! let options = MapOptions::new(Mode::ReadWrite).rows_of(2).lock(true);
@@ -184,7 +184,7 @@
 //! a.view_mut()?[3] = 7;
 //! if a.sum() > 5 {
 //!     match a.commit() {
-//!         Err(Error::Conflict { .. }) => eprintln!("another process was faster; open it again"),
+//!         Err(ErrorKind::Conflict { .. }) => eprintln!("another process was faster; open it again"),
 //!         done => done?, // on disk
 //!     }
 //! }
@@ -204,8 +204,8 @@
 //! | an array that all write | threads | parts of one `view_mut`: `axis_chunks_iter_mut`, `split_at` |
 //! | an array that all write | processes, machines | [`partition`](crate::partition): windows that have no page in common |
 //! | an array that gets new rows | processes | [`append`](MmapArray::append) in one process, [`refresh`](MmapArray::refresh) in the others |
-//! | successive versions of an array | processes | publish a [`Draft`](crate::Draft); readers keep their version, and check [`is_current`](MmapArray::is_current) |
-//! | an array that processes use in turns | processes | [`lock`](MapOptions::lock), and open again while the error is [`Error::Locked`](crate::Error::Locked) |
+//! | successive versions of an array | processes | publish a [`Draft`](crate::Draft); readers keep their version, and check [`is_same_file`](MmapArray::is_same_file) |
+//! | an array that processes use in turns | processes | [`lock`](MapOptions::lock), and open again while the error is [`ErrorKind::Locked`] |
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -246,7 +246,7 @@
 //! // SAFETY: no other code changes the file while `raw` lives.
 //! let raw = unsafe { MapOptions::new(Mode::ReadOnly).rows_of(3).open::<u16>(&path)? };
 //! let mut scaled = MapOptions::new(Mode::Create).shape(raw.dim()).draft::<f32>(&other)?;
-//! let mut rest = raw.sweep(Axis(0), 8 << 20);
+//! let mut rest = raw.sweep(Axis(0), 8 << 20)?;
 //! for mut to in scaled.sweep_mut(Axis(0), 16 << 20)? { // as many rows, twice the bytes
 //!     let Some(from) = rest.next() else { break };
 //!     Zip::from(&mut to).and(&from).for_each(|to, &x| *to = f32::from(x) * 0.5);
@@ -291,4 +291,4 @@
 //! [`sweep`]: MmapArray::sweep
 
 #[cfg(doc)]
-use crate::{MapOptions, MmapArray};
+use crate::{ErrorKind, MapOptions, MmapArray};

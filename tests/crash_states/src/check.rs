@@ -7,7 +7,7 @@ use std::path::Path;
 
 use ndarray::{Array1, Axis, Ix2};
 use ndarray_memmap::npy;
-use ndarray_memmap::{Error, MapOptions, MmapArray2, Mode, NpyError, SyncToDisk};
+use ndarray_memmap::{Error, ErrorKind, MapOptions, MmapArray2, Mode, NpyErrorKind, SyncToDisk};
 
 use crate::element::{Cell, with_descr};
 use crate::model::{FileModel, Files, Format, Version, element};
@@ -56,7 +56,7 @@ fn check_version(path: &Path, version: &Version) -> Result<(), String> {
 
 #[expect(unsafe_code, reason = "the file is mapped")]
 fn open_npy(path: &Path, mode: Mode) -> Result<MmapArray2<Cell>, String> {
-    let options = npy::Options::new(mode).header_cap(HEADER_CAP);
+    let options = npy::Options::new(mode).max_header_size(HEADER_CAP);
     // SAFETY: no other program knows the file.
     let opened = unsafe { options.open::<Cell, Ix2>(path) };
     opened.map_err(|e| format!("it does not open: {e} ({e:?})"))
@@ -135,7 +135,7 @@ fn grow_on(path: &Path, version: &Version) -> Result<(), String> {
         let mut array = open_npy(path, Mode::ReadWrite)?;
         let row = Array1::from_elem(version.columns, Cell(7));
         let mut pushed = array.push(Axis(0), &row);
-        if matches!(pushed, Err(Error::Npy(NpyError::NoRoom { .. }))) {
+        if matches!(pushed.as_ref().map_err(|e| e.kind()), Err(ErrorKind::Npy(NpyErrorKind::NoRoom { .. }))) {
             // The header cannot change in one step.
             drop(array);
             npy::make_growable(path)

@@ -57,7 +57,7 @@ impl Preparation<'_> {
 pub(crate) fn numpy_header(descr: &str, shape: (usize, usize)) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let dtype = descr.parse().map_err(io::Error::other)?;
-    let header = npy::Header::new(dtype, &[shape.0, shape.1], false);
+    let header = npy::Header::new(dtype, &[shape.0, shape.1], ndarray::Order::C);
     header.and_then(|header| header.write(&mut bytes)).map_err(io::Error::other)?;
     Ok(bytes)
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use ndarray::{Array2, Axis, s};
 use ndarray_memmap::{
-    Draft, Error, MapOptions, MmapArray2, Mode, NpyError, Result, SyncToDisk, npy,
+    Draft, Error, ErrorKind, MapOptions, MmapArray2, Mode, NpyErrorKind, Result, SyncToDisk, npy,
 };
 
 use crate::disk::Disk;
@@ -200,7 +200,7 @@ impl<'d> Recorder<'d> {
         let open = || match &format {
             // SAFETY: no other program knows the file.
             Format::Npy { descr } => unsafe {
-                let options = npy::Options::new(mode).header_cap(1 << 16);
+                let options = npy::Options::new(mode).max_header_size(1 << 16);
                 with_descr(descr, || options.open::<Cell, _>(&path))
             },
             // SAFETY: no other program knows the file.
@@ -391,8 +391,8 @@ impl<'d> Recorder<'d> {
         let row = rows(stamp, count..count + 1, handle.array.ncols());
         let mut has_room = true;
         let grows = |model: &mut FileModel| model.last().resize(count + 1, stamp);
-        let push = || match handle.array.push(Axis(0), &row.row(0)) {
-            Err(Error::Npy(NpyError::NoRoom { .. })) => {
+        let push = || match handle.array.push(Axis(0), &row.row(0)).map_err(ndarray_memmap::Error::into_kind) {
+            Err(ErrorKind::Npy(NpyErrorKind::NoRoom { .. })) => {
                 has_room = false;
                 Ok(())
             }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use ndarray_memmap::Mode::{CopyOnWrite, ReadOnly};
-use ndarray_memmap::{Error, MapOptions, MmapArray2, Result};
+use ndarray_memmap::{ErrorKind, MapOptions, MmapArray2, Result};
 
 use super::{
     ROW, Scenario, assert_holds, assert_rows, map, numbers, open_rows, row, write_raw,
@@ -50,7 +50,10 @@ fn commits(t: &Trial, lock: bool, commit: impl Fn(&mut MmapArray2<u32>) -> Resul
                 write_raw(&t.path("a"), ROWS);
             }
         }
-        Err(e) => assert!(committed.is_err() && matches!(e, Error::Poisoned), "{e:?}"),
+        Err(e) => assert!(
+            committed.is_err() && matches!(e.kind(), ErrorKind::Poisoned),
+            "{e:?}"
+        ),
     }
 }
 
@@ -58,7 +61,7 @@ pub(super) fn rows() -> Vec<Scenario> {
     vec![
         row("commit", |t| commits(t, false, MmapArray2::commit)),
         row("commit lock", |t| commits(t, true, MmapArray2::commit)),
-        row("commit_anyway", |t| commits(t, false, MmapArray2::commit_anyway)),
+        row("force_commit", |t| commits(t, false, MmapArray2::force_commit)),
         row("commit of nothing", |t| {
             write_raw(&t.path("a"), ROWS);
             let mut a = open_rows(&t.path("a"), CopyOnWrite).unwrap();
@@ -106,11 +109,11 @@ pub(super) fn rows() -> Vec<Scenario> {
             let is_changed = t.refused(|| a.file_changed());
             assert!(!is_changed.is_ok_and(|is_changed| is_changed));
         }),
-        row("is_current", |t| {
+        row("is_same_file", |t| {
             write_raw(&t.path("a"), ROWS);
             let a = open_rows(&t.path("a"), ReadOnly).unwrap();
-            let is_current = t.refused(|| a.is_current(t.path("a")));
-            assert!(is_current.unwrap_or(true));
+            let is_same_file = t.refused(|| a.is_same_file(t.path("a")));
+            assert!(is_same_file.unwrap_or(true));
         }),
     ]
 }

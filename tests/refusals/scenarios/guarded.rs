@@ -18,7 +18,7 @@ mod with_guard {
     use std::fs::File;
 
     use ndarray_memmap::Mode::{CopyOnWrite, ReadOnly, ReadWrite};
-    use ndarray_memmap::{Error, MapOptions, Mode, guard};
+    use ndarray_memmap::{ErrorKind, MapOptions, Mode, guard};
 
     use super::super::{
         FIRST, ROW, Scenario, assert_holds, assert_rows, map, next_row, row, write_raw,
@@ -43,7 +43,7 @@ mod with_guard {
                 guard::install().unwrap();
                 write_raw(&t.path("a"), 3);
                 let a = map::<u32, _>(&of(ReadOnly), t.path("a")).unwrap();
-                let sum = t.refused(|| a.guarded(|a| a.sum()));
+                let sum = t.refused(|| a.try_with(|a| a.sum()));
                 assert!(sum.is_err() || sum.is_ok_and(|sum| sum == 3072 * 3071 / 2));
             }),
             row("guarded push", |t| {
@@ -64,10 +64,15 @@ mod with_guard {
                     .unwrap()
                     .set_len(4096)
                     .unwrap();
-                let sum = t.refused(|| match a.guarded(|a| a.sum()) {
-                    Err(Error::Faulted { .. }) => Ok(()),
-                    Ok(sum) => panic!("the sum is {sum}"),
-                    Err(e) => Err(e),
+                let sum = t.refused(|| {
+                    match a
+                        .try_with(|a| a.sum())
+                        .map_err(ndarray_memmap::Error::into_kind)
+                    {
+                        Err(ErrorKind::Faulted { .. }) => Ok(()),
+                        Ok(sum) => panic!("the sum is {sum}"),
+                        Err(e) => Err(e.into()),
+                    }
                 });
                 assert!(sum.is_err() || a.fault().is_some());
             }),

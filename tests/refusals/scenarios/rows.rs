@@ -3,7 +3,7 @@
 use ndarray::{Array2, ShapeBuilder, s};
 use ndarray_memmap::Mode::{CopyOnWrite, ReadOnly, ReadWrite};
 use ndarray_memmap::{
-    Error, MapOptions, MmapArray2, Mode, PageCache, Result, SyncToDisk, sweep_zip,
+    ErrorKind, MapOptions, MmapArray2, Mode, PageCache, Result, sweep_zip,
 };
 
 use super::{
@@ -62,19 +62,24 @@ pub(super) fn rows() -> Vec<Scenario> {
         }),
         row("sweep r from the back", |t| {
             let a = opened(t, "a", LARGE, ReadOnly);
-            let rows =
-                t.refused(|| Ok(a.sweep(FIRST, BLOCK).rev().map(|b| b.nrows()).sum()));
+            let rows = t.refused(|| {
+                Ok(a.sweep(FIRST, BLOCK).unwrap().rev().map(|b| b.nrows()).sum())
+            });
             assert!(rows.is_err() || rows.is_ok_and(|rows: usize| rows == LARGE));
         }),
         row("sweep r of a part and drop", |t| {
             let a = opened(t, "a", LARGE, ReadOnly);
-            let first = t.refused(|| Ok(a.sweep(FIRST, BLOCK).next().map(|b| b[[0, 1]])));
+            let first = t
+                .refused(|| Ok(a.sweep(FIRST, BLOCK).unwrap().next().map(|b| b[[0, 1]])));
             assert!(first.is_err() || first.is_ok_and(|first| first == Some(1)));
         }),
         row("sweep columns", |t| {
             let a = opened(t, "a", 40, ReadOnly);
             let columns = t.refused(|| {
-                Ok(a.sweep(ndarray::Axis(1), 40_000).map(|b| b.ncols()).sum::<usize>())
+                Ok(a.sweep(ndarray::Axis(1), 40_000)
+                    .unwrap()
+                    .map(|b| b.ncols())
+                    .sum::<usize>())
             });
             assert!(columns.is_err() || columns.is_ok_and(|columns| columns == ROW));
         }),
@@ -156,7 +161,7 @@ fn sweeps(t: &Trial, mode: Mode, cache: PageCache) {
 
 fn sweep(t: &Trial, a: &MmapArray2<u32>, cache: PageCache) {
     let sum = t.refused(|| {
-        let blocks = a.sweep(FIRST, BLOCK).cache(cache);
+        let blocks = a.sweep(FIRST, BLOCK).unwrap().cache(cache);
         Ok(blocks
             .map(|block| block.iter().map(|x| u64::from(*x)).sum::<u64>())
             .sum::<u64>())
@@ -182,9 +187,9 @@ fn change(t: &Trial, mut a: MmapArray2<u32>) {
     });
     assert_eq!(a, old + u32::from(changed.is_ok()));
     if a.mode() != CopyOnWrite {
-        match a.sync() {
+        match a.sync().map_err(ndarray_memmap::Error::into_kind) {
             Ok(()) => {}
-            Err(Error::Io { action: "sync", .. }) if !t.is_idle() => {}
+            Err(ErrorKind::Io { action: "sync", .. }) if !t.is_idle() => {}
             Err(e) => panic!("{e:?}"),
         }
     }

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use ndarray_memmap::{Error, MapOptions, Mode};
+use ndarray_memmap::{Error, ErrorKind, MapOptions, Mode};
 use rustix::fs::{FallocateFlags, fallocate, statfs};
 
 /// Returns the name of the file system of a file or folder, if a test depends on that name.
@@ -48,7 +48,9 @@ pub fn keep_mappable(modes: &mut Vec<Mode>, folder: impl AsRef<Path>) {
 /// Asserts that an error is the error of a file system without shared mappings.
 #[track_caller]
 pub fn assert_unmappable(error: &Error) {
-    let Error::Io { action: "map", source, .. } = error else { panic!("{error:?}") };
+    let ErrorKind::Io { action: "map", source, .. } = error.kind() else {
+        panic!("{error:?}")
+    };
     assert_eq!(source.raw_os_error(), Some(rustix::io::Errno::NODEV.raw_os_error()));
 }
 

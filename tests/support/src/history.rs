@@ -5,9 +5,7 @@ use std::io::ErrorKind::AlreadyExists;
 use ndarray::{Array2, Axis, ShapeBuilder, Slice, aview1, s};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::npy::{Header, Options};
-use ndarray_memmap::{
-    Error, MapOptions, MmapArray2, Mode, PageCache, Result, SyncToDisk,
-};
+use ndarray_memmap::{Error, ErrorKind, MapOptions, MmapArray2, Mode, PageCache, Result};
 
 use crate::npy_common;
 use crate::{Place, open};
@@ -137,7 +135,7 @@ impl Trial {
                 self.committed(committed);
             }
             Step::CommitAnyway => {
-                let committed = self.array_mut().commit_anyway();
+                let committed = self.array_mut().force_commit();
                 self.committed(committed);
             }
             Step::Rollback => {
@@ -214,7 +212,7 @@ impl Trial {
 
     fn sweep(&self, way: &Way) {
         let (axis, expected) = (Axis(way.axis), self.expected());
-        let mut blocks = self.array().sweep(axis, way.bytes).cache(way.cache);
+        let mut blocks = self.array().sweep(axis, way.bytes).unwrap().cache(way.cache);
         let mut left = 0..expected.len_of(axis);
         let all = left.len();
         for turn in 0.. {
@@ -230,7 +228,7 @@ impl Trial {
                 left.start - count..left.start
             };
             assert_eq!(block, expected.slice_axis(axis, Slice::from(part)));
-            assert_eq!(blocks.position().rows, all - left.len());
+            assert_eq!(blocks.progress().rows, all - left.len());
         }
         assert!(left.is_empty());
     }
@@ -257,7 +255,11 @@ impl Trial {
     fn gather(&self, axis: Axis, indices: &[usize]) {
         let expected = self.expected();
         let (indices, fits) = round(indices, expected.len_of(axis));
-        match self.array().gather(axis, &indices) {
+        match self
+            .array()
+            .gather(axis, &indices)
+            .map_err(ndarray_memmap::Error::into_kind)
+        {
             Ok(rows) => {
                 assert!(fits);
                 assert_eq!(rows.len(), indices.len());
@@ -265,7 +267,7 @@ impl Trial {
                     assert_eq!(row, expected.index_axis(axis, *index));
                 }
             }
-            Err(Error::IndexOutOfBounds { .. }) => assert!(!fits),
+            Err(ErrorKind::IndexOutOfBounds { .. }) => assert!(!fits),
             Err(error) => panic!("{error:?}"),
         }
     }
@@ -284,7 +286,10 @@ impl Trial {
         });
         let scattered = self.array_mut().scatter(axis, &indices, &rows);
         if self.mode != ReadOnly && !fits {
-            assert!(matches!(scattered, Err(Error::IndexOutOfBounds { .. })));
+            assert!(matches!(
+                scattered.as_ref().map_err(|e| e.kind()),
+                Err(ErrorKind::IndexOutOfBounds { .. })
+            ));
         } else if self.is_change(scattered) {
             for (row, index) in rows.axis_iter(axis).zip(&indices) {
                 expected.index_axis_mut(axis, *index).assign(&row);
@@ -305,7 +310,7 @@ impl Trial {
             Care::Sync => self.assert_synced(region.sync()),
             Care::StartSync => self.assert_synced(region.start_sync()),
             Care::Prefetch => region.prefetch().unwrap(),
-            Care::PrefetchAsync => region.prefetch_async().unwrap(),
+            Care::PrefetchAsync => region.start_prefetch().unwrap(),
             Care::Evict => region.evict().unwrap(),
         }
     }
@@ -319,8 +324,8 @@ impl Trial {
 
     fn refresh(&mut self) {
         let array = self.array.as_mut().unwrap();
-        match (array.refresh(), self.mode) {
-            (Err(Error::UnsupportedMode { .. }), mode) => assert_ne!(mode, ReadOnly),
+        match (array.refresh().map_err(Error::into_kind), self.mode) {
+            (Err(ErrorKind::UnsupportedMode { .. }), mode) => assert_ne!(mode, ReadOnly),
             (found, ReadOnly) => assert_refreshed(self.kind, found),
             (found, mode) => panic!("{found:?} in mode {mode}"),
         }
@@ -329,7 +334,7 @@ impl Trial {
         if refreshed.is_ok() {
             assert_shows(self.kind, reader, &self.file);
         }
-        assert_refreshed(self.kind, refreshed);
+        assert_refreshed(self.kind, refreshed.map_err(Error::into_kind));
     }
 
     fn reopen(&mut self, mode: Mode, count: usize) {
@@ -338,7 +343,7 @@ impl Trial {
             CreateNew => {
                 let refused = self.created(mode, count).unwrap_err();
                 assert!(
-                    matches!(&refused, Error::Io { source, .. } if source.kind() == AlreadyExists),
+                    matches!(refused.kind(), ErrorKind::Io { source, .. } if source.kind() == AlreadyExists),
                     "{refused:?}"
                 );
                 self.assert_holds();
@@ -377,7 +382,7 @@ impl Trial {
         let dim = if fortran { (width, count) } else { (count, width) };
         let shape = dim.set_f(fortran);
         if npy {
-            let options = Options::new(mode).fortran_order(fortran);
+            let options = Options::new(mode).order(crate::memory_order(fortran));
             npy_common::create(&options, &self.place, shape)
         } else {
             open(&MapOptions::new(mode).offset(offset).shape(shape), &self.place)
@@ -434,9 +439,9 @@ impl Trial {
 
     /// Returns whether the mode allows growth; panics if the call disagrees.
     fn is_growth(&self, result: Result<()>) -> bool {
-        match (self.mode, result) {
-            (ReadOnly, Err(Error::ReadOnly)) => false,
-            (CopyOnWrite, Err(Error::PrivateChanges)) => false,
+        match (self.mode, result.map_err(Error::into_kind)) {
+            (ReadOnly, Err(ErrorKind::ReadOnly)) => false,
+            (CopyOnWrite, Err(ErrorKind::PrivateChanges)) => false,
             (ReadWrite | Create | CreateNew, Ok(())) => true,
             (mode, result) => panic!("{result:?} in mode {mode}"),
         }
@@ -444,8 +449,8 @@ impl Trial {
 
     /// Returns whether the mode allows changes of elements; panics if the call disagrees.
     fn is_change(&self, result: Result<()>) -> bool {
-        match (self.mode, result) {
-            (ReadOnly, Err(Error::ReadOnly)) => false,
+        match (self.mode, result.map_err(Error::into_kind)) {
+            (ReadOnly, Err(ErrorKind::ReadOnly)) => false,
             (CopyOnWrite | ReadWrite | Create | CreateNew, Ok(())) => true,
             (mode, result) => panic!("{result:?} in mode {mode}"),
         }
@@ -453,16 +458,18 @@ impl Trial {
 
     /// Returns whether the mode has private changes; panics if the call disagrees.
     fn is_private(&self, result: Result<()>) -> bool {
-        match (self.mode, result) {
+        match (self.mode, result.map_err(Error::into_kind)) {
             (CopyOnWrite, Ok(())) => true,
-            (mode, Err(Error::UnsupportedMode { .. })) if mode != CopyOnWrite => false,
+            (mode, Err(ErrorKind::UnsupportedMode { .. })) if mode != CopyOnWrite => {
+                false
+            }
             (mode, result) => panic!("{result:?} in mode {mode}"),
         }
     }
 
     fn assert_synced(&self, result: Result<()>) {
-        match (self.mode, result) {
-            (CopyOnWrite, Err(Error::PrivateChanges)) => {}
+        match (self.mode, result.map_err(Error::into_kind)) {
+            (CopyOnWrite, Err(ErrorKind::PrivateChanges)) => {}
             (ReadOnly | ReadWrite | Create | CreateNew, Ok(())) => {}
             (mode, result) => panic!("{result:?} in mode {mode}"),
         }
@@ -494,10 +501,10 @@ impl Trial {
     }
 }
 
-fn assert_refreshed(kind: Kind, result: Result<()>) {
+fn assert_refreshed(kind: Kind, result: Result<(), ErrorKind>) {
     match result {
         Ok(()) => {}
-        Err(Error::FixedShape) => assert!(!kind.npy && kind.fortran),
+        Err(ErrorKind::FixedShape) => assert!(!kind.npy && kind.fortran),
         Err(error) => panic!("{error:?}"),
     }
 }

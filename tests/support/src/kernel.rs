@@ -3,7 +3,7 @@
 use std::io;
 use std::thread;
 
-use ndarray_memmap::Error;
+use ndarray_memmap::{Error, ErrorKind};
 use rustix::io::Errno;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
@@ -94,8 +94,8 @@ pub fn refusing<T: Send>(
 
 #[track_caller]
 pub fn assert_io(error: &Error, doing: &str, errno: Errno) {
-    match error {
-        Error::Io { action, source, .. } => {
+    match error.kind() {
+        ErrorKind::Io { action, source, .. } => {
             assert_eq!((*action, Errno::from_io_error(source)), (doing, Some(errno)));
         }
         error => panic!("{error:?}"),

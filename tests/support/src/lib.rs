@@ -39,6 +39,11 @@ pub fn sampled(count: usize) -> usize {
     count.div_ceil(every)
 }
 
+/// Returns the memory order of a test's parameter.
+pub fn memory_order(is_fortran: bool) -> ndarray::Order {
+    if is_fortran { ndarray::Order::F } else { ndarray::Order::C }
+}
+
 pub use child::{command, in_own_process};
 #[cfg(target_os = "linux")]
 pub use file_system::{
