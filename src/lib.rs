@@ -23,10 +23,11 @@
 //!
 //! [`MapOptions`] set the mode, the shape and the position of an array in its file. [`MmapArray`]
 //! owns the mapping and derefs to ndarray's `ArrayRef`: every operation of ndarray works on the
-//! file, without reading it first. [`Element`] covers the element types; [`Be`] and [`Le`] are
-//! numbers in the byte order of the file. [`Layout`] makes the same views of bytes that the caller
-//! has mapped. [`npy`] does all this for `.npy` files, whose header describes the array.
-//! [`partition`] divides a file into windows, and workers each map their own window.
+//! file, without reading it first. [`Reductions`] adds sums in wide types. [`Element`] covers the
+//! element types; [`Be`] and [`Le`] are numbers in the byte order of the file. [`Layout`] makes the
+//! same views of bytes that the caller has mapped. [`npy`] does all this for `.npy` files, whose
+//! header describes the array. [`partition`] divides a file into windows, and workers each map their
+//! own window.
 //!
 //! # The book
 //!
@@ -149,7 +150,7 @@ pub use array::{
     MmapArray, MmapArray1, MmapArray2, MmapArray3, MmapArray4, MmapArray5, MmapArray6,
     MmapArrayD, Region, SyncToDisk,
 };
-pub use element::{Be, Element, Le, Number};
+pub use element::{Be, Element, Le, Number, Reduce, Reductions};
 pub use error::{Error, ErrorKind, NpyErrorKind, Result};
 pub use layout::Layout;
 pub use mode::{Advice, Mode};

@@ -145,7 +145,7 @@ macro_rules! byte_order {
 
             /// Returns the number, with a scalar swap if that is faster: see `scalar`.
             #[inline]
-            fn get_alone(self) -> T {
+            pub(super) fn get_alone(self) -> T {
                 let swaps = cfg!(target_endian = $Other);
                 Self(if swaps { scalar(self.0) } else { self.0 }).get()
             }
@@ -320,11 +320,10 @@ byte_order! {
     /// other big-endian formats. The alignment is 1, so that elements can be mapped at any
     /// offset. On a big-endian machine the alignment is the only difference from `T`.
     ///
-    /// Comparison, hashing, arithmetic and printing are those of the number. Reductions of an
-    /// array, such as `sum` and `mean`, therefore work as for `T`. Sums of small integers
-    /// overflow, because ndarray, unlike NumPy, sums in the element's own type. Use
-    /// [`get`](Be::get) for another type or for other methods of the number, as in
-    /// `a.fold(0.0, |sum, x| sum + f64::from(x.get()))` or `a.mapv(Be::get).std(0.0)`.
+    /// Comparison, hashing, arithmetic and printing are those of the number. ndarray's `sum` and
+    /// `mean` therefore work as for `T`, and sums of small integers overflow. Use
+    /// [`Reductions`](crate::Reductions) for sums, means and extremes in wide types. Use
+    /// [`get`](Be::get) for other methods of the number, as in `a.mapv(Be::get).std(0.0)`.
     ///
     /// # Examples
     ///

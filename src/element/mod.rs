@@ -1,8 +1,10 @@
-//! The types that can be elements, and the check of their bytes; knows no arrays and no files.
+//! The types that can be elements, the check of their bytes, and reductions; knows no files.
 
 mod byte_order;
+mod reductions;
 
 pub use byte_order::{Be, Le, Number};
+pub use reductions::{Reduce, Reductions};
 
 use std::any::TypeId;
 

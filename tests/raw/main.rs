@@ -1,4 +1,4 @@
-//! Raw files: opening, layouts, modes, elements, errors, locks and threads.
+//! Raw files: opening, layouts, modes, elements, reductions, errors, locks and threads.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
@@ -20,5 +20,6 @@ mod layouts;
 mod lock_races;
 mod locks;
 mod modes;
+mod reductions;
 mod threads;
 mod views;
