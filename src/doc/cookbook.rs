@@ -105,17 +105,21 @@
 //! # let path = dir.path().join("six_gib.f64");
 //! # std::fs::File::create(&path)?.set_len(6 << 20)?;
 //! use ndarray::Axis;
-//! use ndarray_memmap::{MapOptions, Mode};
+//! use ndarray_memmap::{MapOptions, Mode, Reductions};
 //!
 //! // SAFETY: no other code changes the file while `a` lives.
 //! let a = unsafe { MapOptions::new(Mode::ReadOnly).open::<f64>(&path)? };
-//! let sum: f64 = a.sweep(Axis(0), 16 << 20)?.map(|block| block.sum()).sum();
-//! assert_eq!(sum, 0.0);
+//! let mut total = 0.0;
+//! for block in a.sweep(Axis(0), 16 << 20)? {
+//!     total += block.wide_sum();
+//! }
+//! assert_eq!(total, 0.0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! A [`sweep`](MmapArray::sweep) keeps two blocks and a little more resident, for a file of any
-//! length.
+//! length. [`wide_sum`](crate::Reductions::wide_sum) adds in `f64`, also elements of `f32`, and adds
+//! integers in 128 bits. ndarray's `sum` adds in the element type.
 //!
 //! # How do I read only rows 10,000 to 10,100 of a `.npy` file?
 //!
@@ -127,14 +131,14 @@
 //! # // SAFETY: the file is ours.
 //! # drop(unsafe { ndarray_memmap::npy::create::<f32, _>(&path, (20_000, 8))? });
 //! use ndarray::{Ix2, s};
-//! use ndarray_memmap::{Mode, npy};
+//! use ndarray_memmap::{Mode, Reductions, npy};
 //!
 //! // SAFETY: no other code changes the file while `a` lives.
 //! let a = unsafe { npy::open::<f32, Ix2>(&path, Mode::ReadOnly)? };
 //! let rows = a.slice(s![10_000..10_100, ..]); // reads nothing yet
-//! let means = rows.mean_axis(ndarray::Axis(1)); // reads these rows
+//! let means = rows.wide_mean_axis(ndarray::Axis(1)); // reads these rows, computes in `f64`
 //! let copy = rows.to_owned(); // outlives `a`
-//! # assert_eq!((means.map(|m| m.sum()), copy.dim()), (Some(0.0), (100, 8)));
+//! # assert_eq!((means.sum(), copy.dim()), (0.0, (100, 8)));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

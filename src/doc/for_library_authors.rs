@@ -98,8 +98,8 @@
 //! use std::path::Path;
 //!
 //! use ndarray::{ArrayView1, ArrayView2, Axis};
-//! use ndarray_memmap::{Element, Error, MapOptions, MmapArray2, Mode};
-//! use num_traits::ToPrimitive;
+//! use ndarray_memmap::{Element, Error, MapOptions, MmapArray2, Mode, Reduce, Reductions};
+//! use num_traits::Zero;
 //!
 //! /// A table of vectors, in a mapped file or in memory.
 //! #[derive(Debug)]
@@ -143,13 +143,14 @@
 //!     }
 //! }
 //!
-//! impl<A: Element + ToPrimitive> Table<A> {
-//!     /// Sums in `f64`, for elements of any type: `u8`, `f32`, `Be<i16>`, …
-//!     pub fn sum(&self) -> f64 {
-//!         let sum = |block: ArrayView2<'_, A>| -> f64 {
-//!             block.iter().filter_map(ToPrimitive::to_f64).sum()
-//!         };
-//!         self.rows.sweep(Axis(0), 16 << 20)?.map(sum).sum()
+//! impl<A: Element + Reduce> Table<A> {
+//!     /// Sums without overflow, for elements of any type: `u8`, `f32`, `Be<i16>`, …
+//!     pub fn sum(&self) -> A::Sum {
+//!         let mut total = A::Sum::zero();
+//!         for block in self.rows.sweep(Axis(0), 16 << 20)? {
+//!             total += block.wide_sum();
+//!         }
+//!         total
 //!     }
 //! }
 //!
@@ -157,7 +158,7 @@
 //! let mut rows = MapOptions::scratch::<u8, _>((10, 3))?;
 //! rows.view_mut()?.fill(200);
 //! let table = Table::new(rows);
-//! assert_eq!((table.sum(), table.get(10)), (6000.0, None));
+//! assert_eq!((table.sum(), table.get(10)), (6000, None));
 //! # assert!(table.view().iter().all(|&x| x == 200));
 //! # fn holds<S>() where for<'a> &'a S: Into<ArrayView2<'a, u8>> {}
 //! # (holds::<ndarray::Array2<u8>>(), holds::<MmapArray2<u8>>());
@@ -175,7 +176,7 @@
 //!
 //! | the function works on | its bound |
 //! |---|---|
-//! | arrays that it does not open | the traits of its computation: `num_traits::Float`, `ToPrimitive`, … |
+//! | arrays that it does not open | the traits of its computation: `num_traits::Float`, [`Reduce`](crate::Reduce), … |
 //! | raw files of any type | [`Element`] |
 //! | `.npy` files of any type | [`NpyElement`](crate::npy::NpyElement), which has the dtype |
 //! | numbers of a declared byte order | `Be<T>` or `Le<T>` of `T:` [`Number`](crate::Number); both implement `num_traits::Num` |

@@ -20,7 +20,7 @@
 //! | `r+` extends a short file silently | returns an error, except with [`grow(true)`](MapOptions::grow) |
 //! | `w+` empties the file, then checks the shape | checks everything first |
 //! | `w+` creates a sparse file; when the disk is full the program dies | reserves the space of new and grown files, so a full disk is an error; [`sparse(true)`](MapOptions::sparse) creates a file like NumPy's |
-//! | sums small integers in wider integers | sums in the element type, which can overflow |
+//! | sums small integers in wider integers, and floats pairwise | ndarray's `sum` and `mean` compute in the element type: integers overflow, and large sums of `f32` are wrong; [`Reductions`] compute in `f64`, `i128` and `u128` |
 //! | an empty array leaves one byte in the file | an empty array leaves no byte |
 //! | reads unaligned data slowly | unaligned data are an error for `f64`; map them as [`Le<f64>`](crate::Le) or [`Be<f64>`](crate::Be) |
 //! | when the disk fails, `flush` raises an exception once and then succeeds; in mode `c` it succeeds and writes nothing | after a failure, [`sync`] always fails; in mode `c` it always fails, because only `commit` writes these changes |
@@ -39,7 +39,7 @@
 //! ```
 //! # #![allow(unused_imports)]
 //! use ndarray::{Axis, ShapeBuilder, s};
-//! use ndarray_memmap::{Be, MapOptions, Mode};
+//! use ndarray_memmap::{Be, MapOptions, Mode, Reductions};
 //! ```
 //!
 //! | NumPy | this crate |
@@ -116,10 +116,13 @@
 //! | `a[10] = 1.0` | `a.view_mut()?[10] = 1.0` |
 //! | `a[:] = b` | `a.view_mut()?.assign(&b)` |
 //! | `a += 1` | `*a.view_mut()? += 1.0` |
-//! | `a.sum()`, `a.mean(axis=0)` of floats | `a.sum()`, `a.mean_axis(Axis(0))` |
-//! | `a.sum()` of integers | `a.fold(0_i64, \|sum, &x\| sum + i64::from(x))` |
-//! | `a.mean()` of integers | `a.fold(0.0, \|sum, &x\| sum + f64::from(x)) / a.len() as f64` |
-//! | `a.max()` of floats, of integers | `a.iter().copied().fold(f64::NEG_INFINITY, f64::max)`, `a.iter().max()` |
+//! | `a.sum(dtype='f8')` of floats, `a.sum()` of integers and of `bool` | [`a.wide_sum()`](Reductions::wide_sum), which is exact for all integers |
+//! | `a.mean(dtype='f8')`, `a.mean()` of integers and of `bool` | [`a.wide_mean()`](Reductions::wide_mean) |
+//! | `a.sum(axis=0)`, `a.mean(axis=0)` | [`a.wide_sum_axis(Axis(0))`](Reductions::wide_sum_axis), [`a.wide_mean_axis(Axis(0))`](Reductions::wide_mean_axis) |
+//! | `a.max()`, `a.min()` | [`a.maximum()`](Reductions::maximum), [`a.minimum()`](Reductions::minimum), which are `None` if `a` is empty |
+//! | `a.max(axis=0)` | `a.map_axis(Axis(0), \|lane\| lane.maximum())` |
+//! | `np.nanmax(a)` | `a.iter().copied().reduce(f64::max)` |
+//! | `a.sum()` in the element type, `a.prod()`, `a.std()` | `a.sum()`, `a.product()`, `a.std(0.0)` |
 //! | `a.astype(float)` | `a.mapv(f64::from)`; of `Be<i16>`, `a.mapv(\|x\| f64::from(x.get()))` |
 //! | `a + b`, `a * 2`, `a @ b`, `a == b` | `&*a + &*b` of two handles, `&a.view() + &b` with an owned array, `&*a * 2.0`, `a.dot(&*b)`, `a == b` |
 //! | `a.T`, `a.reshape(6, 2)` | `a.t()`, `a.to_shape((6, 2))?` |
@@ -171,4 +174,4 @@
 //! [`view_mut`]: MmapArray::view_mut
 
 #[cfg(doc)]
-use crate::{MapOptions, MmapArray, Mode, npy};
+use crate::{MapOptions, MmapArray, Mode, Reductions, npy};

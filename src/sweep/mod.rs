@@ -100,14 +100,17 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// ```
     /// use ndarray::Axis;
-    /// use ndarray_memmap::MapOptions;
+    /// use ndarray_memmap::{MapOptions, Reductions};
     ///
     /// let mut a = MapOptions::scratch::<f64, _>((1000, 512))?;
     /// for mut block in a.sweep_mut(Axis(0), 1 << 20)? {
     ///     block.fill(0.5);
     /// }
-    /// let sum: f64 = a.sweep(Axis(0), 1 << 20)?.map(|block| block.sum()).sum();
-    /// assert_eq!(sum, 256_000.0);
+    /// let mut total = 0.0;
+    /// for block in a.sweep(Axis(0), 1 << 20)? {
+    ///     total += block.wide_sum();
+    /// }
+    /// assert_eq!(total, 256_000.0);
     /// # Ok::<(), ndarray_memmap::Error>(())
     /// ```
     #[doc(alias = "chunks")]

@@ -269,16 +269,16 @@
 //! # let path = dir.path().join("volume.f32");
 //! # std::fs::File::create(&path)?.set_len(100 * 64 * 64 * 4)?;
 //! use ndarray::s;
-//! use ndarray_memmap::{MapOptions, Mode};
+//! use ndarray_memmap::{MapOptions, Mode, Reductions};
 //!
 //! // SAFETY: no other code changes the file while `volume` lives.
 //! let volume =
 //!     unsafe { MapOptions::new(Mode::ReadOnly).rows_of((64, 64)).open::<f32>(&path)? };
 //! let part = s![40..44, 8..24, ..];
 //! volume.region(part).prefetch()?; // all pages at once, not one by one
-//! let mean = volume.slice(part).mean();
+//! let mean = volume.slice(part).wide_mean();
 //! volume.region(part).evict()?;
-//! # assert_eq!(mean, Some(0.0));
+//! # assert_eq!(mean, 0.0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -54,7 +54,7 @@ use lanes::{extreme, total};
 ///
 /// // An array larger than memory, block by block.
 /// let mut total = 0.0;
-/// for block in a.sweep(Axis(0), 1 << 16) {
+/// for block in a.sweep(Axis(0), 1 << 16)? {
 ///     total += block.wide_sum();
 /// }
 /// assert!((total / sum - 1.0).abs() < 1e-12);
