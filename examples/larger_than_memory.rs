@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::{Array1, Axis, Zip};
-use ndarray_memmap::{MapOptions, MmapArray2, Progress};
+use ndarray_memmap::{MapOptions, MmapArray2, Progress, Reductions};
 
 const COLUMNS: usize = 512;
 const BLOCK: usize = 16 << 20;
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let (means, deviations) = moments(&table, "checking")?;
     let most = means.fold(0.0_f64, |most, mean| most.max(mean.abs()));
-    let mean = deviations.mean().unwrap_or(f64::NAN);
+    let mean = deviations.wide_mean();
     println!("means of at most {most:.4}, deviations of {mean:.4}");
     println!("peak of resident memory: {}", memory("VmHWM:"));
     Ok(())

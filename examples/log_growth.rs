@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ndarray::{ArrayView1, Axis, Ix2, array, s};
 use ndarray_memmap::npy::{self, Header};
-use ndarray_memmap::{MmapArray2, Mode, Result as MapResult};
+use ndarray_memmap::{MmapArray2, Mode, Reductions, Result as MapResult};
 
 const ROWS: u16 = 600;
 /// Measurements a day.
@@ -33,8 +33,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("opened afresh: {} rows, the file ends with the last", log.nrows());
     assert_eq!(len, log.layout().end());
     let temperatures = log.column(1);
-    let mean = temperatures.mean().unwrap_or(f64::NAN);
-    let highest = temperatures.fold(f64::MIN, |highest, &x| highest.max(x));
+    let mean = temperatures.wide_mean();
+    let highest = temperatures.maximum().unwrap_or(f64::NAN);
     println!("mean {mean:.2}, highest {highest:.2}");
     Ok(())
 }

@@ -3,13 +3,13 @@
 
 use std::env;
 use std::error::Error;
+use std::fmt::Display;
 use std::fs::File;
 use std::process::ExitCode;
 
 use ndarray::ArrayRefD;
-use ndarray_memmap::Mode;
 use ndarray_memmap::npy::{self, DynArray, Header};
-use num_traits::ToPrimitive;
+use ndarray_memmap::{Mode, Reduce, Reductions};
 
 const USAGE: &str = "usage: npyinfo [--head N] FILE.npy";
 
@@ -78,18 +78,16 @@ fn inform(path: &str, head: usize) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn print_figures<A: ToPrimitive>(a: &ArrayRefD<A>, head: usize) {
-    let numbers = || a.iter().filter_map(ToPrimitive::to_f64);
-    let (lowest, highest, sum) = numbers()
-        .fold((f64::INFINITY, f64::NEG_INFINITY, 0.0), |(lowest, highest, sum), x| {
-            (x.min(lowest), x.max(highest), sum + x)
-        });
-    if !a.is_empty() {
+fn print_figures<A>(a: &ArrayRefD<A>, head: usize)
+where
+    A: Reduce<Value: Display, Mean = f64> + Display,
+{
+    if let (Some(lowest), Some(highest)) = (a.minimum(), a.maximum()) {
         println!("  lowest    {lowest}\n  highest   {highest}");
-        println!("  mean      {}", sum / a.len() as f64);
+        println!("  mean      {}", a.wide_mean());
     }
     if head > 0 {
-        let first: Vec<String> = numbers().take(head).map(|x| x.to_string()).collect();
+        let first: Vec<String> = a.iter().take(head).map(A::to_string).collect();
         println!("  first     {}", first.join(" "));
     }
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use ndarray::{Array1, ArrayViewMut2, Axis, Zip};
-use ndarray_memmap::{Be, MapOptions, MmapArray2, Mode};
+use ndarray_memmap::{Be, MapOptions, MmapArray2, Mode, Reductions};
 
 const DEM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/jacksboro_dem.bin");
 /// Rows from north to south, columns from west to east.
@@ -54,10 +54,10 @@ fn elevation_model() -> Result<(), Box<dyn Error>> {
     println!("\n2. Jacksboro, Tennessee: big-endian 16-bit elevations, mapped\n");
     let dem = open_dem(Mode::ReadOnly)?;
     let (rows, columns) = dem.dim();
-    let lowest = dem.iter().min().ok_or("an empty model")?;
+    let lowest = dem.minimum().ok_or("an empty model")?;
     let highest = dem.indexed_iter().max_by_key(|(_, height)| **height);
     let ((row, column), highest) = highest.ok_or("an empty model")?;
-    let mean = dem.fold(0.0, |sum, z| sum + f64::from(z.get())) / dem.len() as f64;
+    let mean = dem.wide_mean();
     println!("   {rows} × {columns} cells of 3 arc-seconds");
     println!("   lowest {lowest} m, highest {highest} m, mean {mean:.1} m");
     let longitude = -(column as f64 + 0.5).mul_add(CELL, WEST);

@@ -14,7 +14,7 @@ use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, ArrayRef2, Ix2, Zip, s};
-use ndarray_memmap::{Be, MapOptions, MmapArray2, Mode, npy};
+use ndarray_memmap::{Be, MapOptions, MmapArray2, Mode, Reductions, npy};
 
 const DEM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/jacksboro_dem.bin");
 /// Rows from north to south, columns from west to east.
@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // SAFETY: no process writes to the file while this program draws the picture.
     let shade = unsafe { npy::open::<f32, Ix2>(&shades, Mode::ReadOnly)? };
-    let mean = shade.fold(0.0, |sum, &x| sum + f64::from(x)) / shade.len() as f64;
+    let mean = shade.wide_mean();
     let dark = shade.iter().filter(|x| **x < 0.5).count();
     println!("{}: {:?}, mean shade {mean:.4}", shades.display(), shade.shape());
     println!("{dark} of {} cells have less than half the light", shade.len());
