@@ -15,5 +15,6 @@ mod elements;
 mod live_dask;
 mod live_npy;
 mod live_numpy;
+mod live_numpy_sums;
 mod npy_headers;
 mod peer;

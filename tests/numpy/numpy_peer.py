@@ -9,6 +9,8 @@ import sys
 
 import numpy as np
 
+np.seterr(invalid="ignore")
+
 
 def dtype_of(description):
     """A type string, or the fields of a record: [name, type] or [name, type, shape]."""
@@ -47,6 +49,8 @@ def main():
             case "flush":
                 array.flush()
                 answer = contents(array)
+            case "reduce":
+                answer = reductions(array)
             case "close":
                 array = None
                 answer = {}
@@ -55,6 +59,44 @@ def main():
 
 def contents(array):
     return {"shape": array.shape, "hex": array.tobytes(order="C").hex()}
+
+
+def reductions(array):
+    """Sums, means and extremes as text: exact for integers, in double precision for floats."""
+    kind = array.dtype.kind
+    wide = {"f": "f8", "c": "c16"}.get(kind, "O")
+    axes = (None, 0, 1, 2)
+    sums = [np.asarray(array.sum(axis=axis, dtype=wide)) for axis in axes]
+    if wide == "O":
+        # `mean` of integers of 64 bits rounds each of them to a float.
+        means = [one / (array.size // one.size) for one in sums]
+    elif wide == "f8":
+        means = [array.mean(axis=axis, dtype=wide) for axis in axes]
+    else:
+        # Division by a complex count turns NaN in one part into NaN in both.
+        means = [one.copy() for one in sums]
+        for mean, axis in zip(means, axes):
+            mean.real = array.real.mean(axis=axis, dtype="f8")
+            mean.imag = array.imag.mean(axis=axis, dtype="f8")
+    flat = lambda arrays: [[text(number) for number in np.ravel(one)] for one in arrays]
+    return {
+        "sum": flat(sums)[0][0],
+        "mean": flat(means)[0][0],
+        "max": text(array.max()),
+        "min": text(array.min()),
+        "sums": flat(sums[1:]),
+        "means": flat(means[1:]),
+    }
+
+
+def text(number):
+    if isinstance(number, (bool, np.bool_)):
+        return str(bool(number)).lower()
+    if isinstance(number, (int, np.integer)):
+        return str(int(number))
+    if isinstance(number, (complex, np.complexfloating)):
+        return f"{float(number.real)!r} {float(number.imag)!r}"
+    return repr(float(number))
 
 
 main()
