@@ -7,8 +7,8 @@ use std::ops::Deref;
 use bench_common::{Pace, Sample, Section, Target, Way};
 use bytemuck::checked;
 use memmap2::Mmap;
-use ndarray::{ArrayRef, Ix1, Ix2};
-use ndarray_memmap::{Be, Layout, Le, MapOptions, MmapArray2, Mode};
+use ndarray::{Array1, ArrayRef, Axis, Ix1, Ix2};
+use ndarray_memmap::{Be, Layout, Le, MapOptions, MmapArray2, Mode, Reductions};
 
 use crate::files::{Files, human};
 use crate::sums::Sums;
@@ -17,6 +17,8 @@ use crate::ways::{self, Work};
 
 pub(crate) const OPENING: Target = Target::AtMost(1.25);
 pub(crate) const WORKING: Target = Target::AtMost(1.03);
+/// Wide sums have at least 0.9 of the speed of sums in the element type.
+const WIDENING: Target = Target::AtMost(1.0 / 0.9);
 const CHECKING: Target = Target::AtLeast(3.0);
 /// One instruction swaps the bytes of a vector from SSSE3 on.
 const SWAPPING: Target =
@@ -37,6 +39,8 @@ impl Work<Ix1> for First {
 /// The files that stay open during all sections.
 pub(crate) struct Opened {
     sums: Sums,
+    /// Numbers whose sum in the element type is right.
+    ones: Array1<f32>,
     swapped: MmapArray2<Be<f64>>,
     odd: MmapArray2<Le<f64>>,
     odd_options: MapOptions<Ix2>,
@@ -58,7 +62,8 @@ impl Opened {
         assert_eq!(view.as_slice(), checked::try_cast_slice(&flags).ok());
 
         let sums = Sums::open(files)?;
-        Ok(Self { sums, swapped, odd, odd_options, flags, flags_layout })
+        let ones = Array1::ones(bench_common::size(1 << 26, 1 << 12));
+        Ok(Self { sums, ones, swapped, odd, odd_options, flags, flags_layout })
     }
 }
 
@@ -67,6 +72,7 @@ pub(crate) fn all<'a>(files: &'a Files, opened: &'a Opened) -> Vec<Section<'a>> 
     let mut sections = openings(files);
     sections.extend(opened.sums.sections(files));
     sections.extend(validations(files, opened));
+    sections.extend(wide_sums(files, opened));
     sections.push(byte_orders(files, opened));
     sections.push(odd_offset(files, opened));
     sections.push(updates::section(files));
@@ -138,6 +144,39 @@ fn validations<'a>(files: &'a Files, opened: &'a Opened) -> [Section<'a>; 2] {
             format!("bool check of {size}, from the file"),
             Pace::Slow,
             vec![Way::new("handle", handle), Way::new("map + bytemuck::checked", map)],
+        ),
+    ]
+}
+
+/// Sums in the element type and in wide types.
+fn wide_sums<'a>(files: &Files, opened: &'a Opened) -> [Section<'a>; 3] {
+    let Opened { sums, ones, .. } = opened;
+    let matrix = sums.matrix();
+    let section = |name: String, ways| Section::new(name, Pace::Milli, ways);
+    [
+        section(
+            format!("wide sum of {}, f64", files.matrix.name),
+            vec![
+                Way::new("sum", move || matrix.sum()),
+                Way::new("wide_sum", move || matrix.wide_sum()).target(WIDENING),
+            ],
+        ),
+        section(
+            format!(
+                "wide sum of {}, f32",
+                human(size_of_val(ones.as_slice().expect(READY)))
+            ),
+            vec![
+                Way::new("sum", move || f64::from(ones.sum())),
+                Way::new("wide_sum", move || ones.wide_sum()).target(WIDENING),
+            ],
+        ),
+        section(
+            format!("wide sums of {} along axis 0, f64", files.matrix.name),
+            vec![
+                Way::new("sum_axis", move || matrix.sum_axis(Axis(0)).sum()),
+                Way::new("wide_sum_axis", move || matrix.wide_sum_axis(Axis(0)).sum()),
+            ],
         ),
     ]
 }
