@@ -71,7 +71,7 @@ use crate::sys::{self, map};
 /// assert_eq!(&a * &Array2::<f64>::eye(2), array![[1.0, 0.0], [0.0, 4.0]]);
 /// assert_eq!(2.0 * &a, &a + &a);
 /// assert_eq!(a.dot(&a), array![[7.0, 10.0], [15.0, 22.0]]);
-/// assert_eq!(format!("{a:?}, {a}"), "");
+/// assert_eq!(a.to_string(), "[[1, 2],\n [3, 4]]");
 /// # Ok::<(), ndarray_memmap::Error>(())
 /// ```
 pub struct MmapArray<A: 'static = u8, D = Ix1> {

@@ -145,12 +145,12 @@
 //!
 //! impl<A: Element + Reduce> Table<A> {
 //!     /// Sums without overflow, for elements of any type: `u8`, `f32`, `Be<i16>`, …
-//!     pub fn sum(&self) -> A::Sum {
+//!     pub fn sum(&self) -> Result<A::Sum, Error> {
 //!         let mut total = A::Sum::zero();
 //!         for block in self.rows.sweep(Axis(0), 16 << 20)? {
 //!             total += block.wide_sum();
 //!         }
-//!         total
+//!         Ok(total)
 //!     }
 //! }
 //!
@@ -158,7 +158,7 @@
 //! let mut rows = MapOptions::scratch::<u8, _>((10, 3))?;
 //! rows.view_mut()?.fill(200);
 //! let table = Table::new(rows);
-//! assert_eq!((table.sum(), table.get(10)), (6000, None));
+//! assert_eq!((table.sum()?, table.get(10)), (6000, None));
 //! # assert!(table.view().iter().all(|&x| x == 200));
 //! # fn holds<S>() where for<'a> &'a S: Into<ArrayView2<'a, u8>> {}
 //! # (holds::<ndarray::Array2<u8>>(), holds::<MmapArray2<u8>>());
