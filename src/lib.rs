@@ -44,7 +44,7 @@
 //!
 //! # Modes
 //!
-//! | [`Mode`] | NumPy | the file | changes by `view_mut` | [`sync`](SyncToDisk::sync) |
+//! | [`Mode`] | NumPy | the file | changes by `view_mut` | [`sync`](MmapArray::sync) |
 //! |---|---|---|---|---|
 //! | `ReadOnly` | `r` | must exist | [`ErrorKind::ReadOnly`] | nothing to do |
 //! | `CopyOnWrite` | `c` | must exist, changed only by [`commit`](MmapArray::commit) | private | [`ErrorKind::PrivateChanges`] |

@@ -69,7 +69,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// be missing or zeros.
     ///
     /// For this guarantee, and for speed, the file is longer than its array until
-    /// [`sync`](crate::SyncToDisk::sync), `close` or drop. Most of the additional bytes are a hole.
+    /// [`sync`](crate::MmapArray::sync), `close` or drop. Most of the additional bytes are a hole.
     /// The file is twice as long as the array, or longer by 1 GiB, whichever is larger. Where the
     /// file system has no holes, the file is longer by half its length, at least 1 MiB and at most
     /// 256 MiB. The first growth after a `sync`, a `close` or a drop waits for the disk. A file

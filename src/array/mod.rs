@@ -41,7 +41,7 @@ use crate::sys::{self, map};
 /// function that takes `&ArrayRef<A, D>` work on the handle. [`view_mut`](Self::view_mut) returns a
 /// view that can change the array. [`MapOptions`](crate::MapOptions) opens the array, and a drop
 /// unmaps it. After a drop the kernel decides when to write changes to disk.
-/// [`sync`](SyncToDisk::sync) and [`close`](Self::close) make changes durable.
+/// [`sync`](Self::sync) and [`close`](Self::close) make changes durable.
 ///
 /// The handle does not implement `DerefMut`, because `DerefMut` would let callers reshape the array
 /// or swap it with another.
@@ -290,16 +290,24 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         Ok((view, &self.backing))
     }
 
-    /// Writes all changes of the array to disk, and waits for the disk; see
-    /// [`doc::durability`](crate::doc::durability).
+    /// Writes the changes of the array to disk, and returns when they are durable.
+    ///
+    /// After a successful call the changes and the length of the file survive a power cut. In mode
+    /// `r` the call does nothing and returns `Ok`. [`doc::durability`](crate::doc::durability) says
+    /// what holds where.
     ///
     /// # Errors
     ///
-    /// - [`ErrorKind::PrivateChanges`] in mode `c`. Mode `r` has no changes and returns `Ok`.
-    /// - [`ErrorKind::Io`] if the disk fails or is full; later calls return
-    ///   [`ErrorKind::Poisoned`].
-    /// - [`ErrorKind::FileTooShort`] if another process has truncated the file, or
-    ///   [`ErrorKind::Faulted`] if the array is guarded.
+    /// - [`ErrorKind::PrivateChanges`] in mode `c`: only [`commit`](Self::commit) writes private
+    ///   changes to the file.
+    /// - [`ErrorKind::Io`] if the disk does not accept the changes, of which some may be lost. The
+    ///   kernel reports a failed write only once: from then on every sync of this handle is
+    ///   [`ErrorKind::Poisoned`]. On Linux a forked child and its parent share this state,
+    ///   whichever process got the error first. If one of them is killed during a sync, the sync
+    ///   counts as failed.
+    /// - [`ErrorKind::FileTooShort`] if another process has truncated the file: stores beyond the
+    ///   new end are lost. The error is [`ErrorKind::Faulted`] if the array is guarded. Every later
+    ///   sync is `Poisoned` too.
     #[doc(alias = "flush")]
     #[doc(alias = "msync")]
     pub fn sync(&self) -> Result<()> {
@@ -316,7 +324,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// # Errors
     ///
-    /// The errors of [`sync`](SyncToDisk::sync). Mode `c` always returns an error, because
+    /// The errors of [`sync`](Self::sync). Mode `c` always returns an error, because
     /// unmapping discards the private changes (drop the handle to discard them). The array is
     /// unmapped in every case.
     pub fn close(self) -> Result<()> {

@@ -8,25 +8,15 @@ use crate::mapping::Backing;
 use crate::mode::{Advice, Mode};
 use crate::sys::{self, FOLIO};
 
-/// Writes changes to disk.
+/// Writes changes to disk; for code that takes an array or a region.
+///
+/// [`MmapArray::sync`](crate::MmapArray::sync) and [`Region::sync`] need no import.
 pub trait SyncToDisk {
     /// Writes changes to disk and returns when they are durable.
     ///
-    /// After a successful call the changes and the length of the file survive a power cut. In mode
-    /// `r` the call does nothing and returns `Ok`.
-    ///
     /// # Errors
     ///
-    /// - [`ErrorKind::PrivateChanges`] in mode `c`: only [`commit`](crate::MmapArray::commit) writes
-    ///   private changes to the file.
-    /// - [`ErrorKind::Io`] if the disk does not accept the changes, of which some may be lost. The
-    ///   kernel reports a failed write only once: from then on every sync of this handle is
-    ///   [`ErrorKind::Poisoned`]. On Linux a forked child and its parent share this state, whichever
-    ///   process got the error first. If one of them is killed during a sync, the sync counts as
-    ///   failed.
-    /// - [`ErrorKind::FileTooShort`] if another process has truncated the file: stores beyond the new
-    ///   end are lost. The error is [`ErrorKind::Faulted`] if the array is guarded. Every later sync is
-    ///   `Poisoned` too.
+    /// The errors of [`MmapArray::sync`](crate::MmapArray::sync).
     fn sync(&self) -> Result<()>;
 }
 
@@ -103,7 +93,7 @@ impl<'a> Region<'a> {
 
     /// Starts to write changes to the file, and returns at once.
     ///
-    /// The call makes a later [`sync`](SyncToDisk::sync) shorter; alone it makes nothing durable.
+    /// The call makes a later [`sync`](Self::sync) shorter; alone it makes nothing durable.
     /// On overlayfs the kernel starts nothing: the next `sync` writes all changes.
     ///
     /// # Errors

@@ -81,7 +81,7 @@
 //!    [`data_align`](crate::npy::Options::data_align), the elements of a `.npy` file begin at a
 //!    page.
 //! 2. **Close, then a barrier, then open.** A writer sends its pages to the server by
-//!    [`sync`](crate::SyncToDisk::sync) and closes the file. A reader that opens the file
+//!    [`sync`](crate::MmapArray::sync) and closes the file. A reader that opens the file
 //!    afterwards sees the pages. A reader that keeps its mapping may see old pages for ever.
 //! 3. **One machine creates the file in its final length, and no machine changes the length.**
 //!    [Growing arrays](crate#arrays-that-grow) are for one writer.

@@ -236,7 +236,7 @@
 //! [`commit`]: MmapArray::commit
 //! [`publish`]: crate::Draft::publish
 //! [`scatter`]: MmapArray::scatter
-//! [`sync`]: crate::SyncToDisk::sync
+//! [`sync`]: crate::MmapArray::sync
 //! [`view_mut`]: MmapArray::view_mut
 
 #[cfg(doc)]

@@ -196,7 +196,7 @@
 //!   must not call `guarded(true)` on its own: opening fails if no guard is installed.
 //! - Cargo unifies the features of this crate for the whole program. Enable only features that your
 //!   own code uses. The application adds `rayon`, `serde`, `half` and `num-complex`.
-//! - [`sync`](crate::SyncToDisk::sync) waits for the disk. Call `sync` where you promise durability
+//! - [`sync`](crate::MmapArray::sync) waits for the disk. Call `sync` where you promise durability
 //!   to the user, and document the promise: see [`durability`](super::durability).
 //! - [`advice`](MapOptions::advice), [`populate`](MapOptions::populate) and
 //!   [`lock`](MapOptions::lock) depend on the other programs on the machine. Take a [`MapOptions`]

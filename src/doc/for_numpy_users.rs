@@ -67,8 +67,8 @@
 //! | `np.lib.format.read_array_header_1_0(f)` | [`npy::Header::read(&f)?`](npy::Header::read) |
 //! | write a header, then `np.memmap(p, 'f8', 'r+', 512, (3, 4))` | write the header, then `o(Mode::ReadWrite).grow(true).offset(512).shape((3, 4)).open::<f64>(p)?`; `w+` would overwrite the header with zeros |
 //!
-//! [`Mode`] parses and prints NumPy's names, as in `"r+".parse::<Mode>()?`. `x+` is the name of the
-//! mode that NumPy does not have.
+//! [`Mode`] parses and prints NumPy's names, as in `"r+".parse::<Mode>()?`. NumPy does not have the
+//! modes `x+` and `a+`.
 //!
 //! # Parameter by parameter
 //!
@@ -77,7 +77,7 @@
 //! | `filename`, a path | `open(path)` |
 //! | `filename`, an open file | `map(&file)`, which does not move the file position, and does not need the file afterwards |
 //! | `dtype` (`uint8`) | the type parameter |
-//! | `mode` (`r+`) | `MapOptions::new(mode)`, also with `x+` |
+//! | `mode` (`r+`) | `MapOptions::new(mode)`, also with `x+` and `a+` |
 //! | `offset` (0) | [`offset`](MapOptions::offset), a multiple of the element's alignment; any offset for `Le` and `Be` |
 //! | `shape` (one axis, to the end of the file) | [`shape`](MapOptions::shape) with the same default; [`rows_of`](MapOptions::rows_of) if only the first length is unknown |
 //! | `order` (`C`) | `.f()` of the shape, or `.strides(..)` |
@@ -88,14 +88,14 @@
 //! | `_mmap.madvise`, `.resize`, `.close` | [`region(..).advise`](crate::Region::advise), [`resize`](MmapArray::resize), drop |
 //! | `shape`, `ndim`, `size` | `shape()`, `ndim()`, `len()` |
 //! | `strides`, in bytes | `strides()`, in elements |
-//! | `itemsize`, `nbytes` | `layout().item_size()`, `layout().item_size() * len()` |
-//! | `flags.writeable` | `view_mut()` returns no error |
+//! | `itemsize`, `nbytes` | `layout().item_size()`, [`nbytes()`](MmapArray::nbytes) |
+//! | `flags.writeable` | [`is_writable()`](MmapArray::is_writable) |
 //! | `flags.c_contiguous`, `.f_contiguous` | `is_standard_layout()`, `t().is_standard_layout()` |
 //!
 //! | `open_memmap` (its default) | this crate |
 //! |---|---|
-//! | `filename`, a path | a path; for an open file, [`npy::Header::read`] returns the arguments of [`map`](MapOptions::map) |
-//! | `mode` (`r+`) | [`npy::open`] for `r`, `c` and `r+`; [`npy::create`] for `w+`, [`npy::Options::create`] for `x+` |
+//! | `filename`, a path | a path; for an open file, [`npy::Options::map`] |
+//! | `mode` (`r+`) | [`npy::open`] for `r`, `c` and `r+`; [`npy::create`] for `w+`, [`npy::Options::create`] for `x+` and `a+` |
 //! | `dtype`, `shape`, ignored except in `w+` | the element type and the number of axes must match the file |
 //! | `fortran_order` (`False`) | `.f()` of the shape, or [`order`](npy::Options::order) |
 //! | `version` (the oldest that suffices) | [`version`](npy::Options::version) |
@@ -124,12 +124,12 @@
 //! | `np.nanmax(a)` | `a.iter().copied().reduce(f64::max)` |
 //! | `a.sum()` in the element type, `a.prod()`, `a.std()` | `a.sum()`, `a.product()`, `a.std(0.0)` |
 //! | `a.astype(float)` | `a.mapv(f64::from)`; of `Be<i16>`, `a.mapv(\|x\| f64::from(x.get()))` |
-//! | `a + b`, `a * 2`, `a @ b`, `a == b` | `&*a + &*b` of two handles, `&a.view() + &b` with an owned array, `&*a * 2.0`, `a.dot(&*b)`, `a == b` |
+//! | `a + b`, `a * 2`, `a @ b`, `a == b` | `&a + &b`, `&a * 2.0`, `a.dot(&b)`, `a == b` |
 //! | `a.T`, `a.reshape(6, 2)` | `a.t()`, `a.to_shape((6, 2))?` |
 //! | `np.array(a)` | `a.to_owned()` |
-//! | `np.save(p, a)` | `let mut d = npy::draft::<f64, _>(p, a.dim())?; d.view_mut()?.assign(&a); d.publish()?` |
-//! | `a.tofile(p)` | the same with `o(Mode::Create).shape(a.dim()).draft::<f64>(p)?` |
-//! | `print(a)` | `println!("{}", a.view())` |
+//! | `np.save(p, a)` | [`npy::save(p, &a)?`](npy::save) |
+//! | `a.tofile(p)` | `let mut d = o(Mode::Create).shape(a.dim()).draft::<f64>(p)?; d.view_mut().assign(&a); d.publish()?` |
+//! | `print(a)` | `println!("{a}")` |
 //! | `for i in range(0, len(a), n): f(a[i:i+n])`, of a large file | [`for block in a.sweep(Axis(0), 16 << 20)?`](MmapArray::sweep) |
 //! | `for i in ids: f(a[i])` | [`a.gather(Axis(0), &ids)?`](MmapArray::gather), an iterator of rows |
 //! | `a[ids]` | `ndarray::stack(Axis(0), &a.gather(Axis(0), &ids)?.collect::<Vec<_>>())?` |
@@ -170,7 +170,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`sync`]: crate::SyncToDisk::sync
+//! [`sync`]: MmapArray::sync
 //! [`view_mut`]: MmapArray::view_mut
 
 #[cfg(doc)]

@@ -6,8 +6,6 @@ use std::{fmt, fs::File, io, ops::Deref, path::Path};
 use ndarray::{ArrayViewMut, Axis, Dimension};
 
 use crate::array::MmapArray;
-#[cfg(doc)]
-use crate::array::SyncToDisk;
 use crate::element::Element;
 #[cfg(doc)]
 use crate::error::ErrorKind;
@@ -133,7 +131,7 @@ impl<A: Element, D: Dimension> Draft<A, D> {
     ///
     /// # Errors
     ///
-    /// - The errors of [`sync`](SyncToDisk::sync), and [`ErrorKind::NoSpace`] if the folder has no
+    /// - The errors of [`sync`](MmapArray::sync), and [`ErrorKind::NoSpace`] if the folder has no
     ///   space.
     /// - [`ErrorKind::Locked`] if the file to be replaced is locked through another handle that writes
     ///   and has [`lock`](MapOptions::lock). Data that this handle stores or appends later would be

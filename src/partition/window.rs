@@ -45,7 +45,7 @@ impl Window {
     /// Maps only the rows of the window, as an array of the window's shape.
     ///
     /// The mode must be `r`, `c` or `r+`. The element type must match the window's type exactly.
-    /// The only condition on the file is its length. [`sync`](crate::SyncToDisk::sync) flushes the
+    /// The only condition on the file is its length. [`sync`](crate::MmapArray::sync) flushes the
     /// pages of this array only. The array cannot grow. [`lock`](MapOptions::lock) locks the whole
     /// file.
     ///

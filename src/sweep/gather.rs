@@ -99,7 +99,7 @@ impl<A: Element, D: RemoveAxis> MmapArray<A, D> {
     /// mark the whole folio of the page cache as changed, up to 2 MiB. The rows are stored into the
     /// mapping instead in mode `c`, and if a row is not contiguous in the file. The same holds for
     /// file systems whose mappings do not show writes (overlayfs, FUSE, 9p, unknown ones).
-    /// [`sync`](crate::SyncToDisk::sync) makes the rows durable.
+    /// [`sync`](crate::MmapArray::sync) makes the rows durable.
     ///
     /// # Errors
     ///

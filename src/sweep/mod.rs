@@ -124,7 +124,7 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     ///
     /// When a block is done, the kernel starts at once to write its changes to the file. Two blocks
     /// later the sweep waits for the pages that it had to read, and evicts them. So the memory with
-    /// changes is bounded too. A sweep makes nothing durable: [`sync`](crate::SyncToDisk::sync)
+    /// changes is bounded too. A sweep makes nothing durable: [`sync`](crate::MmapArray::sync)
     /// does, and reports failed writes. In mode `c` all pages stay in memory until the system needs
     /// the memory, and changed pages stay longer.
     ///

@@ -325,7 +325,8 @@ fn the_block_size_of_a_sweep_does_not_change_the_sum() {
     let a = open::<f32, _>(&options, &place).unwrap();
     let exact = a.wide_sum();
     for block in [1, 4096, 50_000, 1 << 20] {
-        let sum = a.sweep(Axis(0), block).unwrap().map(|block| block.wide_sum()).sum::<f64>();
+        let sum =
+            a.sweep(Axis(0), block).unwrap().map(|block| block.wide_sum()).sum::<f64>();
         assert!((sum / exact - 1.0).abs() < 1e-12, "blocks of {block}: {sum}");
     }
     assert_eq!(a.maximum(), Some(1012.0 * 0.37));
