@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use num_integer::{ExtendedGcd, Integer};
-
 use crate::error::{ErrorKind, Result};
 
 /// Rows divided into parts.
@@ -57,11 +55,14 @@ impl Bounds {
 
     /// Returns the first row of a part, or the number of rows for the part after the last.
     fn start(&self, part: usize) -> usize {
-        let (each, more) = self.rows.div_rem(&self.parts);
+        // `parts` is not 0.
+        let each = self.rows.checked_div(self.parts).unwrap_or(0);
+        let more = self.rows.checked_rem(self.parts).unwrap_or(0);
         let start = each.saturating_mul(part).saturating_add(part.min(more));
         match self.steps {
             Some(Steps { first, period }) if start < self.rows => {
-                let beyond = start.checked_sub(first).map(|past| past.mod_floor(&period));
+                let past = start.checked_sub(first);
+                let beyond = past.and_then(|past| past.checked_rem(period));
                 beyond.map_or(0, |beyond| start.saturating_sub(beyond))
             }
             _ => start,
@@ -78,19 +79,36 @@ impl Steps {
             i64::try_from(row).ok()?.into(),
             i64::try_from(bytes).ok()?.into(),
         ];
-        let ExtendedGcd { gcd, x, .. } = row.extended_gcd(&bytes);
-        let (offset, rest) = offset.div_rem(&gcd);
-        if rest != 0 {
+        let (gcd, inverse) = gcd_and_inverse(row, bytes)?;
+        if offset.checked_rem(gcd)? != 0 {
             return None;
         }
         let period = bytes.checked_div(gcd)?;
-        let first = offset.mod_floor(&period).checked_mul(x)?.checked_neg()?;
-        let first = first.mod_floor(&period);
+        let offset = offset.checked_div(gcd)?.checked_rem(period)?;
+        let first = offset.checked_mul(inverse)?.checked_neg()?;
+        let first = first.checked_rem_euclid(period)?;
         Some(Self {
             first: usize::try_from(first).ok()?,
             period: usize::try_from(period).ok()?,
         })
     }
+}
+
+/// Returns `gcd`, the greatest common divisor of `a` and `b`, and an `x` with `a * x = gcd` modulo
+/// `b`.
+///
+/// This is the extended Euclidean algorithm. `a` and `b` are positive. `x` may be negative, and its
+/// absolute value is at most `b`.
+fn gcd_and_inverse(a: i128, b: i128) -> Option<(i128, i128)> {
+    // At each turn `a * x = r` and `a * next_x = next_r`, both modulo `b`.
+    let (mut r, mut next_r) = (a, b);
+    let (mut x, mut next_x) = (1_i128, 0_i128);
+    while next_r != 0 {
+        let quotient = r.checked_div(next_r)?;
+        (r, next_r) = (next_r, r.checked_rem(next_r)?);
+        (x, next_x) = (next_x, x.checked_sub(quotient.checked_mul(next_x)?)?);
+    }
+    Some((r, x))
 }
 
 #[cfg(test)]
@@ -113,6 +131,20 @@ mod tests {
                     });
                     assert_eq!(listed.unwrap_or_default(), expected);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn the_inverse_of_a_number_gives_the_greatest_common_divisor() {
+        for a in 1..200 {
+            for b in 1..200 {
+                let (gcd, inverse) = gcd_and_inverse(a, b).unwrap();
+                let divisors = (1..=a).rev();
+                let mut common = divisors.filter(|d| a % d == 0 && b % d == 0);
+                assert_eq!(common.next(), Some(gcd), "{a}, {b}");
+                assert_eq!((a * inverse - gcd) % b, 0, "{a}, {b}");
+                assert!(inverse.abs() <= b, "{a}, {b}: {inverse}");
             }
         }
     }
