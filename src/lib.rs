@@ -129,6 +129,9 @@
 //! | `sigbus-guard` | the module `guard`, which turns bus errors into errors (Linux); see [`doc::faults`] |
 //! | `half` | `half::f16` and `half::bf16` as elements and as numbers in `Be` and `Le` |
 //! | `num-complex` | `num_complex::Complex` as element |
+// docs.rs builds with nightly Rust, which marks items that need a feature. `std` is a feature of
+// ndarray only, whose methods the documentation of `MmapArray` lists.
+#![cfg_attr(docsrs, feature(doc_cfg), doc(auto_cfg(hide(feature = "std"))))]
 
 mod array;
 pub mod doc;

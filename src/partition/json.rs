@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use ndarray::Order;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{DividedArray, Window};
 use crate::error::{Error, ErrorKind};
@@ -12,7 +12,7 @@ use crate::npy::{DType, Header};
 /// The facts of a window, with NumPy's names where NumPy has them.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct WindowFields {
+struct WindowFields {
     path: PathBuf,
     dtype: String,
     fortran_order: bool,
@@ -21,6 +21,20 @@ pub(super) struct WindowFields {
     start: usize,
     end: usize,
     read_only: bool,
+}
+
+// Not derived: documentation marks the implementations of a module that needs a feature.
+impl Serialize for Window {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        WindowFields::from(self.clone()).serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Window {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let fields = WindowFields::deserialize(from)?;
+        fields.try_into().map_err(de::Error::custom)
+    }
 }
 
 impl From<Window> for WindowFields {

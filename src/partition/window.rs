@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 use ndarray::{Axis, Dimension};
 
 use super::divided::DividedArray;
-#[cfg(feature = "serde")]
-use super::json::WindowFields;
 use crate::array::{MmapArray, RowCount};
 use crate::error::{AtPath, Result};
 use crate::mode::Mode;
@@ -31,8 +29,6 @@ use crate::open::MapOptions;
 ///
 /// where `shape` is the shape of the whole array. Deserialization checks the values like a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(try_from = "WindowFields", into = "WindowFields"))]
 pub struct Window {
     pub(super) path: PathBuf,
     pub(super) whole: DividedArray,
