@@ -1,4 +1,5 @@
-//! Limits of this process and the version of the kernel, unless the kernel refuses (Linux).
+//! Limits and user of this process, and the version of the kernel, unless the kernel refuses
+//! (Linux).
 //!
 //! rustix assumes that these calls succeed. A sandbox (seccomp) may refuse them, and then nothing
 //! is known.
@@ -26,6 +27,12 @@ fn limit(resource: Resource) -> Option<u64> {
     // SAFETY: the C library may write to `limit`.
     let failed = unsafe { libc::getrlimit64(resource, &raw mut limit) } != 0;
     Some(limit.rlim_cur).filter(|found| !failed && *found != libc::RLIM64_INFINITY)
+}
+
+/// Returns the number of the user whose permissions this process has.
+pub(super) fn effective_user() -> u32 {
+    // SAFETY: the call takes no argument, and always succeeds.
+    unsafe { libc::geteuid() }
 }
 
 /// Returns the version of the kernel, as in `6.11.0-rc1`; `None` if it is not known.

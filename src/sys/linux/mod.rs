@@ -45,7 +45,7 @@ pub(crate) fn writes_in_place(file: &File) -> bool {
 pub(crate) fn reports_residency_of(path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
 
-    let owns = |found: Metadata| found.uid() == rustix::process::geteuid().as_raw();
+    let owns = |found: Metadata| found.uid() == limits::effective_user();
     access(path, Access::WRITE_OK).is_ok() || std::fs::metadata(path).is_ok_and(owns)
 }
 
