@@ -53,7 +53,7 @@ scalars! {
 #[cfg(feature = "half")]
 impl NpyElement for half::f16 {
     fn dtype() -> DType {
-        DType::scalar(Kind::Float, Order::NATIVE, size_of::<Self>())
+        DType::scalar(Kind::Float, ByteOrder::NATIVE, size_of::<Self>())
     }
 }
 
