@@ -47,13 +47,14 @@ find_nightly() {
   cargo +nightly --version 2> /dev/null || skip "no nightly toolchain on this machine"
 }
 
-# Makes a subcommand of cargo available.
+# Makes a subcommand of cargo available, built at an optimisation level. Tools of one level share
+# what they compile.
 find_tool() {
   export PATH=$target_dir/tools/bin:$PATH
   if ! command -v "$1" > /dev/null; then
     # The tool runs for seconds, and an optimised build takes minutes.
-    CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=256 \
-      cargo install "$1" --locked --quiet --root "$target_dir/tools"
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=${2:-1} CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=256 \
+      cargo install "$1" --locked --quiet --root "$target_dir/tools" --target-dir "$target_dir/tools/build"
   fi
 }
 
