@@ -48,7 +48,7 @@
 //! let halo = window.halo(1);
 //! // SAFETY: no rank writes until the next barrier.
 //! let rows = unsafe { halo.open::<f32, Ix2>(Mode::ReadOnly)? };
-//! assert_eq!(rows.nrows(), window.range().len() + 2);
+//! assert_eq!(rows.nrows(), window.rows().len() + 2);
 //! assert_eq!(rows.slice(s![1..-1, ..]).sum(), rows.nrows().saturating_sub(2) as f32 * 16.0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

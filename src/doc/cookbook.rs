@@ -61,9 +61,7 @@
 //! a.view_mut()?.column_mut(1).fill(0.5); // uses memory for the changed pages
 //! assert_eq!(npy::load::<f64, Ix2>(&path)?.sum(), 0.0);
 //!
-//! let mut draft = npy::draft::<f64, _>(&other, a.dim())?; // to keep the copy
-//! draft.view_mut()?.assign(&a);
-//! draft.publish()?;
+//! npy::save(&other, &a)?; // to keep the copy
 //! assert_eq!(npy::load::<f64, Ix2>(&other)?, a);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

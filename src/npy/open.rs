@@ -89,7 +89,7 @@ pub unsafe fn create<A: NpyElement, D: Dimension>(
 /// use ndarray_memmap::npy;
 ///
 /// let mut draft = npy::draft::<f32, _>(&path, (100, 8))?;
-/// draft.view_mut()?.fill(0.5);
+/// draft.view_mut().fill(0.5);
 /// draft.publish()?;
 /// assert_eq!(npy::load::<f32, Ix2>(&path)?.sum(), 400.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

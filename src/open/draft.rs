@@ -49,7 +49,7 @@ use crate::sweep::SweepMut;
 /// use ndarray_memmap::{MapOptions, Mode};
 ///
 /// let mut draft = MapOptions::new(Mode::Create).shape((100, 8)).draft::<f32>(&path)?;
-/// draft.view_mut()?.fill(0.5);
+/// draft.view_mut().fill(0.5);
 /// assert!(!path.exists());
 /// draft.publish()?;
 /// assert_eq!(std::fs::read(&path)?.len(), 3200);

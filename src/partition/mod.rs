@@ -22,7 +22,7 @@
 //! let fill = |window: Window| -> Result<()> {
 //!     // SAFETY: no two windows have a row in common, and nothing else accesses the file.
 //!     let mut rows = unsafe { window.open::<f64, Ix2>(Mode::ReadWrite)? };
-//!     rows.view_mut()?.fill(window.range().start as f64);
+//!     rows.view_mut()?.fill(window.rows().start as f64);
 //!     rows.sync()
 //! };
 //! let windows = Partition::new(&header, Axis(0), 4)?.windows(&path);

@@ -109,8 +109,8 @@ impl Window {
     ///
     /// let layout = MapOptions::new(Mode::ReadOnly).shape((100, 8)).resolve::<f32>(3200)?;
     /// let windows = Partition::from_layout::<f32, _>(&layout, Axis(0), 4)?.windows("a.f32");
-    /// assert_eq!(windows[0].halo(1).range(), 0..26);
-    /// assert_eq!(windows[1].halo(1).range(), 24..51);
+    /// assert_eq!(windows[0].halo(1).rows(), 0..26);
+    /// assert_eq!(windows[1].halo(1).rows(), 24..51);
     /// # Ok::<(), ndarray_memmap::Error>(())
     /// ```
     #[must_use]

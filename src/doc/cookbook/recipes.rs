@@ -177,14 +177,15 @@
 //! # let dir = tempfile::tempdir()?;
 //! # let path = dir.path().join("x.u8");
 //! # std::fs::write(&path, [0; 5])?;
-//! use ndarray_memmap::{Error, MapOptions, Mode};
+//! use ndarray_memmap::{ErrorKind, MapOptions, Mode};
 //!
 //! // SAFETY: no other code changes the file while its bytes are borrowed.
 //! let mut a = unsafe { MapOptions::new(Mode::CopyOnWrite).open::<u8>(&path)? };
 //! a.view_mut()?[3] = 7;
 //! if a.sum() > 5 {
 //!     match a.commit() {
-//!         Err(ErrorKind::Conflict { .. }) => eprintln!("another process was faster; open it again"),
+//!         // Another process was faster: open the file again.
+//!         Err(error) if matches!(error.kind(), ErrorKind::Conflict) => eprintln!("{error}"),
 //!         done => done?, // on disk
 //!     }
 //! }
