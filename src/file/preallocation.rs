@@ -239,3 +239,29 @@ impl Preallocation {
         self.system.get_or_insert_with(find)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_extended_by_a_hole_or_by_half_its_length() {
+        const MIB: u64 = 1 << 20;
+        let lengths = |system: &FileSystem, end| {
+            Preallocation::lengths(system, end).collect::<Vec<_>>()
+        };
+        // Without holes: half of the length, at least 1 MiB and at most 256 MiB.
+        for (end, half) in [
+            (0, MIB),
+            (10 * MIB, 5 * MIB),
+            (100 * MIB + 1, 50 * MIB),
+            (1 << 40, 256 * MIB),
+        ] {
+            assert_eq!(lengths(&FileSystem::UNKNOWN, end), [end + half, end + 53]);
+            let with_holes = FileSystem { name: "xfs", ..FileSystem::UNKNOWN };
+            let [hole, ..] = lengths(&with_holes, end)[..] else { panic!("no length") };
+            assert_eq!(hole, marked_length(end + end.max(LEAST_HOLE)));
+            assert_eq!(lengths(&with_holes, end)[1..], [end + half, end + 53]);
+        }
+    }
+}
