@@ -7,12 +7,19 @@ use ndarray::linalg::Dot;
 use ndarray::{ArrayBase, ArrayRef, Data, DataMut, Dimension};
 
 use super::MmapArray;
+use crate::element::Element;
 
 /// Forwards an operator between handles, arrays and references to arrays to ndarray.
+///
+/// The bound `Element` ends the compiler's search for an operand. Without the bound, the compiler
+/// also considers arrays of references to arrays, and does not compile generic code for ndarray
+/// that has nothing to do with this crate.
 macro_rules! binary {
     ($Op:ident, $op:ident, $OpAssign:ident, $op_assign:ident) => {
         impl<'a, A, B, D, E> $Op<&'a MmapArray<B, E>> for &'a MmapArray<A, D>
         where
+            A: Element,
+            B: Element,
             D: Dimension,
             E: Dimension,
             &'a ArrayRef<A, D>: $Op<&'a ArrayRef<B, E>>,
@@ -27,6 +34,7 @@ macro_rules! binary {
 
         impl<'a, A, B, D, E> $Op<&'a ArrayRef<B, E>> for &'a MmapArray<A, D>
         where
+            A: Element,
             D: Dimension,
             E: Dimension,
             &'a ArrayRef<A, D>: $Op<&'a ArrayRef<B, E>>,
@@ -41,6 +49,7 @@ macro_rules! binary {
 
         impl<'a, A, B, D, E> $Op<&'a MmapArray<B, E>> for &'a ArrayRef<A, D>
         where
+            B: Element,
             D: Dimension,
             E: Dimension,
             &'a ArrayRef<A, D>: $Op<&'a ArrayRef<B, E>>,
@@ -55,6 +64,7 @@ macro_rules! binary {
 
         impl<'a, A, S, D, E> $Op<&'a ArrayBase<S, E>> for &'a MmapArray<A, D>
         where
+            A: Element,
             S: Data,
             D: Dimension,
             E: Dimension,
@@ -70,6 +80,7 @@ macro_rules! binary {
 
         impl<'a, A, S, D, E> $Op<ArrayBase<S, E>> for &'a MmapArray<A, D>
         where
+            A: Element,
             S: Data,
             D: Dimension,
             &'a ArrayRef<A, D>: $Op<ArrayBase<S, E>>,
@@ -84,6 +95,7 @@ macro_rules! binary {
 
         impl<'a, B, S, D, E> $Op<&'a MmapArray<B, E>> for &'a ArrayBase<S, D>
         where
+            B: Element,
             S: Data,
             D: Dimension,
             E: Dimension,
@@ -99,6 +111,7 @@ macro_rules! binary {
 
         impl<'a, B, S, D, E> $Op<&'a MmapArray<B, E>> for ArrayBase<S, D>
         where
+            B: Element,
             S: Data,
             E: Dimension,
             Self: $Op<&'a ArrayRef<B, E>>,
@@ -113,7 +126,7 @@ macro_rules! binary {
 
         impl<A, S, D, E> $OpAssign<&MmapArray<A, E>> for ArrayBase<S, D>
         where
-            A: Clone,
+            A: Element,
             S: DataMut<Elem = A>,
             D: Dimension,
             E: Dimension,
@@ -132,7 +145,7 @@ binary!(Sub, sub, SubAssign, sub_assign);
 binary!(Mul, mul, MulAssign, mul_assign);
 binary!(Div, div, DivAssign, div_assign);
 
-impl<'a, A, D: Dimension> Neg for &'a MmapArray<A, D>
+impl<'a, A: Element, D: Dimension> Neg for &'a MmapArray<A, D>
 where
     &'a ArrayRef<A, D>: Neg,
 {
@@ -146,7 +159,7 @@ where
 /// Forwards operators with one number to ndarray, which has them for these types.
 macro_rules! scalars {
     ($($Op:ident $op:ident: $($T:ty),*;)*) => {$($(
-        impl<'a, A, D: Dimension> $Op<$T> for &'a MmapArray<A, D>
+        impl<'a, A: Element, D: Dimension> $Op<$T> for &'a MmapArray<A, D>
         where
             &'a ArrayRef<A, D>: $Op<$T>,
         {
@@ -181,7 +194,7 @@ scalars! {
 mod complex {
     use num_complex::Complex;
 
-    use super::{Add, ArrayRef, Dimension, Div, MmapArray, Mul, Sub};
+    use super::{Add, ArrayRef, Dimension, Div, Element, MmapArray, Mul, Sub};
 
     scalars! {
         Add add: Complex<f32>, Complex<f64>;
