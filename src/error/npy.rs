@@ -192,6 +192,8 @@ impl NpyErrorKind {
                 "raise the limit by `npy::Options::max_header_size`"
             }
             Self::HeaderTooLong { .. } => "use version 2.0 or 3.0",
+            // Only a header to write can be text that Latin-1 does not have.
+            Self::Encoding { encoding: "latin-1" } => "use version 3.0",
             Self::NoRoom { .. } => "call `npy::make_growable` first",
             Self::ObjectType => "convert them in Python: `a.astype(float)`",
             Self::ElementType { found, .. } => return Some(element_way_out(found)),

@@ -129,10 +129,12 @@ pub(crate) fn open(path: &Path, mode: Mode) -> Result<Opened> {
             source.kind(),
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
         );
-        let action = if mode.creates() { "create" } else { "open" };
-        let error = Error::io(action, path)(source);
+        // Mode `a+` creates a file that is missing.
+        let is_missing = source.kind() == io::ErrorKind::NotFound;
+        let creates = mode.creates() || mode == Mode::Append && is_missing;
+        let error = Error::io(if creates { "create" } else { "open" }, path)(source);
         Err(match mode {
-            Mode::ReadWrite if is_refused => {
+            Mode::ReadWrite | Mode::Append if is_refused => {
                 error.with_way_out("mode `r` and mode `c` need no permission to write")
             }
             _ => error,

@@ -190,7 +190,7 @@ pub fn check_record(
             let asked = ours.map(|field| (field.offset, name_of(field), &field.dtype));
             return Err(NpyErrorKind::Field {
                 index,
-                found: describe(found, "missing"),
+                found: describe(found, "no more fields"),
                 expected: describe(asked, "no more fields"),
             });
         }

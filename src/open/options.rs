@@ -215,7 +215,7 @@ impl<D: Dimension> MapOptions<D> {
             let short =
                 ErrorKind::FileTooShort { expected: layout.end(), found: file_len };
             return Err(match self.mode {
-                Mode::ReadWrite => Error::from(short).with_way_out(
+                Mode::ReadWrite | Mode::Append => Error::from(short).with_way_out(
                     "check shape, offset and element type, or extend it by `grow(true)`",
                 ),
                 _ => short.into(),
