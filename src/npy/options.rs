@@ -219,15 +219,15 @@ impl Options {
         let found = match self.read_header(path) {
             Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => {
                 let draft = options.draft_then::<A>(path, write_header(&bytes))?;
-                return match draft.publish() {
-                    // Another process was faster.
+                match draft.publish() {
+                    // Another process was faster; its array may differ.
                     Err(error)
                         if error.io_kind() == Some(io::ErrorKind::AlreadyExists) =>
                     {
-                        Ok(())
+                        self.read_header(path)?.header
                     }
-                    published => published,
-                };
+                    published => return published,
+                }
             }
             found => found?.header,
         };
@@ -239,7 +239,10 @@ impl Options {
         expected.set_count(found.count().unwrap_or(0));
         if expected.shape != found.shape {
             let (expected, found) = (expected.shape, found.shape);
-            return Err(ErrorKind::ShapeMismatch { expected, found }.into());
+            let error = Error::from(ErrorKind::ShapeMismatch { expected, found });
+            return Err(
+                error.with_way_out("pass the row shape of the file, or another path")
+            );
         }
         Ok(())
     }
