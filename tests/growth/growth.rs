@@ -11,7 +11,7 @@ use ndarray_memmap::npy::{self, Header};
 use ndarray_memmap::{
     Error, ErrorKind, MapOptions, MmapArray1, MmapArray2, MmapArrayD, NpyErrorKind,
 };
-use test_support::{Place, map, npy_common, open};
+use test_support::{Place, map, npy_common, open, text_at};
 
 fn rows(range: std::ops::Range<u32>, len: u32) -> Array2<u32> {
     let all = range.start * len..range.end * len;
@@ -297,13 +297,15 @@ fn what_is_refused_changes_nothing() {
 
     let error = a.append(Axis(0), &Array2::zeros((1, 4))).unwrap_err();
     assert_eq!(
-        error.to_string(),
-        "an array of shape [1, 3] is needed, but it has shape [1, 4]"
+        text_at(&error, &place),
+        "expected an array of shape [1, 3], found shape [1, 4] (reshape or slice the array that \
+         is passed)"
     );
     let error = a.push(Axis(0), &Array1::zeros(2)).unwrap_err();
     assert_eq!(
-        error.to_string(),
-        "an array of shape [3] is needed, but it has shape [2]"
+        text_at(&error, &place),
+        "expected an array of shape [3], found shape [2] (reshape or slice the array that is \
+         passed)"
     );
     let error = a.resize(Axis(0), usize::MAX / 2).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::TooLarge), "{error}");
@@ -362,8 +364,8 @@ fn a_header_without_room_is_refused_until_it_is_made_growable() {
         "{error}"
     );
     assert_eq!(
-        error.to_string(),
-        "the header has no room for a length of 100 (`npy::make_growable` makes some)"
+        text_at(&error, &place),
+        "the header has no space for a length of 100 (call `npy::make_growable` first)"
     );
     a.sync().unwrap();
     place.assert_holds(&before);

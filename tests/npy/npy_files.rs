@@ -5,11 +5,11 @@ use std::fs;
 use std::io;
 
 use ndarray::{Dimension, Ix0, Ix1, Ix2, Ix3, Ix5, IxDyn, array, indices};
-use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
+use ndarray_memmap::Mode::{Append, CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::npy::{self, NpyElement, Options};
 use ndarray_memmap::{Advice, Be, Error, ErrorKind, Le, Mode, NpyErrorKind};
 use test_support::npy_common::{file, file_at, open, open_any, read, tuple};
-use test_support::{Place, npy_common};
+use test_support::{Place, npy_common, text_at};
 
 const SHAPES: [&[usize]; 9] =
     [&[], &[1], &[5], &[0], &[3, 4], &[4, 1], &[2, 3, 4], &[3, 0, 2], &[2, 1, 3, 2, 2]];
@@ -85,9 +85,10 @@ fn the_number_of_axes_can_be_part_of_the_type() {
         error.kind(),
         ErrorKind::Npy(NpyErrorKind::Axes { found: 2, expected: 1 })
     ));
-    let text = "the array in the file has 2 axes, asked for 1";
-    assert_eq!(error.to_string(), text);
-    assert_eq!(npy::load::<u8, Ix1>(&place).unwrap_err().to_string(), text);
+    let text =
+        "expected an array of 1 axes, found 2 axes (use the dimension `Ix2` or `IxDyn`)";
+    assert_eq!(text_at(&error, &place), text);
+    assert_eq!(text_at(&npy::load::<u8, Ix1>(&place).unwrap_err(), &place), text);
 }
 
 #[test]
@@ -95,13 +96,13 @@ fn another_element_type_is_refused_by_both_names() {
     type Row = (&'static str, &'static str, fn(&Place) -> Error);
     #[rustfmt::skip]
     let rows: [Row; 7] = [
-        ("'>f8'", "the file has elements `>f8`, asked for `<f8`", |p| error::<Le<f64>, Ix1>(ReadOnly, p)),
-        ("'<f8'", "the file has elements `<f8`, asked for `>f8`", |p| error::<Be<f64>, Ix1>(ReadWrite, p)),
-        ("'<f4'", "the file has elements `<f4`, asked for `<i4`", |p| error::<Le<i32>, Ix1>(CopyOnWrite, p)),
-        ("'<u8'", "the file has elements `<u8`, asked for `<i8`", |p| npy::load::<Le<i64>, Ix1>(p).map(drop).unwrap_err()),
-        ("'|u1'", "the file has elements `|u1`, asked for `|b1`", |p| error::<bool, Ix1>(ReadOnly, p)),
-        ("'<M8[ns]'", "the file has elements `<M8[ns]`, asked for `<i8`", |p| error::<Le<i64>, Ix1>(ReadOnly, p)),
-        ("[('x', '<f8')]", "the file has elements `[('x', '<f8')]`, asked for `<f8`", |p| error::<Le<f64>, Ix1>(ReadOnly, p)),
+        ("'>f8'", "expected elements of type `<f8`, found `>f8` (use the element type `BE<f64>`)", |p| error::<Le<f64>, Ix1>(ReadOnly, p)),
+        ("'<f8'", "expected elements of type `>f8`, found `<f8` (use the element type `LE<f64>`)", |p| error::<Be<f64>, Ix1>(ReadWrite, p)),
+        ("'<f4'", "expected elements of type `<i4`, found `<f4` (use the element type `LE<f32>`)", |p| error::<Le<i32>, Ix1>(CopyOnWrite, p)),
+        ("'<u8'", "expected elements of type `<i8`, found `<u8` (use the element type `LE<u64>`)", |p| npy::load::<Le<i64>, Ix1>(p).map(drop).unwrap_err()),
+        ("'|u1'", "expected elements of type `|b1`, found `|u1` (use the element type `u8`)", |p| error::<bool, Ix1>(ReadOnly, p)),
+        ("'<M8[ns]'", "expected elements of type `<i8`, found `<M8[ns]` (convert the elements in NumPy by `astype`)", |p| error::<Le<i64>, Ix1>(ReadOnly, p)),
+        ("[('x', '<f8')]", "expected elements of type `<f8`, found `[('x', '<f8')]` (describe a struct by `npy::record!`)", |p| error::<Le<f64>, Ix1>(ReadOnly, p)),
     ];
     for (descr, text, wrong) in rows {
         let start = file(descr, 'C', "(2,)", &[1; 16]);
@@ -111,7 +112,13 @@ fn another_element_type_is_refused_by_both_names() {
             matches!(error.kind(), ErrorKind::Npy(NpyErrorKind::ElementType { .. })),
             "{error:?}"
         );
-        assert_eq!(error.to_string(), text);
+        // Numbers in the byte order of the machine need no wrapper.
+        let own = if cfg!(target_endian = "big") { "BE<" } else { "LE<" };
+        let text = match text.split_once(own) {
+            Some((before, after)) => before.to_owned() + &after.replacen('>', "", 1),
+            None => text.replace("BE<", "Be<").replace("LE<", "Le<"),
+        };
+        assert_eq!(text_at(&error, &place), text);
         assert_eq!(io::Error::from(error).kind(), io::ErrorKind::InvalidData);
         place.assert_holds(&start);
     }
@@ -122,6 +129,7 @@ fn misaligned_data_can_be_mapped_bytewise_or_copied() {
     let numbers = [1.0, 2.0, 3.0, 4.0_f64];
     let data = numbers.map(f64::to_ne_bytes);
     let descr = if cfg!(target_endian = "big") { "'>f8'" } else { "'<f8'" };
+    let native = if cfg!(target_endian = "big") { "Be" } else { "Le" };
     for offset in [71, 76, 84] {
         let start = file_at(offset, descr, 'F', "(2, 2)", data.as_flattened());
         let place = Place::of(&start);
@@ -131,9 +139,9 @@ fn misaligned_data_can_be_mapped_bytewise_or_copied() {
             assert!(matches!(error.kind(), ErrorKind::Misaligned { .. }), "{error:?}");
             let text = format!(
                 "the elements from byte {offset} on are not aligned to {align} bytes \
-                 (use `Be<f64>` or `Le<f64>` to map at any offset, or `load` to copy)"
+                 (use the element type `{native}<f64>`, or copy by `load`)"
             );
-            assert_eq!(error.to_string(), text);
+            assert_eq!(text_at(&error, &place), text);
         }
         let loaded = npy::load::<f64, Ix2>(&place).unwrap();
         assert_eq!(*loaded, array![[1.0, 3.0], [2.0, 4.0]]);
@@ -171,26 +179,28 @@ fn a_file_that_ends_too_early_is_refused_whatever_it_lacks() {
         let place = Place::of(start);
         let text = match len {
             ..8 => format!(
-                "the file ends in its magic string: 8 bytes are needed, it has {len}"
+                "the file ends in its magic string: expected 8 bytes, found {len} (the file is \
+                 incomplete: copy it again)"
             ),
             8..10 => format!(
-                "the file ends in its header length: 10 bytes are needed, it has {len}"
+                "the file ends in its header length: expected 10 bytes, found {len} (the file is \
+                 incomplete: copy it again)"
             ),
-            10..128 => {
-                format!("the file ends in its header: 128 bytes are needed, it has {len}")
-            }
+            10..128 => format!(
+                "the file ends in its header: expected 128 bytes, found {len} (the file is \
+                 incomplete: copy it again)"
+            ),
             _ => format!(
-                "the array ends at byte 176, but the file has {len} bytes (check shape, \
-                 offset and element type; `grow(true)` extends a file in mode `r+`, \
-                 `npy::Options::whole_rows(true)` opens the whole rows of a `.npy` file)"
+                "the array ends at byte 176, but the file has {len} bytes (it is incomplete: \
+                 `npy::Options::whole_rows(true)` opens its whole rows)"
             ),
         };
         for mode in [ReadOnly, CopyOnWrite, ReadWrite] {
             let error = error::<Le<f64>, Ix2>(mode, &place);
-            assert_eq!(error.to_string(), text, "{mode}");
+            assert_eq!(text_at(&error, &place), text, "{mode}");
         }
         let loaded = npy::load::<Le<f64>, Ix2>(&place).map(drop);
-        assert_eq!(loaded.unwrap_err().to_string(), text);
+        assert_eq!(text_at(&loaded.unwrap_err(), &place), text);
         place.assert_holds(start);
     }
 }
@@ -283,18 +293,23 @@ fn modes_of_other_doors_are_refused() {
     let start = file("'|u1'", 'C', "(3,)", &[1, 2, 3]);
     let place = Place::of(&start);
     for mode in [Create, CreateNew] {
-        let text = format!("mode `{mode}` cannot be used to open a `.npy` file");
-        assert_eq!(error::<u8, Ix1>(mode, &place).to_string(), text);
+        let text = format!(
+            "cannot open a `.npy` file in mode `{mode}` (use `npy::create`, which writes a header)"
+        );
+        assert_eq!(text_at(&error::<u8, Ix1>(mode, &place), &place), text);
     }
-    for mode in [ReadWrite, Create, CreateNew] {
+    for mode in [ReadWrite, Create, CreateNew, Append] {
         let loaded = Options::new(mode).load::<u8, Ix1>(&place);
-        let text = format!("mode `{mode}` cannot be used to load a file");
-        assert_eq!(loaded.map(drop).unwrap_err().to_string(), text);
+        let text =
+            format!("cannot load a file in mode `{mode}` (use mode `r` or mode `c`)");
+        assert_eq!(text_at(&loaded.map(drop).unwrap_err(), &place), text);
     }
     for mode in [ReadOnly, CopyOnWrite, ReadWrite] {
         let error = npy_common::create::<u8, _>(&Options::new(mode), &place, 5);
-        let text = format!("mode `{mode}` cannot be used to create a `.npy` file");
-        assert_eq!(error.map(drop).unwrap_err().to_string(), text);
+        let text = format!(
+            "cannot create a `.npy` file in mode `{mode}` (use mode `w+` or `x+`, or `npy::open`)"
+        );
+        assert_eq!(text_at(&error.map(drop).unwrap_err(), &place), text);
     }
     place.assert_holds(&start);
 }
@@ -307,9 +322,10 @@ fn a_long_header_is_read_once_the_cap_is_lifted() {
     let error = error::<u8, Ix1>(ReadOnly, &place);
     let len = header.len() - 13;
     let text = format!(
-        "the header has {len} bytes, more than 10000 (`max_header_size` lifts the limit)"
+        "the header has {len} bytes, more than the limit of 10000 bytes (raise the limit by \
+         `npy::Options::max_header_size`)"
     );
-    assert_eq!(error.to_string(), text);
+    assert_eq!(text_at(&error, &place), text);
     for (cap, accepted) in [(len, true), (len - 1, false), (usize::MAX, true)] {
         let options = Options::new(ReadOnly).max_header_size(u64::try_from(cap).unwrap());
         let opened = open::<u8, Ix1>(&options, &place);
@@ -321,16 +337,16 @@ fn a_long_header_is_read_once_the_cap_is_lifted() {
 fn archives_and_pickled_objects_are_called_what_they_are() {
     for start in [&b"PK\x03\x04\x14\0\0\0"[..], b"PK\x05\x06\0\0\0\0"] {
         let place = Place::of(start);
-        let text =
-            "the file is a zip archive (`.npz`), not a `.npy` file (extract its members)";
-        assert_eq!(error::<u8, Ix1>(ReadOnly, &place).to_string(), text);
+        let text = "the file is a zip archive (`.npz`), not a `.npy` file (extract the `.npy` \
+                    files that it contains (`unzip`))";
+        assert_eq!(text_at(&error::<u8, Ix1>(ReadOnly, &place), &place), text);
     }
     for descr in ["'|O'", "[('x', '|O')]", "[('x', [('y', '|O8', (2,))])]"] {
         let place = Place::of(&file(descr, 'C', "(3,)", b"pickle"));
-        let text =
-            "the elements are Python objects, which only Python can load (by `pickle`)";
-        assert_eq!(error::<u8, Ix1>(ReadOnly, &place).to_string(), text);
-        assert_eq!(open_any(&place).map(drop).unwrap_err().to_string(), text);
+        let text = "the elements are Python objects, which only Python can load (convert them in \
+                    Python: `a.astype(float)`)";
+        assert_eq!(text_at(&error::<u8, Ix1>(ReadOnly, &place), &place), text);
+        assert_eq!(text_at(&open_any(&place).map(drop).unwrap_err(), &place), text);
     }
 }
 
@@ -356,8 +372,10 @@ fn a_missing_file_has_the_systems_own_words() {
     for mode in [ReadOnly, CopyOnWrite, ReadWrite] {
         let error = error::<u8, Ix1>(mode, &place);
         let cause = error.source().unwrap().to_string();
-        let text = format!("cannot open `{}`: {cause}", place.path().display());
-        assert_eq!(error.to_string(), text);
+        let text = format!(
+            "cannot open the file: {cause} (check the path; mode `w+` or `a+` creates a file)"
+        );
+        assert_eq!(text_at(&error, &place), text);
         assert_eq!(io::Error::from(error).kind(), io::ErrorKind::NotFound);
         assert_eq!(place.bytes(), None);
     }
@@ -373,14 +391,17 @@ fn what_is_no_regular_file_is_refused_at_once() {
     let folder = place.folder().join("folder");
     fs::create_dir(&folder).unwrap();
     for (path, found) in [(&fifo, "a FIFO"), (&folder, "a directory")] {
-        let text = format!("`{}` is {found}, not a regular file", path.display());
+        let text = format!(
+            "expected a regular file, found {found} (copy the data to a regular file)"
+        );
         for mode in [ReadOnly, CopyOnWrite, ReadWrite] {
             let opened = open::<u8, Ix1>(&Options::new(mode), path);
-            assert_eq!(opened.map(drop).unwrap_err().to_string(), text, "{mode}");
+            assert_eq!(text_at(&opened.map(drop).unwrap_err(), path), text, "{mode}");
         }
         let created = npy_common::create::<u8, _>(&Options::new(Create), path, 3);
-        assert_eq!(created.map(drop).unwrap_err().to_string(), text);
-        assert_eq!(npy::load::<u8, Ix1>(path).map(drop).unwrap_err().to_string(), text);
-        assert_eq!(open_any(path).map(drop).unwrap_err().to_string(), text);
+        assert_eq!(text_at(&created.map(drop).unwrap_err(), path), text);
+        let loaded = npy::load::<u8, Ix1>(path).map(drop).unwrap_err();
+        assert_eq!(text_at(&loaded, path), text);
+        assert_eq!(text_at(&open_any(path).map(drop).unwrap_err(), path), text);
     }
 }

@@ -4,7 +4,9 @@ use std::io::{Read, Seek, SeekFrom};
 
 use ndarray_memmap::npy::{DType, Header, Version};
 use test_support::Place;
-use test_support::npy_common::{all_refused, dictionary, file, parse, raw, refused};
+use test_support::npy_common::{
+    DAMAGED, all_refused, dictionary, file, parse, raw, refused,
+};
 
 /// Parses a text as the shape in a header of version 1.0.
 fn shape(text: &str) -> Vec<usize> {
@@ -16,18 +18,18 @@ fn shape(text: &str) -> Vec<usize> {
 fn what_does_not_begin_like_a_npy_file_is_none() {
     #[rustfmt::skip]
     let rows: [(&[u8], &str); 12] = [
-        (b"\x93NUMPX\x01\x00", "the file is not a `.npy` file: it does not begin with `\\x93NUMPY`"),
-        (b"{'descr': '<f8'}", "the file is not a `.npy` file: it does not begin with `\\x93NUMPY`"),
-        (b"\0\0\0\0\0\0\0\0", "the file is not a `.npy` file: it does not begin with `\\x93NUMPY`"),
-        (b"PK\x03\x04\x14\0\0\0", "the file is a zip archive (`.npz`), not a `.npy` file (extract its members)"),
-        (b"PK\x05\x06\0\0\0\0", "the file is a zip archive (`.npz`), not a `.npy` file (extract its members)"),
-        (b"\x93NUMPY\x01\x01v\0", "version 1.1 of the format is unknown (1.0 to 3.0 are known)"),
-        (b"\x93NUMPY\x04\x00v\0\0\0", "version 4.0 of the format is unknown (1.0 to 3.0 are known)"),
-        (b"\x93NUMPY\x00\x00v\0", "version 0.0 of the format is unknown (1.0 to 3.0 are known)"),
-        (b"", "the file ends in its magic string: 8 bytes are needed, it has 0"),
-        (b"\x93NUMPY\x01", "the file ends in its magic string: 8 bytes are needed, it has 7"),
-        (b"\x93NUMPY\x02\x00v\0\0", "the file ends in its header length: 12 bytes are needed, it has 11"),
-        (b"\x93NUMPY\x01\x00v\0{}", "the file ends in its header: 128 bytes are needed, it has 12"),
+        (b"\x93NUMPX\x01\x00", "the file is not a `.npy` file: it does not begin with `\\x93NUMPY` (map raw elements by `MapOptions`)"),
+        (b"{'descr': '<f8'}", "the file is not a `.npy` file: it does not begin with `\\x93NUMPY` (map raw elements by `MapOptions`)"),
+        (b"\0\0\0\0\0\0\0\0", "the file is not a `.npy` file: it does not begin with `\\x93NUMPY` (map raw elements by `MapOptions`)"),
+        (b"PK\x03\x04\x14\0\0\0", "the file is a zip archive (`.npz`), not a `.npy` file (extract the `.npy` files that it contains (`unzip`))"),
+        (b"PK\x05\x06\0\0\0\0", "the file is a zip archive (`.npz`), not a `.npy` file (extract the `.npy` files that it contains (`unzip`))"),
+        (b"\x93NUMPY\x01\x01v\0", "version 1.1 of the `.npy` format is unknown (versions 1.0, 2.0 and 3.0 are supported)"),
+        (b"\x93NUMPY\x04\x00v\0\0\0", "version 4.0 of the `.npy` format is unknown (versions 1.0, 2.0 and 3.0 are supported)"),
+        (b"\x93NUMPY\x00\x00v\0", "version 0.0 of the `.npy` format is unknown (versions 1.0, 2.0 and 3.0 are supported)"),
+        (b"", "the file ends in its magic string: expected 8 bytes, found 0 (the file is incomplete: copy it again)"),
+        (b"\x93NUMPY\x01", "the file ends in its magic string: expected 8 bytes, found 7 (the file is incomplete: copy it again)"),
+        (b"\x93NUMPY\x02\x00v\0\0", "the file ends in its header length: expected 12 bytes, found 11 (the file is incomplete: copy it again)"),
+        (b"\x93NUMPY\x01\x00v\0{}", "the file ends in its header: expected 128 bytes, found 12 (the file is incomplete: copy it again)"),
     ];
     for (bytes, message) in rows {
         assert_eq!(Header::parse(bytes).unwrap_err().to_string(), message);
@@ -43,7 +45,8 @@ fn a_header_may_be_as_long_as_the_cap() {
         text.resize(len, b' ');
         let bytes = raw(major, &text);
         let message = format!(
-            "the header has {len} bytes, more than 10000 (`max_header_size` lifts the limit)"
+            "the header has {len} bytes, more than the limit of 10000 bytes (raise the limit by \
+             `npy::Options::max_header_size`)"
         );
         assert_eq!(Header::parse(&bytes).unwrap_err().to_string(), message);
         let read = Header::read(&Place::of(&bytes).file());
@@ -70,7 +73,8 @@ fn no_more_is_read_than_the_file_has_whatever_its_header_says() {
             let mut bytes = bytes.to_vec();
             bytes.resize(found, b' ');
             let message = format!(
-                "the file ends in its header: {needed} bytes are needed, it has {found}"
+                "the file ends in its header: expected {needed} bytes, found {found} \
+                 (the file is incomplete: copy it again)"
             );
             assert_eq!(Header::parse(&bytes).unwrap_err().to_string(), message);
             let read = Header::read(&Place::of(&bytes).file());
@@ -96,7 +100,7 @@ fn a_file_is_read_at_its_beginning_whatever_its_position() {
 #[test]
 fn the_dictionary_has_three_keys_once_each() {
     const KEYS: &str =
-        "the header needs the keys `descr`, `fortran_order` and `shape` alone";
+        "the header must have the keys `descr`, `fortran_order` and `shape` alone";
     #[rustfmt::skip]
     let rows = [
         ("{}", KEYS),
@@ -178,7 +182,8 @@ fn a_shape_is_a_tuple_of_whole_numbers() {
     const AT: &str = "`shape` at byte 49 is not a tuple of whole numbers";
     const INSIDE: &str = "`shape` at byte 50 is not a tuple of whole numbers";
     const NEGATIVE: &str = "`shape` at byte 50 has a negative length";
-    const LARGE: &str = "the array is too large: its size or its end in bytes overflows";
+    const LARGE: &str = "the array is too large: its size or its end in bytes overflows \
+                         (check shape, offset and element type)";
     #[rustfmt::skip]
     let rows = [
         ("3", AT),
@@ -221,6 +226,7 @@ fn longs_of_python_2_are_numbers_in_old_versions_only() {
         assert_eq!((header.shape(), header.dtype().size()), (&[3, 40][..], 8));
     }
     let message = "the header cannot be parsed: expected the end of a number at byte 26";
+    let message = format!("{message}{DAMAGED}");
     assert_eq!(parse(3, &text).unwrap_err().to_string(), message);
     assert!(parse(1, dictionary("'|u1'", 'C', "(3LL,)")).is_err());
     assert!(parse(1, dictionary("'|u1'", 'C', "(3l,)")).is_err());
@@ -246,13 +252,13 @@ fn text_is_latin_1_in_old_versions_and_utf_8_in_the_newest() {
         }
     }
     let error = parse(3, b"{'\xb5': 1}").unwrap_err();
-    assert_eq!(error.to_string(), "the header is not UTF-8 text");
+    assert_eq!(error.to_string(), format!("the header is not UTF-8 text{DAMAGED}"));
 
     let header =
         Header::new("[('π', '<f4')]".parse().unwrap(), &[3], ndarray::Order::C).unwrap();
     assert_eq!(header.version(), Version::V3);
     let error = header.clone().with_version(Version::V1).unwrap_err();
-    assert_eq!(error.to_string(), "the header is not latin-1 text");
+    assert_eq!(error.to_string(), "the header is not latin-1 text (use version 3.0)");
     assert!(header.with_version(Version::V2).is_err());
 }
 
@@ -281,5 +287,5 @@ fn brackets_nest_no_deeper_than_sense_allows() {
     assert_eq!(shape(&format!("{}3,{}", "(".repeat(18), ")".repeat(18))), [3]);
     let bomb = raw(2, "(".repeat(1_000_000).as_bytes());
     let error = Header::parse_with_limit(&bomb, 1 << 20).unwrap_err();
-    assert_eq!(error.to_string(), format!("{deep} at byte 65"));
+    assert_eq!(error.to_string(), format!("{deep} at byte 65{DAMAGED}"));
 }

@@ -6,7 +6,7 @@ use ndarray_memmap::Mode::{Create, ReadOnly, ReadWrite};
 use ndarray_memmap::npy::{self, DType, NpyElement, Options};
 use ndarray_memmap::{Be, ErrorKind, Le, NpyErrorKind};
 use test_support::npy_common::{create, file, open, read};
-use test_support::{Place, npy_common};
+use test_support::{Place, npy_common, text_at};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
 #[repr(C)]
@@ -109,10 +109,18 @@ fn fields_that_are_left_out_are_padding() {
                  ('count', '=u2'), ('', '|V2')]";
     Aligned::check(&dtype(other)).unwrap();
     let short = "[('flag', '|u1'), ('', '|V3'), ('value', '=f4'), ('count', '=u2')]";
-    let error = Aligned::check(&dtype(short)).unwrap_err().to_string();
+    let error = Aligned::check(&dtype(short)).unwrap_err();
     let short = short.replace('=', &NATIVE.to_string());
     let descr = descr.replace('=', &NATIVE.to_string());
-    assert_eq!(error, format!("the file has elements `{short}`, asked for `{descr}`"));
+    assert!(
+        matches!(&error, NpyErrorKind::ElementType { expected, found }
+            if *expected == descr && *found == short),
+        "{error:?}"
+    );
+    // The message has 60 bytes of each.
+    let [descr, short] = [&descr, &short].map(|text| text.get(..60).unwrap());
+    let text = format!("expected elements of type `{descr}…`, found `{short}…`");
+    assert_eq!(error.to_string(), text);
 }
 
 #[test]
@@ -127,30 +135,31 @@ fn titles_in_the_file_make_no_difference() {
 #[rustfmt::skip]
 const WRONG: [(&str, &str); 12] = [
     ("[('id', '<u4'), ('x', '<f8')]",
-        "field 0 of the file is `id` of `<u4` at byte 0, asked for `x` of `<f8` at byte 0"),
+        "field 0: expected `x` of `<f8` at byte 0, found `id` of `<u4` at byte 0 (change the struct and its `npy::record!`)"),
     ("[('x', '<f8')]",
-        "field 1 of the file is missing, asked for `id` of `<u4` at byte 8"),
+        "field 1: expected `id` of `<u4` at byte 8, found no more fields (change the struct and its `npy::record!`)"),
     ("[('', '|V8'), ('id', '<u4')]",
-        "field 0 of the file is `id` of `<u4` at byte 8, asked for `x` of `<f8` at byte 0"),
+        "field 0: expected `x` of `<f8` at byte 0, found `id` of `<u4` at byte 8 (change the struct and its `npy::record!`)"),
     ("[('x', '<f8'), ('id', '<u4'), ('charge', '|i1')]",
-        "field 2 of the file is `charge` of `|i1` at byte 12, asked for no more fields"),
+        "field 2: expected no more fields, found `charge` of `|i1` at byte 12 (change the struct and its `npy::record!`)"),
     ("[('x', '>f8'), ('id', '<u4')]",
-        "field 0 of the file is `x` of `>f8` at byte 0, asked for `x` of `<f8` at byte 0"),
+        "field 0: expected `x` of `<f8` at byte 0, found `x` of `>f8` at byte 0 (change the struct and its `npy::record!`)"),
     ("[('x', '<f8'), ('id', '<i4')]",
-        "field 1 of the file is `id` of `<i4` at byte 8, asked for `id` of `<u4` at byte 8"),
+        "field 1: expected `id` of `<u4` at byte 8, found `id` of `<i4` at byte 8 (change the struct and its `npy::record!`)"),
     ("[('x', '<f8'), ('ID', '<u4')]",
-        "field 1 of the file is `ID` of `<u4` at byte 8, asked for `id` of `<u4` at byte 8"),
+        "field 1: expected `id` of `<u4` at byte 8, found `ID` of `<u4` at byte 8 (change the struct and its `npy::record!`)"),
     ("[('x', '<f8'), ('', '|V4'), ('id', '<u4')]",
-        "field 1 of the file is `id` of `<u4` at byte 12, asked for `id` of `<u4` at byte 8"),
+        "field 1: expected `id` of `<u4` at byte 8, found `id` of `<u4` at byte 12 (change the struct and its `npy::record!`)"),
     ("[('x', '<f8'), ('id', '<u4', (1,))]",
-        "field 1 of the file is `id` of `('<u4', (1,))` at byte 8, asked for `id` of `<u4` at byte 8"),
+        "field 1: expected `id` of `<u4` at byte 8, found `id` of `('<u4', (1,))` at byte 8 (change the struct and its `npy::record!`)"),
     ("[('x', [('y', '<f8')]), ('id', '<u4')]",
-        "field 0 of the file is `x` of `[('y', '<f8')]` at byte 0, asked for `x` of `<f8` at byte 0"),
+        "field 0: expected `x` of `<f8` at byte 0, found `x` of `[('y', '<f8')]` at byte 0 (change the struct and its `npy::record!`)"),
     ("[('x', '<f8'), ('id', '<u4'), ('', '|V4')]",
-        "the file has elements `[('x', '<f8'), ('id', '<u4'), ('', '|V4')]`, \
-            asked for `[('x', '<f8'), ('id', '<u4')]`"),
+        "expected elements of type `[('x', '<f8'), ('id', '<u4')]`, found \
+            `[('x', '<f8'), ('id', '<u4'), ('', '|V4')]` (describe a struct by `npy::record!`)"),
     ("'|V12'",
-        "the file has elements `|V12`, asked for `[('x', '<f8'), ('id', '<u4')]`"),
+        "expected elements of type `[('x', '<f8'), ('id', '<u4')]`, found `|V12` (convert the \
+            elements in NumPy by `astype`)"),
 ];
 
 #[test]
@@ -160,7 +169,7 @@ fn a_difference_names_the_field() {
         let place = Place::of(&start);
         for mode in [ReadOnly, ReadWrite] {
             let error = open::<Particle, Ix1>(&Options::new(mode), &place);
-            assert_eq!(error.map(drop).unwrap_err().to_string(), text);
+            assert_eq!(text_at(&error.map(drop).unwrap_err(), &place), text);
         }
         place.assert_holds(&start);
     }

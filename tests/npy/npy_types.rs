@@ -9,7 +9,7 @@ use ndarray_memmap::npy::{self, DType, DynArray, NpyElement, Options};
 use ndarray_memmap::{Be, ErrorKind, Le, NpyErrorKind};
 use num_traits::ToPrimitive;
 use test_support::npy_common::{create, file, file_at, open_any, read};
-use test_support::{Place, npy_common};
+use test_support::{Place, npy_common, text_at};
 
 const NATIVE: char = if cfg!(target_endian = "big") { '>' } else { '<' };
 
@@ -87,7 +87,7 @@ fn byte_strings_are_arrays_of_bytes() {
         assert_eq!(checked.is_ok(), is_same, "{found}");
     }
     let error = <[u8; 3]>::check(&"<U3".parse().unwrap()).unwrap_err();
-    assert_eq!(error.to_string(), "the file has elements `<U3`, asked for `|S3`");
+    assert_eq!(error.to_string(), "expected elements of type `|S3`, found `<U3`");
     assert_eq!(<[f32; 3]>::dtype().to_string(), format!("('{NATIVE}f4', (3,))"));
     assert_eq!(<[[Be<i16>; 2]; 3]>::dtype().to_string(), "('>i2', (3, 2))");
 }
@@ -223,8 +223,13 @@ fn what_is_no_number_is_refused_by_its_name() {
             if descr.starts_with('[') { descr.into() } else { format!("'{descr}'") };
         let place = Place::of(&file(&literal, 'C', "(0,)", b""));
         let text =
-            format!("the file has elements `{descr}`, asked for `a number or bool`");
-        assert_eq!(open_any(&place).map(drop).unwrap_err().to_string(), text);
+            format!("expected elements of type `a number or bool`, found `{descr}`");
+        let way_out = match descr.starts_with('[') {
+            true => "describe a struct by `npy::record!`",
+            false => "convert the elements in NumPy by `astype`",
+        };
+        let error = open_any(&place).map(drop).unwrap_err();
+        assert_eq!(text_at(&error, &place), format!("{text} ({way_out})"));
     }
 }
 

@@ -7,8 +7,8 @@ use ndarray_memmap::partition::{Partition, Window};
 use ndarray_memmap::{
     Be, ErrorKind, Layout, MapOptions, MmapArray, Mode, NpyErrorKind, Result,
 };
-use test_support::Place;
 use test_support::npy_common::{create, open as open_npy};
+use test_support::{Place, text_at};
 
 type A = i32;
 
@@ -263,7 +263,8 @@ fn a_halo_has_the_neighbours_rows_for_reading() {
             let mut private = open::<A, Ix2>(&halo, CopyOnWrite).unwrap();
             private.view_mut().unwrap().fill(-1);
             let error = open::<A, Ix2>(&halo, ReadWrite).map(drop).unwrap_err();
-            assert_eq!(error.to_string(), "mode `r+` cannot be used to open a halo");
+            let text = "cannot open a halo in mode `r+` (use mode `r` or mode `c`)";
+            assert_eq!(text_at(&error, &place), text);
         }
         let whole = open_npy::<A, Ix2>(&Options::new(ReadOnly), &place).unwrap();
         assert_eq!(whole.view().into_dyn(), expected);
@@ -278,8 +279,10 @@ fn a_window_opens_in_modes_that_change_no_length() {
     for mode in [Create, CreateNew] {
         for window in partition.windows(&place) {
             let error = open::<A, Ix2>(&window, mode).map(drop).unwrap_err();
-            let text = format!("mode `{mode}` cannot be used to open a window");
-            assert_eq!(error.to_string(), text);
+            let text = format!(
+                "cannot open a window in mode `{mode}` (use mode `r` or mode `c` or mode `r+`)"
+            );
+            assert_eq!(text_at(&error, &place), text);
         }
     }
     let window = partition.window(&place, 1).unwrap();
@@ -329,7 +332,7 @@ fn a_window_neither_grows_nor_follows() {
                 assert!(matches!(error.kind(), ErrorKind::WindowGrows), "{error}");
                 let text =
                     "a window of a larger array cannot grow (open the whole array)";
-                assert_eq!(error.to_string(), text);
+                assert_eq!(text_at(&error, &place), text);
             }
             part.close().unwrap();
             let mut part = open::<A, Ix2>(&window, ReadOnly).unwrap();
@@ -350,18 +353,27 @@ fn what_cannot_be_divided_is_refused() {
             .unwrap_err()
             .to_string()
     };
-    let slowest = |axis, slowest| {
+    let not_outermost = |axis, outermost| {
         format!(
-            "axis {axis} cannot grow or be split: in the order of this array only axis \
-             {slowest} can"
+            "axis {axis} cannot grow or be split in the memory order of this array (use axis \
+             {outermost}, the outermost axis)"
         )
     };
-    assert_eq!(of(&[3, 4], false, 0, 0), "an array cannot be split into 0 parts");
-    assert_eq!(of(&[3, 4], false, 1, 2), slowest(1, 0));
-    assert_eq!(of(&[3, 4], true, 0, 2), slowest(0, 1));
-    assert_eq!(of(&[3, 4], true, 2, 2), "there is no axis 2 in an array of 2 axes");
-    assert_eq!(of(&[], false, 0, 2), "there is no axis 0 in an array of 0 axes");
-    let large = "the array is too large: its size or its end in bytes overflows";
+    assert_eq!(
+        of(&[3, 4], false, 0, 0),
+        "an array cannot be split into 0 parts (use at least 1 part)"
+    );
+    assert_eq!(of(&[3, 4], false, 1, 2), not_outermost(1, 0));
+    assert_eq!(of(&[3, 4], true, 0, 2), not_outermost(0, 1));
+    assert_eq!(
+        of(&[3, 4], true, 2, 2),
+        "axis 2 is out of bounds for an array of 2 axes (axes count from 0)"
+    );
+    assert_eq!(
+        of(&[], false, 0, 2),
+        "axis 0 is out of bounds for an array of 0 axes (axes count from 0)"
+    );
+    let large = "the array is too large: its size or its end in bytes overflows (check shape, offset and element type)";
     assert_eq!(of(&[usize::MAX, 2], false, 0, 2), large);
     assert_eq!(of(&[0, usize::MAX], false, 0, 2), large);
     assert_eq!(of(&[1 << 60], false, 0, 2), large);
@@ -380,9 +392,9 @@ fn what_cannot_be_divided_is_refused() {
         "{error}"
     );
     let layout = resolved(options.clone().shape((4, 5)));
-    assert_eq!(of(&layout, 1).unwrap_err().to_string(), slowest(1, 0));
+    assert_eq!(of(&layout, 1).unwrap_err().to_string(), not_outermost(1, 0));
     let layout = resolved(options.clone().shape((4, 5).f()));
-    assert_eq!(of(&layout, 0).unwrap_err().to_string(), slowest(0, 1));
+    assert_eq!(of(&layout, 0).unwrap_err().to_string(), not_outermost(0, 1));
     // An empty array is in both orders.
     for shape in [(0, 4), (4, 0)] {
         let layout = resolved(options.clone().shape(shape));

@@ -1,6 +1,7 @@
 //! Which files can be mapped by which names, their disk space, and that no descriptor stays open.
 #![cfg(unix)]
 
+use std::error::Error as _;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
@@ -11,9 +12,9 @@ use std::thread;
 use std::time::Duration;
 
 use ndarray::array;
-use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
+use ndarray_memmap::Mode::{Append, CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::{Error, ErrorKind, MapOptions, Mode, Result};
-use test_support::{Place, open};
+use test_support::{Place, open, text_at};
 
 /// Runs `work` and fails, instead of waiting forever, if it blocks.
 fn at_once<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
@@ -30,9 +31,12 @@ fn refused(mode: Mode, path: &Path) -> Error {
     })
 }
 
+fn not_a_file(found: &str) -> String {
+    format!("expected a regular file, found {found} (copy the data to a regular file)")
+}
+
 fn is_not_a_file(error: &Error, path: &Path, found: &str) {
-    let text = format!("`{}` is {found}, not a regular file", path.display());
-    assert_eq!(error.to_string(), text);
+    assert_eq!(text_at(error, path), not_a_file(found));
     assert!(matches!(error.kind(), ErrorKind::NotAFile { .. }));
 }
 
@@ -79,8 +83,7 @@ fn safe_constructors_refuse_them_too() {
             options.map_immutable::<u8>(&file).map(drop).unwrap_err(),
             test_support::map::<u8, _>(&options, &file).map(drop).unwrap_err(),
         ] {
-            let text = format!("the file is {found}, not a regular file");
-            assert_eq!(error.to_string(), text);
+            assert_eq!(error.to_string(), not_a_file(found));
         }
     }
 }
@@ -132,11 +135,15 @@ fn a_link_to_nothing_is_created_through_and_not_opened() {
 fn a_path_in_a_missing_folder_is_an_error_in_every_mode() {
     let place = Place::missing();
     let path = place.folder().join("no").join("where");
-    for mode in [ReadOnly, CopyOnWrite, ReadWrite, Create, CreateNew] {
+    for mode in [ReadOnly, CopyOnWrite, ReadWrite, Create, CreateNew, Append] {
         let error = refused(mode, &path);
-        let doing = if matches!(mode, Create | CreateNew) { "create" } else { "open" };
-        let text = format!("cannot {doing} `{}`: ", path.display());
-        assert!(error.to_string().starts_with(&text), "{error}");
+        let (doing, way_out) = match mode {
+            Create | CreateNew | Append => ("create", "create the folder first"),
+            _ => ("open", "check the path; mode `w+` or `a+` creates a file"),
+        };
+        let cause = error.source().unwrap();
+        let text = format!("cannot {doing} the file: {cause} ({way_out})");
+        assert_eq!(text_at(&error, &path), text);
         assert_eq!(io::Error::from(error).kind(), io::ErrorKind::NotFound);
         assert_eq!(fs::read_dir(place.folder()).unwrap().count(), 0);
     }

@@ -7,7 +7,9 @@
     reason = "files are mapped, the numbers are small, and a panic is a failed test"
 )]
 
+mod append_mode;
 mod constructors;
+mod dimensions;
 mod elements;
 mod endian;
 mod errors;
@@ -20,6 +22,7 @@ mod layouts;
 mod lock_races;
 mod locks;
 mod modes;
+mod operators;
 mod reductions;
 mod threads;
 mod views;

@@ -11,7 +11,7 @@ use ndarray_memmap::{Draft, ErrorKind, MapOptions, MmapArray1, MmapArray2, Mode,
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 use test_support::kernel;
-use test_support::{Place, in_own_process, npy_common, open};
+use test_support::{Place, in_own_process, npy_common, open, text_at};
 
 const OLD: &[u8] = b"the old contents";
 const NEW: [u8; 6000] = [7; 6000];
@@ -138,7 +138,8 @@ fn a_draft_is_refused_before_there_is_a_file() {
     let place = Place::of(OLD);
     let options = |mode| MapOptions::new(mode).shape(9);
     let mode = options(ReadOnly).draft::<u8>(&place).unwrap_err();
-    assert_eq!(mode.to_string(), "mode `r` cannot be used to draft a file");
+    let text = "cannot draft a file in mode `r` (use mode `w+` or mode `x+`)";
+    assert_eq!(text_at(&mode, &place), text);
     let large = MapOptions::new(Create).shape((usize::MAX, 2)).draft::<u8>(&place);
     assert!(matches!(large.as_ref().map_err(|e| e.kind()), Err(ErrorKind::TooLarge)));
     for path in ["no folder/file", "new/"] {

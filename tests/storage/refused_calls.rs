@@ -11,7 +11,7 @@ use ndarray::{Axis, Ix2, array, s};
 use ndarray_memmap::{MapOptions, MmapArray2, Mode, npy};
 use rustix::io::Errno;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
-use test_support::{file_system, kernel};
+use test_support::{file_system, kernel, text_at};
 
 /// Runs `work` in a thread in which the kernel refuses a system call.
 fn refusing<T: Send>(call: i64, errno: i32, work: impl FnOnce() -> T + Send) -> T {
@@ -70,8 +70,8 @@ fn pages_that_cannot_be_locked_are_an_error_where_the_limit_is_not_known() {
         for errno in [libc::EPERM, libc::ENOMEM, libc::EAGAIN] {
             let refused =
                 refusing(libc::SYS_mlock, errno, || a.region(s![.., ..]).lock());
-            let error = refused.unwrap_err().to_string();
-            assert!(error.starts_with("cannot lock pages of"), "{error}");
+            let text = text_at(&refused.unwrap_err(), path);
+            assert!(text.starts_with("cannot lock pages of the file: "), "{text}");
         }
         assert_eq!(a, array![[1, 2]]);
     });

@@ -6,7 +6,7 @@ use std::fs::File;
 use ndarray::{Array1, Array2, Array3, ArrayRef2, Axis, ShapeBuilder, array, s};
 use ndarray_memmap::Mode::{CopyOnWrite, ReadOnly, ReadWrite};
 use ndarray_memmap::{Be, ErrorKind, MapOptions, MmapArray2, Progress};
-use test_support::{Place, map, open};
+use test_support::{Place, map, open, text_at};
 
 const ROWS: usize = 4096;
 /// The number of `u32` in a page.
@@ -38,9 +38,12 @@ fn rows_come_in_the_order_of_the_indices() {
             assert!(rows.rev().eq(expected.into_iter().rev()));
         }
         let wrong = mapped.gather(Axis(1), &[0, 5]).unwrap_err();
-        assert_eq!(wrong.to_string(), "index 5 is outside an axis of length 5");
+        let text =
+            "index 5 is out of bounds for an axis of length 5 (indices count from 0)";
+        assert_eq!(text_at(&wrong, &place), text);
         let wrong = mapped.gather(Axis(3), &[]).unwrap_err();
-        assert_eq!(wrong.to_string(), "there is no axis 3 in an array of 3 axes");
+        let text = "axis 3 is out of bounds for an array of 3 axes (axes count from 0)";
+        assert_eq!(text_at(&wrong, &place), text);
     }
 }
 
@@ -142,23 +145,35 @@ fn scatter_refuses_what_does_not_fit_and_changes_nothing() {
     let place = Place::of(&[1; 12]);
     let mut a = open::<u8, _>(&MapOptions::new(ReadWrite).rows_of(3), &place).unwrap();
     for (axis, indices, rows, text) in [
-        (0, &[0, 4][..], Array2::zeros((2, 3)), "index 4 is outside an axis of length 4"),
-        (2, &[0][..], Array2::zeros((1, 3)), "there is no axis 2 in an array of 2 axes"),
+        (
+            0,
+            &[0, 4][..],
+            Array2::zeros((2, 3)),
+            "index 4 is out of bounds for an axis of length 4 (indices count from 0)",
+        ),
+        (
+            2,
+            &[0][..],
+            Array2::zeros((1, 3)),
+            "axis 2 is out of bounds for an array of 2 axes (axes count from 0)",
+        ),
         (
             0,
             &[0][..],
             Array2::zeros((2, 3)),
-            "an array of shape [1, 3] is needed, but it has shape [2, 3]",
+            "expected an array of shape [1, 3], found shape [2, 3] (reshape or slice the array \
+             that is passed)",
         ),
         (
             1,
             &[0][..],
             Array2::zeros((1, 3)),
-            "an array of shape [4, 1] is needed, but it has shape [1, 3]",
+            "expected an array of shape [4, 1], found shape [1, 3] (reshape or slice the array \
+             that is passed)",
         ),
     ] {
         let error = a.scatter(Axis(axis), indices, &rows).unwrap_err();
-        assert_eq!(error.to_string(), text);
+        assert_eq!(text_at(&error, &place), text);
     }
     a.scatter(Axis(0), &[], &Array2::zeros((0, 3))).unwrap();
     place.assert_holds(&[1; 12]);

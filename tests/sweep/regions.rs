@@ -7,7 +7,7 @@ use ndarray_memmap::{Advice, ErrorKind, MapOptions, MmapArray2, Mode};
 use rustix::param::page_size;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use test_support::kernel;
-use test_support::{Place, open};
+use test_support::{Place, open, text_at};
 
 const ROWS: usize = 64;
 
@@ -217,10 +217,10 @@ fn pages_are_locked_and_the_limit_is_named() {
     match limit {
         Some(limit) => {
             let text = format!(
-                "cannot lock {size} bytes in memory: the process may lock {limit} \
-                 (RLIMIT_MEMLOCK)"
+                "cannot lock {size} bytes in memory: the limit is {limit} bytes (raise \
+                 RLIMIT_MEMLOCK, or lock a smaller region)"
             );
-            assert_eq!(error.to_string(), text);
+            assert_eq!(text_at(&error, &place), text);
         }
         None => kernel::assert_io(&error, "lock pages of", Errno::NOMEM),
     }

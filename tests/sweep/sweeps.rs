@@ -78,9 +78,11 @@ fn empty_arrays_have_no_blocks_or_empty_ones() {
 }
 
 #[test]
-#[should_panic(expected = "there is no axis 2")]
-fn a_sweep_along_no_axis_panics_as_axis_iter_does() {
-    let _ = MapOptions::scratch::<u8, _>((2, 3)).unwrap().sweep(Axis(2), 9).unwrap();
+fn a_sweep_along_no_axis_is_an_error() {
+    let a = MapOptions::scratch::<u8, _>((2, 3)).unwrap();
+    let error = a.sweep(Axis(2), 9).unwrap_err();
+    let text = "axis 2 is out of bounds for an array of 2 axes (axes count from 0)";
+    assert_eq!(error.to_string(), text);
 }
 
 #[test]
@@ -195,7 +197,7 @@ fn private_changes_stay_private_and_stay() {
 }
 
 #[test]
-fn the_position_counts_what_was_handed_out() {
+fn the_progress_counts_what_was_handed_out() {
     let place = Place::sparse(LEN as u64);
     let a = array(ReadOnly, &place);
     let mut sweep = a.sweep(Axis(0), 1000 * ROW * 8).unwrap();
@@ -208,7 +210,7 @@ fn the_position_counts_what_was_handed_out() {
     sweep.next().unwrap();
     assert_eq!(sweep.progress(), at(ROWS));
     let text = format!("{:?}", a.sweep(Axis(1), 1).unwrap());
-    assert!(text.starts_with("Blocks { axis: Axis(1), position: Progress"), "{text}");
+    assert!(text.starts_with("Blocks { axis: Axis(1), progress: Progress"), "{text}");
 }
 
 #[test]
@@ -232,11 +234,13 @@ fn several_arrays_are_swept_by_equal_rows() {
 
     let other = MapOptions::scratch::<u8, _>((3, ROWS)).unwrap();
     let mismatch = sweep_zip(Axis(0), 1, (&large, &other)).unwrap_err();
-    let text = "an array of shape [2048, 2048] is needed, but it has shape [3, 2048]";
+    let text = "expected an array of shape [2048, 2048], found shape [3, 2048] (reshape or slice the \
+                array that is passed)";
     assert_eq!(mismatch.to_string(), text);
     let flat = MapOptions::scratch::<u8, _>(ROW).unwrap();
     let axis = sweep_zip(Axis(1), 1, (&large, &flat)).unwrap_err();
-    assert_eq!(axis.to_string(), "there is no axis 1 in an array of 1 axes");
+    let text = "axis 1 is out of bounds for an array of 1 axes (axes count from 0)";
+    assert_eq!(axis.to_string(), text);
     let three = sweep_zip(Axis(1), 1, (&large, &small, &large)).unwrap();
     assert_eq!(three.len(), ROW);
 }

@@ -50,6 +50,6 @@ pub use file_system::{
     allocates, assert_unmappable, file_system, keep_mappable, maps_for_writing,
     wait_for_tick,
 };
-pub use place::{Place, map, open};
+pub use place::{Place, map, open, text_at};
 #[cfg(unix)]
 pub use user::drop_privileges;

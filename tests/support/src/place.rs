@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use ndarray::{Dimension, s};
-use ndarray_memmap::{Element, MapOptions, MmapArray, Mode, Result};
+use ndarray_memmap::{Element, Error, MapOptions, MmapArray, Mode, Result};
 use tempfile::TempDir;
 
 /// A path in a folder used by one test only, removed at the end of the test.
@@ -145,6 +145,16 @@ fn on_disk() -> PathBuf {
         .chain(usual)
         .find(|folder| !matches!(crate::file_system(folder), "tmpfs" | "fuse"))
         .expect("a folder that is neither in memory nor on FUSE")
+}
+
+/// Asserts that an error names the file at `path`; returns the text that follows the path.
+#[track_caller]
+pub fn text_at(error: &Error, path: impl AsRef<Path>) -> String {
+    let path = path.as_ref();
+    assert_eq!(error.path(), Some(path), "{error}");
+    let text = error.to_string();
+    let rest = text.strip_prefix(&format!("`{}`: ", path.display()));
+    rest.unwrap_or_else(|| panic!("the path is not first: {text}")).to_owned()
 }
 
 /// Opens a file of a test.
