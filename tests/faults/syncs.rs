@@ -36,7 +36,7 @@ fn a_disk_that_has_less_space_than_it_reports_poisons_the_array() {
     a.view_mut().unwrap().fill(1);
     match a.sync().unwrap_err().kind() {
         ErrorKind::Io { action: "sync", source, .. } => {
-            let errno = Errno::from_io_error(&source);
+            let errno = Errno::from_io_error(source);
             assert!(matches!(errno, Some(Errno::NOSPC | Errno::IO)), "{source}");
         }
         error => panic!("{error:?}"),

@@ -1,6 +1,7 @@
 //! `.npy` files: headers, types, opening and creating.
 #![expect(
     clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     unsafe_code,
     reason = "files are mapped, the numbers are small, and a panic is a failed test"

@@ -114,9 +114,9 @@ const ROWS: [Row; 31] = [
         damaged: save the array again)", || with("{'descr': '|u1'}"), bytes),
     ("`fortran_order` at byte 34 is neither `True` nor `False` (the header is damaged: save the \
         array again)", || with_order("1"), bytes),
-    ("`shape` at byte 61 is not a tuple of whole numbers (the header is damaged: save the array \
+    ("`shape` at byte 51 is not a tuple of whole numbers (the header is damaged: save the array \
         again)", || with(&dictionary("'|u1'", 'C', "(1.5,)")), bytes),
-    ("`shape` at byte 61 has a negative length (the header is damaged: save the array again)",
+    ("`shape` at byte 51 has a negative length (the header is damaged: save the array again)",
         || with(&dictionary("'|u1'", 'C', "(-1,)")), bytes),
     ("`descr` at byte 10 is not an element type: NumPy writes no such type (the header is damaged: \
         save the array again)", || with(&dictionary("'<f3'", 'C', "(3,)")), bytes),

@@ -177,7 +177,7 @@ fn options_of_speed_change_no_element() {
         for options in [
             Options::new(mode).populate(true),
             Options::new(mode).advice(Advice::Random),
-            Options::new(mode).advice(Advice::HugePage).populate(true).lock(true),
+            Options::new(mode).advice(Advice::HugePage).populate(true),
         ] {
             for array in all(&options, &place) {
                 let array = array.unwrap();

@@ -167,9 +167,9 @@ fn generic_code_for_ndarray_compiles_beside_the_operators_of_handles() {
     {
         &Array1::from(vec![x.clone()]) + x
     }
-    fn times<A: Clone>(x: A) -> Array1<A>
+    fn times<A>(x: A) -> Array1<A>
     where
-        for<'a> A: Mul<&'a Array1<A>, Output = Array1<A>>,
+        for<'a> A: Clone + Mul<&'a Array1<A>, Output = Array1<A>>,
     {
         x.clone() * &Array1::from(vec![x])
     }
