@@ -41,7 +41,7 @@ mod complex {
 mod half {
     use bytemuck::{Pod, Zeroable};
     use ndarray_memmap::Be;
-    use ndarray_memmap::npy::{self, Kind, NpyElement, Order};
+    use ndarray_memmap::npy::{self, ByteOrder, Kind, NpyElement};
     use serde_json::Value;
 
     use crate::dtype::DType;
@@ -69,13 +69,13 @@ mod half {
 
     impl NpyElement for Half {
         fn dtype() -> npy::DType {
-            npy::DType::scalar(Kind::Float, Order::NATIVE, 2)
+            npy::DType::scalar(Kind::Float, ByteOrder::NATIVE, 2)
         }
     }
 
     impl NpyElement for BigHalf {
         fn dtype() -> npy::DType {
-            npy::DType::scalar(Kind::Float, Order::Big, 2)
+            npy::DType::scalar(Kind::Float, ByteOrder::Big, 2)
         }
     }
 
