@@ -7,7 +7,7 @@ use std::path::Path;
 
 use ndarray::{Array1, Axis, Ix2};
 use ndarray_memmap::npy;
-use ndarray_memmap::{Error, ErrorKind, MapOptions, MmapArray2, Mode, NpyErrorKind, SyncToDisk};
+use ndarray_memmap::{ErrorKind, MapOptions, MmapArray2, Mode, NpyErrorKind};
 
 use crate::element::{Cell, with_descr};
 use crate::model::{FileModel, Files, Format, Version, element};
@@ -135,7 +135,10 @@ fn grow_on(path: &Path, version: &Version) -> Result<(), String> {
         let mut array = open_npy(path, Mode::ReadWrite)?;
         let row = Array1::from_elem(version.columns, Cell(7));
         let mut pushed = array.push(Axis(0), &row);
-        if matches!(pushed.as_ref().map_err(|e| e.kind()), Err(ErrorKind::Npy(NpyErrorKind::NoRoom { .. }))) {
+        if matches!(
+            pushed.as_ref().map_err(|e| e.kind()),
+            Err(ErrorKind::Npy(NpyErrorKind::NoRoom { .. }))
+        ) {
             // The header cannot change in one step.
             drop(array);
             npy::make_growable(path)

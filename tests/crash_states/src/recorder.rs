@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use ndarray::{Array2, Axis, s};
 use ndarray_memmap::{
-    Draft, Error, ErrorKind, MapOptions, MmapArray2, Mode, NpyErrorKind, Result, SyncToDisk, npy,
+    Draft, ErrorKind, MapOptions, MmapArray2, Mode, NpyErrorKind, Result, npy,
 };
 
 use crate::disk::Disk;
@@ -368,7 +368,7 @@ impl<'d> Recorder<'d> {
             Format::Raw => MapOptions::new(Mode::Create).shape(shape).draft(&path),
         };
         let mut draft = draft.expect("a draft can be made");
-        let mut view = draft.view_mut().expect("a draft can be changed");
+        let mut view = draft.view_mut();
         view.assign(&rows(stamp, 0..shape.0, shape.1));
         if self.random.chance(50) {
             self.mounted.commit().expect("a journal can be committed");
@@ -391,8 +391,13 @@ impl<'d> Recorder<'d> {
         let row = rows(stamp, count..count + 1, handle.array.ncols());
         let mut has_room = true;
         let grows = |model: &mut FileModel| model.last().resize(count + 1, stamp);
-        let push = || match handle.array.push(Axis(0), &row.row(0)).map_err(ndarray_memmap::Error::into_kind) {
-            Err(ErrorKind::Npy(NpyErrorKind::NoRoom { .. })) => {
+        let push = || match handle.array.push(Axis(0), &row.row(0)) {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Npy(NpyErrorKind::NoRoom { .. })
+                ) =>
+            {
                 has_room = false;
                 Ok(())
             }

@@ -52,10 +52,10 @@ fn scatter(recorder: &mut Recorder<'_>) {
 fn sweep_and_close(recorder: &mut Recorder<'_>) {
     for name in NAMES {
         let mut array = recorder.open(name, Mode::ReadWrite);
-        recorder.sweep(&mut array, 5000).unwrap();
+        recorder.sweep(&mut array, 5000);
         recorder.close(array);
         let mut array = recorder.open(name, Mode::ReadWrite);
-        recorder.sweep(&mut array, 1 << 20).unwrap();
+        recorder.sweep(&mut array, 1 << 20);
         recorder.drop(array);
     }
 }
