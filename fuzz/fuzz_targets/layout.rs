@@ -6,7 +6,7 @@
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use ndarray_memmap::ndarray::IxDyn;
-use ndarray_memmap::{Be, Element, Error, ErrorKind, Le, MapOptions, Mode};
+use ndarray_memmap::{Be, Element, ErrorKind, Le, MapOptions, Mode};
 use test_support::layout_case::{Case, Order, check};
 use test_support::{Place, open};
 
@@ -199,11 +199,13 @@ fn same_bools(
     bytes: &[u8],
     elements: &[std::ops::Range<usize>],
 ) {
-    match (found, lowest) {
+    match (found.map_err(ndarray_memmap::Error::into_kind), lowest) {
         (Ok(found), None) => {
             assert!(found.into_iter().eq(elements.iter().map(|at| bytes[at.start] == 1)));
         }
-        (Err(ErrorKind::InvalidElement { index }), Some(lowest)) => assert_eq!(index, lowest),
+        (Err(ErrorKind::InvalidElement { index }), Some(lowest)) => {
+            assert_eq!(index, lowest)
+        }
         (found, lowest) => panic!("{found:?}, {lowest:?}"),
     }
 }
@@ -240,12 +242,12 @@ fn rows<A: Element>(mode: Mode, input: &mut Unstructured) -> Result<()> {
         Err(ErrorKind::TooLarge) if size > i128::from(u64::MAX) => {}
         // A product may overflow even if another length is zero.
         Err(ErrorKind::TooLarge) if size == 0 => {}
-        found => {
+        _ => {
             assert!(is_whole, "{found:?}");
             let count = usize::try_from(available / size).expect("it was an u64");
             let shape = std::iter::once(count).chain(row).collect();
             let case = Case { mode, grow: false, offset, shape, order: Order::C };
-            case.assert_resolved::<A>(found, file_len);
+            case.assert_resolved::<A>(&found, file_len);
         }
     }
     Ok(())

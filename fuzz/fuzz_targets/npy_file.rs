@@ -47,7 +47,10 @@ fuzz_target!(|input: &[u8]| {
         }
         (header, Err(read), Err(private)) => {
             assert_eq!(read.to_string(), private.to_string());
-            let refused = matches!(read.kind(), ErrorKind::InvalidElement { .. } | ErrorKind::TooLarge);
+            let refused = matches!(
+                read.kind(),
+                ErrorKind::InvalidElement { .. } | ErrorKind::TooLarge
+            );
             let is_number = header.as_ref().is_ok_and(|header| is_number(header.dtype()));
             assert!(!is_number || !is_whole || refused, "{read}: {header:?}");
         }

@@ -8,7 +8,8 @@ use ndarray_memmap::npy::{DType, Header, Version};
 
 fuzz_target!(|input: &[u8]| -> Corpus {
     let file = spelled::file(input);
-    let (found, uncapped) = (Header::parse(&file), Header::parse_with_limit(&file, u64::MAX));
+    let (found, uncapped) =
+        (Header::parse(&file), Header::parse_with_limit(&file, u64::MAX));
     if let Ok(found) = &found {
         assert_eq!(uncapped.as_ref().ok(), Some(found));
     }
