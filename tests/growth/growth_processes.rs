@@ -8,9 +8,9 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use ndarray::{Array1, Axis};
-use ndarray_memmap::Mode::{Create, ReadOnly, ReadWrite};
+use ndarray_memmap::Mode::{Append, Create, ReadOnly, ReadWrite};
 use ndarray_memmap::npy::Options;
-use ndarray_memmap::{MapOptions, MmapArray2};
+use ndarray_memmap::{ErrorKind, MapOptions, MmapArray2};
 use serde_json::json;
 use test_support::python::Python;
 use test_support::{Place, command, npy_common, open, sampled};
@@ -231,4 +231,49 @@ fn follow(name: &str) {
     assert_eq!(reader.nrows(), ROWS);
     assert!(steps > 3, "{name}: all rows came in {steps} steps");
     assert_right(&reader, 0);
+}
+
+/// Opens or creates a `.npy` file, and waits until no other process has locked it.
+fn lock_and_create(path: &Path) -> MmapArray2<u64> {
+    loop {
+        let options = Options::new(Append).lock(true);
+        match npy_common::create(&options, path, (0, WIDTH)) {
+            Ok(a) => return a,
+            Err(error) => {
+                assert!(matches!(error.kind(), ErrorKind::Locked), "{error}");
+                std::thread::yield_now();
+            }
+        }
+    }
+}
+
+#[test]
+fn all_creating_processes_get_one_whole_file() {
+    const PROCESSES: usize = 6;
+
+    if let Some(path) = file() {
+        let mut a = lock_and_create(&path);
+        a.push(Axis(0), &row(7)).unwrap();
+        a.close().unwrap();
+        return;
+    }
+    for _ in 0..sampled(3) {
+        let place = Place::missing();
+        let start = |_| {
+            let mut command = command(all_creating_processes_get_one_whole_file);
+            command.env(FILE, place.path()).stdout(Stdio::null()).spawn().unwrap()
+        };
+        let children: Vec<_> = (0..PROCESSES).map(start).collect();
+        for mut child in children {
+            assert!(child.wait().unwrap().success());
+        }
+        let a: MmapArray2<u64> = npy_common::read(&place).unwrap();
+        assert_eq!(a.dim(), (PROCESSES, WIDTH));
+        assert!(a.outer_iter().all(|found| found == row(7)));
+        assert_eq!(
+            std::fs::read_dir(place.folder()).unwrap().count(),
+            1,
+            "no draft is left"
+        );
+    }
 }

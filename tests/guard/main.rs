@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, unsafe_code, reason = "a panic is a failed test")]
 
 mod halves;
+mod npy;
 
 use ndarray::{Array1, Array2, Axis, Ix2, s};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, ReadOnly, ReadWrite};

@@ -1,6 +1,7 @@
 //! Mode `a+` of `.npy` files: opens a file or creates a whole one, for any number of creators.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Barrier;
 use std::thread;
 
@@ -17,6 +18,19 @@ fn appending() -> Options {
 
 fn table(place: &Place) -> MmapArray2<Le<u16>> {
     create(&appending(), place, (0, 3)).unwrap()
+}
+
+/// Opens or creates the file, and waits until no other handle has locked it.
+fn lock_and_create(path: &Path) -> MmapArray2<Le<u16>> {
+    loop {
+        match create(&appending().lock(true), path, (0, 3)) {
+            Ok(a) => return a,
+            Err(error) => {
+                assert!(matches!(error.kind(), ErrorKind::Locked), "{error}");
+                thread::yield_now();
+            }
+        }
+    }
 }
 
 fn row(start: u16) -> ndarray::Array1<Le<u16>> {
@@ -228,17 +242,7 @@ fn writers_of_several_threads_lose_no_rows() {
         for thread in 0..THREADS {
             let place = &place;
             scope.spawn(move || {
-                let options = appending().lock(true);
-                let mut a = loop {
-                    match create::<Le<u16>, Ix2>(&options, place, (0, 3)) {
-                        Ok(a) => break a,
-                        Err(error) => {
-                            let is_locked = matches!(error.kind(), ErrorKind::Locked);
-                            assert!(is_locked, "{error}");
-                            thread::yield_now();
-                        }
-                    }
-                };
+                let mut a = lock_and_create(place.path());
                 a.push(Axis(0), &row(3 * thread)).unwrap();
                 a.close().unwrap();
             });

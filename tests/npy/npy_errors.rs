@@ -1,7 +1,7 @@
 //! Each error of a `.npy` file once: its text with the way out, the path, and the unchanged file.
 
 use bytemuck::{Pod, Zeroable};
-use ndarray::{Axis, Dimension, Ix1, IxDyn, ShapeBuilder, array};
+use ndarray::{Axis, Dimension, Ix1, Ix2, IxDyn, ShapeBuilder, array};
 use ndarray_memmap::Mode::{Append, CopyOnWrite, Create, ReadOnly, ReadWrite};
 use ndarray_memmap::npy::{
     self, ByteOrder, DType, Field, Header, Kind, NpyElement, Options, Version,
@@ -130,9 +130,9 @@ const ROWS: [Row; 31] = [
         and its `npy::record!`)",
         || file("[('x', '<u4'), ('y', '<i4')]", 'C', "(1,)", &[0; 8]), refused::<Point, Ix1>),
     ("expected an array of 2 axes, found 1 axes (use the dimension `Ix1` or `IxDyn`)",
-        three, refused::<u8, ndarray::Ix2>),
+        three, refused::<u8, Ix2>),
     ("expected an array of 2 axes, found 7 axes (use the dimension `IxDyn`)",
-        || file("'|u1'", 'C', "(1, 1, 1, 1, 1, 1, 1)", &[1]), refused::<u8, ndarray::Ix2>),
+        || file("'|u1'", 'C', "(1, 1, 1, 1, 1, 1, 1)", &[1]), refused::<u8, Ix2>),
     ("expected an array in C order, found Fortran order (pass the shape in the order of the file)",
         || file("'|u1'", 'F', "(3, 2)", &[0; 6]),
         |p| creating(Options::new(Append), p, (3, 0))),
@@ -248,15 +248,23 @@ fn a_header_over_the_limit_is_read_with_a_higher_limit() {
 }
 
 #[test]
-fn bytes_that_are_no_truth_values_are_refused_by_their_position() {
-    let start = file("'|b1'", 'C', "(3,)", &[1, 2, 255]);
+fn bytes_that_are_no_values_are_refused_by_their_position() {
+    let start = file("'|b1'", 'C', "(2, 2)", &[1, 0, 2, 255]);
     let place = Place::of(&start);
-    let text = "element 1 is not a valid value of its type (a `bool` is 0 or 1; map the bytes as \
+    let text = "element 2 is not a valid value of its type (a `bool` is 0 or 1; map the bytes as \
                 `u8`)";
-    assert_eq!(test_support::text_at(&refused::<bool, Ix1>(&place), &place), text);
-    assert_eq!(
-        test_support::text_at(&open_any(&place).map(drop).unwrap_err(), &place),
-        text
-    );
+    let mut errors: Vec<_> = [ReadOnly, CopyOnWrite, ReadWrite, Append]
+        .map(|mode| open::<bool, Ix2>(&Options::new(mode), &place).map(drop))
+        .into();
+    errors.push(npy::load::<bool, Ix2>(&place).map(drop));
+    errors.push(open_any(&place).map(drop));
+    for error in errors {
+        let error = error.unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::InvalidElement { index: 2 }),
+            "{error:?}"
+        );
+        assert_eq!(test_support::text_at(&error, &place), text);
+    }
     place.assert_holds(&start);
 }

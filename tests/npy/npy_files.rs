@@ -351,22 +351,6 @@ fn archives_and_pickled_objects_are_called_what_they_are() {
 }
 
 #[test]
-fn bytes_that_are_no_values_are_refused() {
-    let start = file("'|b1'", 'C', "(2, 2)", &[1, 0, 2, 1]);
-    let place = Place::of(&start);
-    for mode in [ReadOnly, CopyOnWrite, ReadWrite] {
-        let error = error::<bool, Ix2>(mode, &place);
-        assert!(
-            matches!(error.kind(), ErrorKind::InvalidElement { index: 2 }),
-            "{error:?}"
-        );
-    }
-    let error = npy::load::<bool, Ix2>(&place).map(drop).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::InvalidElement { index: 2 }), "{error:?}");
-    place.assert_holds(&start);
-}
-
-#[test]
 fn a_missing_file_has_the_systems_own_words() {
     let place = Place::missing();
     for mode in [ReadOnly, CopyOnWrite, ReadWrite] {

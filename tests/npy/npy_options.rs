@@ -262,38 +262,3 @@ fn a_lock_of_another_handle_is_respected() {
     drop(held);
     assert!(is_free(&place));
 }
-
-#[cfg(all(feature = "sigbus-guard", target_os = "linux", target_pointer_width = "64"))]
-#[test]
-fn a_guard_is_required_and_applied() {
-    use test_support::in_own_process;
-
-    in_own_process(a_guard_is_required_and_applied, || {
-        let place = four();
-        let options = Options::new(ReadOnly).guarded(true);
-        for (error, has_path) in
-            all(&options, &place).into_iter().zip([false, false, true])
-        {
-            let error = error.unwrap_err();
-            assert!(matches!(error.kind(), ErrorKind::NotGuarded), "{error:?}");
-            assert_eq!(error.path().is_some(), has_path);
-        }
-        ndarray_memmap::guard::install().unwrap();
-        let arrays = all(&options, &place).map(Result::unwrap);
-        for array in &arrays {
-            assert_eq!(bytes_of(array), [1, 2, 3, 4]);
-        }
-        place.file().set_len(0).unwrap();
-        for array in arrays {
-            let DynArray::U8(a) = array else { panic!("{array:?}") };
-            let faulted = a.try_with(|a| a.sum());
-            assert!(
-                matches!(
-                    faulted.as_ref().map_err(|e| e.kind()),
-                    Err(ErrorKind::Faulted { .. })
-                ),
-                "{faulted:?}"
-            );
-        }
-    });
-}
