@@ -113,7 +113,7 @@ const CLASSES: [Class; 26] = [
     },
     Class {
         reason: "elements of no bytes cannot be mapped",
-        error: "elements of zero size", text: any,
+        error: "elements of 0 bytes", text: any,
         example: Descr("'|S0'"),
     },
     Class {

@@ -157,8 +157,7 @@ pub(crate) fn has_alternative(operation: &str, number: i64, errno: i32) -> bool 
     ];
     // Operations that pass advice to read pages ahead.
     const READS: &[&str] = &["populate", "region prefetch", "gather", "sweep", "scatter"];
-    let is_advice = number == libc::SYS_madvise
-        && READS.iter().any(|name| operation.contains(name))
-        && !operation.contains("async");
+    let is_advice =
+        number == libc::SYS_madvise && READS.iter().any(|name| operation.contains(name));
     (is_advice || OPTIONAL.contains(&number)) && matches!(errno, EPERM | ENOSYS)
 }
