@@ -4,7 +4,6 @@
 use std::env;
 use std::error::Error;
 use std::fmt::Display;
-use std::fs::File;
 use std::process::ExitCode;
 
 use ndarray::ArrayRefD;
@@ -54,14 +53,14 @@ fn example() -> Result<(), Box<dyn Error>> {
 }
 
 fn inform(path: &str, head: usize) -> Result<(), Box<dyn Error>> {
-    let header = Header::read(&File::open(path)?)?;
+    let header = Header::open(path)?;
     let order = if header.fortran_order() { "Fortran" } else { "C" };
     let mut lengths = header.shape().iter();
     let count = lengths.try_fold(1_usize, |count, &length| count.checked_mul(length));
     let count = count.map_or("more than fit".to_owned(), |count| count.to_string());
     println!("{path}");
     println!("  format    {:?}, data at byte {}", header.version(), header.data_offset());
-    println!("  elements  {} of {} bytes", header.dtype(), header.dtype().size());
+    println!("  elements  {}, size {}", header.dtype(), header.dtype().size());
     println!("  shape     {:?} in {order} order, {count} elements", header.shape());
 
     // SAFETY: the caller of the program lets no process change the file while it runs.

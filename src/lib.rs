@@ -119,7 +119,7 @@
 //!
 //! # Features
 //!
-//! No feature is on by default.
+//! No feature is on by default. The crate needs Rust 1.89 or later.
 //!
 //! | feature | what it adds |
 //! |---|---|

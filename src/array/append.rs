@@ -52,7 +52,7 @@ pub(super) enum FileCheck {
 impl<A: Element, D: Dimension> MmapArray<A, D> {
     /// Appends rows along an axis to the array and its file.
     ///
-    /// The mode must be `r+`, `w+` or `x+`. The axis must be the outermost axis (axis 0 in C order,
+    /// The mode must be `r+`, `w+`, `x+` or `a+`. The axis must be the outermost axis (axis 0 in C order,
     /// the last in Fortran order). The arguments are those of [`ndarray::Array::append`], with a
     /// reference in place of a view. Only the new rows are copied, whatever the length of the
     /// array.
@@ -309,8 +309,14 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
     pub(super) fn growing_order(&self, axis: Axis) -> Result<Order> {
         self.backing().intact()?;
         match self.mode() {
-            Mode::ReadOnly => return Err(ErrorKind::ReadOnly.into()),
-            Mode::CopyOnWrite => return Err(ErrorKind::PrivateChanges.into()),
+            Mode::ReadOnly => {
+                let refused = Error::from(ErrorKind::ReadOnly);
+                return Err(refused.with_way_out("mode `r+` and mode `a+` can grow"));
+            }
+            Mode::CopyOnWrite => {
+                let refused = Error::from(ErrorKind::PrivateChanges);
+                return Err(refused.with_way_out("mode `r+` and mode `a+` can grow"));
+            }
             Mode::ReadWrite | Mode::Create | Mode::CreateNew | Mode::Append => {}
         }
         check_axis(axis, self.ndim())?;

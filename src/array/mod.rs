@@ -281,7 +281,11 @@ impl<A: Element, D: Dimension> MmapArray<A, D> {
         &mut self,
     ) -> Result<(ArrayViewMut<'_, A, D>, &Backing)> {
         if !self.backing.mode().is_mutable() {
-            return Err(ErrorKind::ReadOnly.at(&self.backing.path));
+            let refused = ErrorKind::ReadOnly.at(&self.backing.path);
+            return Err(match self.backing.mapping.is_copy() {
+                true => refused.with_way_out("load the file in mode `c`"),
+                false => refused,
+            });
         }
         // SAFETY: conditions 1 to 3 of `new`. `self` is borrowed mutably, so no view from `deref`
         // or from an earlier call exists.

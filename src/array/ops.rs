@@ -124,6 +124,19 @@ macro_rules! binary {
             }
         }
 
+        impl<A, D, E> $OpAssign<&MmapArray<A, E>> for ArrayRef<A, D>
+        where
+            A: Element,
+            D: Dimension,
+            E: Dimension,
+            Self: for<'a> $OpAssign<&'a ArrayRef<A, E>>,
+        {
+            #[track_caller]
+            fn $op_assign(&mut self, other: &MmapArray<A, E>) {
+                self.$op_assign(&**other);
+            }
+        }
+
         impl<A, S, D, E> $OpAssign<&MmapArray<A, E>> for ArrayBase<S, D>
         where
             A: Element,
@@ -215,6 +228,21 @@ where
     #[track_caller]
     fn dot(&self, other: &MmapArray<B, E>) -> Self::Output {
         Dot::dot(self, &**other)
+    }
+}
+
+impl<S, B, D, E> Dot<MmapArray<B, E>> for ArrayBase<S, D>
+where
+    S: Data,
+    D: Dimension,
+    E: Dimension,
+    ArrayRef<S::Elem, D>: Dot<ArrayRef<B, E>>,
+{
+    type Output = <ArrayRef<S::Elem, D> as Dot<ArrayRef<B, E>>>::Output;
+
+    #[track_caller]
+    fn dot(&self, other: &MmapArray<B, E>) -> Self::Output {
+        Dot::dot(&**self, &**other)
     }
 }
 

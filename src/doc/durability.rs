@@ -216,7 +216,7 @@
 //!     `modes::each_mode_does_as_its_row_says` (FUSE with direct I/O)
 //!
 //! The tests do not cover F2FS, ZFS, NFS and 9p. FUSE with direct I/O refuses writable shared
-//! mappings: modes `r+`, `w+` and `x+` return [`ErrorKind::Io`] (`ENODEV`) before any change. A FUSE
+//! mappings: all modes that write return [`ErrorKind::Io`] (`ENODEV`) before any change. A FUSE
 //! server such as bindfs holds one open file for each mapping.
 //!
 //! # What file systems and drives add

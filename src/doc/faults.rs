@@ -90,7 +90,7 @@
 //! |---|---|---|
 //! | an access to lost pages | the process ends | reads zeros; stores are lost |
 //! | `array.fault()` | – | where and why the first fault happened, and the number of faults |
-//! | `array.guarded(\|view\| ..)` | the result | the result, or [`ErrorKind::Faulted`] |
+//! | `array.try_with(\|view\| ..)` | the result | the result, or [`ErrorKind::Faulted`] |
 //! | `sync`, `start_sync`, `close`, `append`, `push`, `resize`, `scatter`, `commit`, `rollback`, `refresh` | as usual | [`ErrorKind::Faulted`], and nothing is written |
 //! | an access to an element | as usual | as usual, without an additional instruction |
 //! | opening | as usual | less than 100 ns longer; the array keeps the file open, as it does for writing |

@@ -187,8 +187,8 @@
 //! Return [`Error`] as the source of the library's own error, or convert the [`Error`] into
 //! [`std::io::Error`] by `?`. The conversion chooses the kind: `StorageFull` for a full disk,
 //! `UnexpectedEof` for a short file. [`into_inner`](std::io::Error::into_inner) returns the
-//! original error. [`Error`] is `non_exhaustive`: match the variants that your code can handle, and
-//! return the others.
+//! original error. [`ErrorKind`](crate::ErrorKind) is `non_exhaustive`: match the kinds that your code
+//! can handle, and return the other errors.
 //!
 //! # What to leave to the application
 //!

@@ -7,7 +7,7 @@
 //!
 //! # Opening reads no data
 //!
-//! The kernel reads a mapped page when the program first accesses it. Therefore opening takes 20 µs
+//! The kernel reads a mapped page when the program first accesses it. Therefore opening takes about 30 µs
 //! for a file of any size, while the time to load a file grows with its size:
 //!
 #![doc = include_str!("../../benches/plots/open.svg")]

@@ -5,7 +5,7 @@ use std::io;
 
 use thiserror::Error;
 
-use super::{NpyErrorKind, Short};
+use super::{Axes, NpyErrorKind, Short};
 use crate::mode::Mode;
 
 /// The only action on a folder.
@@ -18,7 +18,7 @@ pub(crate) const CREATE_IN: &str = "create a file in";
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The array has no such axis.
-    #[error("axis {axis} is out of bounds for an array of {ndim} axes")]
+    #[error("axis {axis} is out of bounds for an array of {}", Axes(.ndim))]
     AxisOutOfBounds {
         /// The requested axis, counted from 0.
         axis: usize,
@@ -45,7 +45,7 @@ pub enum ErrorKind {
         found: Vec<usize>,
     },
     /// The array does not have the expected number of axes.
-    #[error("expected an array of {expected} axes, found {found} axes")]
+    #[error("expected an array of {}, found {}", Axes(.expected), Axes(.found))]
     NdimMismatch {
         /// The expected number of axes.
         expected: usize,
@@ -163,10 +163,7 @@ pub enum ErrorKind {
     TooLarge,
 
     /// Neither the caller nor the file determines the length of the first axis.
-    #[error(
-        "the shape is unknown: a new file does not determine it, and rows of 0 bytes \
-         cannot be counted"
-    )]
+    #[error("neither the caller nor the file determines the shape")]
     ShapeRequired,
 
     /// The shape and the custom strides have different numbers of axes.
@@ -289,6 +286,7 @@ impl ErrorKind {
             Self::Replaced => "open it again",
             Self::FixedShape => "open it with `rows_of`",
             Self::Io { action, source } => return io_way_out(action, source.kind()),
+            Self::NotAFile { found: "a directory" } => "pass the path of a file",
             Self::NotAFile { .. } => "copy the data to a regular file",
             Self::FileTooShort { .. } => "check shape, offset and element type",
             Self::PartialElement { .. } => {
@@ -298,7 +296,7 @@ impl ErrorKind {
             Self::NpyHeader => "use `npy::open`, or set `offset` to the first element",
             Self::Misaligned { .. } => "copy the elements by `load`",
             Self::TooLarge => "check shape, offset and element type",
-            Self::ShapeRequired => "pass a `shape`",
+            Self::ShapeRequired => "pass a `shape`: rows of 0 bytes cannot be counted",
             Self::StridesMismatch => "pass one stride for each axis",
             Self::OverlappingStrides => "use mode `r`, or strides that do not overlap",
             Self::ZeroSizedElement => "use an element type of at least 1 byte",
@@ -316,7 +314,7 @@ impl ErrorKind {
             Self::UnknownMode { .. } => "the modes are `r`, `c`, `r+`, `w+`, `x+`, `a+`",
             Self::NotImmutable { .. } => "use `load`, or the unsafe `open`",
             Self::NoSpace { .. } => "free space and call again",
-            Self::Locked => "close the other handle, or open without `lock`",
+            Self::Locked => "close the other handle, or try again later",
             Self::Faulted { .. } => "open the file again and check its contents",
             Self::NotGuarded => "the application calls `guard::install`",
             Self::Poisoned => "open the file again and compare",
@@ -352,13 +350,16 @@ fn object(action: &str) -> &'static str {
 
 /// Returns how a caller avoids an error of the operating system, where that is known.
 fn io_way_out(action: &str, kind: io::ErrorKind) -> Option<Cow<'static, str>> {
-    use io::ErrorKind::{AlreadyExists, NotFound, OutOfMemory};
+    use io::ErrorKind::{AlreadyExists, NotFound, OutOfMemory, PermissionDenied};
 
     Some(Cow::Borrowed(match (action, kind) {
-        ("open", NotFound) => "check the path; mode `w+` or `a+` creates a file",
-        ("create", NotFound) => "create the folder first",
+        ("open", NotFound) => "check the path",
+        ("create" | "create a draft of" | CREATE_IN, NotFound) => {
+            "create the folder first"
+        }
         ("create", AlreadyExists) => "mode `r+` opens it, mode `w+` replaces it",
         ("allocate memory for", OutOfMemory) => "map the file instead of loading it",
+        ("map", PermissionDenied) => "open the file for writing too, or use mode `r`",
         ("map", _) => "`load` reads the file without a mapping",
         ("sync", _) => "changes may be lost: save the array to another disk",
         _ => return None,

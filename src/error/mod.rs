@@ -171,6 +171,15 @@ impl From<Error> for io::Error {
     }
 }
 
+/// Displays a number of axes.
+pub(crate) struct Axes<'a>(pub(crate) &'a usize);
+
+impl fmt::Display for Axes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.0, if *self.0 == 1 { "axis" } else { "axes" })
+    }
+}
+
 /// Displays a text of which a file determines the length, shortened to 60 bytes.
 pub(crate) struct Short<'a>(pub(crate) &'a str);
 

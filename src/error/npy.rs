@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use ndarray::Order;
 use thiserror::Error;
 
-use super::Short;
+use super::{Axes, Short};
 
 /// The reason why a file is not a `.npy` file, or does not contain the requested array.
 ///
@@ -154,7 +154,7 @@ pub enum NpyErrorKind {
     },
 
     /// The file has another number of axes.
-    #[error("expected an array of {expected} axes, found {found} axes")]
+    #[error("expected an array of {}, found {}", Axes(.expected), Axes(.found))]
     Axes {
         /// The number of axes in the file.
         found: usize,
@@ -184,12 +184,13 @@ impl NpyErrorKind {
     pub(super) fn way_out(&self) -> Option<Cow<'static, str>> {
         Some(Cow::Borrowed(match self {
             Self::BadMagic => "map raw elements by `MapOptions`",
-            Self::Npz => "extract the `.npy` files that it contains (`unzip`)",
+            Self::Npz => "extract the `.npy` files that it contains, by `unzip`",
             Self::Compressed { .. } => "decompress it first",
             Self::BadVersion { .. } => "versions 1.0, 2.0 and 3.0 are supported",
+            Self::Truncated { found: 0, .. } => "the file is empty",
             Self::Truncated { .. } => "the file is incomplete: copy it again",
             Self::HeaderTooLarge { .. } => {
-                "raise the limit by `npy::Options::max_header_size`"
+                "raise the limit: `npy::Options::max_header_size`, or `Header::read_with_limit`"
             }
             Self::HeaderTooLong { .. } => "use version 2.0 or 3.0",
             // Only a header to write can be text that Latin-1 does not have.

@@ -260,7 +260,9 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
     }
     match fs::canonicalize(path) {
         // The path is a link that leads nowhere.
-        Err(e) if fs::symlink_metadata(path).is_ok() => Err(e),
+        Err(e) if fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) => {
+            Err(e)
+        }
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             Ok(fs::canonicalize(folder(path))?.join(name))
         }

@@ -52,6 +52,8 @@ impl<'f> Claim<'f> {
             Ok(Held::Shared) => !mode.writes_file(),
             Ok(Held::Nothing) | Err(_) => false,
         };
+        // Before the lock: no later step may fail.
+        let kept = self.caller.try_clone().map_err(Error::io("keep open", path))?;
         if !suffices {
             if self.own.is_some() || matches!(held, Ok(Held::Shared)) {
                 return Err(ErrorKind::Locked.at(path));
@@ -61,7 +63,7 @@ impl<'f> Claim<'f> {
             // Windows would have refused a second lock then.
             self.is_to_unlock = held.is_ok() || !sys::CONVERTS_LOCKS;
         }
-        self.lock = Some(self.caller.try_clone().map_err(Error::io("keep open", path))?);
+        self.lock = Some(kept);
         Ok(())
     }
 

@@ -68,7 +68,11 @@ pub(crate) fn open_locked(path: &Path, mode: Mode, locks: bool) -> Result<Opened
     if locks {
         return open_and(path, mode, |file| lock(file, mode, path));
     }
-    let opened = open(path, mode)?;
+    let mut opened = open(path, mode)?;
+    if mode == Mode::Append {
+        // Another process may use the new file already, and has no lock that would tell.
+        opened.created = None;
+    }
     match regular(&opened.file, path) {
         Ok(found) => Ok(Opened { len: Some(found.len()), ..opened }),
         Err(error) => {

@@ -1,5 +1,7 @@
 //! Arrays whose element type becomes known when the file is opened; adds no element types.
 
+use std::path::Path;
+
 use super::open::OpenedFile;
 use super::{DType, Header, NpyElement};
 use crate::array::MmapArrayD;
@@ -26,6 +28,19 @@ macro_rules! dynamic {
             pub fn shape(&self) -> &[usize] {
                 match self {
                     $($(#[$meta])* Self::$Variant(array) => array.shape(),)*
+                }
+            }
+
+            /// Returns the number of axes.
+            pub fn ndim(&self) -> usize {
+                self.shape().len()
+            }
+
+            /// Returns the path that the array was opened by, or `None` if it was not opened by a
+            /// path.
+            pub fn path(&self) -> Option<&Path> {
+                match self {
+                    $($(#[$meta])* Self::$Variant(array) => array.path(),)*
                 }
             }
 
@@ -99,7 +114,7 @@ fn allows<A: NpyElement>(header: &Header) -> bool {
 }
 
 fn unsupported(found: DType) -> Error {
-    let expected = "a number or bool".to_owned();
+    let expected = "bool, int, uint or float".to_owned();
     NpyErrorKind::ElementType { found: found.to_string(), expected }.into()
 }
 

@@ -233,12 +233,13 @@ fn scalar_of(dtype: DType) -> Scalar {
 
 /// Makes a struct an element of `.npy` files: `record!(Particle { id: u32, x: f64 })`.
 ///
-/// The struct has no padding, and derives `bytemuck`'s `Pod` and `Zeroable`. The struct has one
-/// of three forms:
+/// The struct has no padding. It derives `bytemuck`'s `Pod` and `Zeroable`; with a `bool`, an enum or
+/// a `char`, it derives `CheckedBitPattern`, `NoUninit` and `Zeroable` instead. NumPy packs records
+/// unless `align=True` is passed. The struct has one of three forms:
 ///
+/// - `#[repr(C, packed)]`, for NumPy's packed records;
 /// - `#[repr(C)]` with [`Le`] or [`Be`] fields, which need no alignment;
-/// - `#[repr(C)]` with native fields, and a field such as `pad: [u8; 4]` in place of each gap;
-/// - `#[repr(C, packed)]`.
+/// - `#[repr(C)]` with native fields, and a field such as `pad: [u8; 4]` in place of each gap.
 ///
 /// The macro lists fields with their types in the order of the struct. Names, types and offsets
 /// must match the file. A field that is not listed is padding in the file. A field can have another
@@ -247,8 +248,20 @@ fn scalar_of(dtype: DType) -> Scalar {
 /// # Examples
 ///
 /// ```
-/// use bytemuck::{Pod, Zeroable};
+/// use bytemuck::{CheckedBitPattern, NoUninit, Pod, Zeroable};
 /// use ndarray_memmap::npy::{self, NpyElement};
+///
+/// #[derive(Clone, Copy, CheckedBitPattern, NoUninit, Zeroable)]
+/// #[repr(C, packed)]
+/// struct Event {
+///     detector: u8,
+///     is_valid: bool,
+///     energy: f64,
+/// }
+/// npy::record!(Event { detector: u8, is_valid: bool, energy: f64 });
+///
+/// let fields = "[('detector', '|u1'), ('is_valid', '|b1'), ('energy', '<f8')]";
+/// assert_eq!(Event::dtype().to_string(), fields);
 ///
 /// #[derive(Clone, Copy, Pod, Zeroable)]
 /// #[repr(C)]

@@ -5,7 +5,7 @@ use std::{cmp::Ordering, fs::File, io, path::Path};
 use super::header::{self, Header};
 use super::row_count::HeaderCount;
 use crate::array::RowHeader;
-use crate::error::{AtPath, ErrorKind, Result};
+use crate::error::{AtPath, Error, ErrorKind, Result};
 use crate::mode::Mode;
 use crate::open::MapOptions;
 use crate::{file, sys};
@@ -64,7 +64,8 @@ pub(super) fn make_growable_capped(path: &Path, cap: u64) -> Result<()> {
     let (len, end) = (old.len()?, old.end()?);
     match found.cmp(&end) {
         Ordering::Less => {
-            return Err(ErrorKind::FileTooShort { expected: end, found }.into());
+            return Err(Error::from(ErrorKind::FileTooShort { expected: end, found })
+                .with_way_out("it is incomplete: copy it again"));
         }
         Ordering::Greater => return Err(ErrorKind::TrailingBytes { end, found }.into()),
         Ordering::Equal => {}

@@ -7,7 +7,7 @@ use ndarray::{Dimension, StrideShape};
 
 use super::element::NpyElement;
 use super::header::Header;
-use super::options::{Found, in_npy, write_header};
+use super::options::{Found, write_header};
 use super::{Array, DynArray, Options};
 use crate::array::MmapArray;
 use crate::error::{AtPath, Result};
@@ -150,9 +150,14 @@ impl Options {
         unsafe { OpenedFile::claimed(self, file)? }.map()
     }
 
-    /// Creates a `.npy` file of zeros, in mode `w+` or `x+`, and maps its array.
+    /// Creates a `.npy` file of zeros, and maps its array, in mode `w+`, `x+` or `a+`.
     ///
     /// The array is in C order, or in Fortran order if `shape` ends in `.f()`.
+    ///
+    /// Mode `a+` opens the file if it exists. The length of the outermost axis is then that of the
+    /// file, and the shape gives the other axes. A new file has an empty array, and appears at its
+    /// path complete, as a [`Draft`] does: the option `sparse` has no effect, and a link to a
+    /// missing file is an error.
     ///
     /// An array with one axis, or with at most one element, is in both orders. The header then says
     /// C order. For an array that grows in Fortran order, use
@@ -164,7 +169,27 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// The errors of [`create`](super::create).
+    /// The errors of [`create`](super::create). In mode `a+` also the errors of
+    /// [`open`](super::open), [`ErrorKind::ShapeMismatch`] if the rows of the file have another
+    /// shape, and [`NpyErrorKind::MemoryOrder`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("log.npy");
+    /// use ndarray::{Axis, array};
+    /// use ndarray_memmap::{Mode, npy};
+    ///
+    /// for run in 1..=2 {
+    ///     // SAFETY: no other code uses the file while `log` lives.
+    ///     let mut log = unsafe { npy::Options::new(Mode::Append).create::<f64, _>(&path, (0, 3))? };
+    ///     log.push(Axis(0), &array![1.0, 2.0, 3.0])?;
+    ///     assert_eq!(log.nrows(), run);
+    ///     log.close()?;
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub unsafe fn create<A: NpyElement, D: Dimension>(
         &self,
         path: impl AsRef<Path>,
@@ -172,9 +197,8 @@ impl Options {
     ) -> Result<MmapArray<A, D>> {
         let (path, shape) = (path.as_ref(), shape.into());
         if self.mode() == Mode::Append {
-            self.create_missing::<A, D>(path, shape).at(path)?;
-            // SAFETY: the caller keeps the contract for the file.
-            return unsafe { self.open(path) };
+            let found = self.open_or_create::<A, D>(path, shape).at(path)?;
+            return OpenedFile { options: self, path, found, claim: None }.map();
         }
         let (options, header, bytes) = self.options_to_create::<A, D>(shape).at(path)?;
         // SAFETY: the caller keeps the contract for the file.
@@ -335,7 +359,7 @@ impl<'a> OpenedFile<'a> {
         let options = self.options.options_for::<A, D>(&shown).at(self.path)?;
         // SAFETY: the caller of `new` keeps the contract for the file.
         let array = unsafe { options.map_sized(&file, len, self.path) };
-        let mut array = in_npy(array, self.path)?;
+        let mut array = self.options.in_npy(array, &shown, self.path)?;
         array.backing_mut().preallocation.header_end = header.data_offset;
         array.backing_mut().lock = self.claim.and_then(Claim::keep);
         array.set_row_count(self.options.row_count(header));

@@ -143,7 +143,7 @@ impl Options {
         self.map.require(&[Mode::ReadOnly, Mode::CopyOnWrite], "load a file").at(path)?;
         let Found { file, len, shown, .. } = self.read_header(path).at(path)?;
         let options = self.options_for::<A, D>(&shown).at(path)?;
-        in_npy(options.load_sized(&file, len, path), path)
+        self.in_npy(options.load_sized(&file, len, path), &shown, path)
     }
 
     /// Creates a `.npy` file of zeros that replaces `path` when it is published; see [`Draft`].
@@ -190,7 +190,7 @@ impl Options {
         if !self.map.mode.creates() {
             let (mode, action) = (self.map.mode, "create a `.npy` file");
             let error = Error::from(ErrorKind::UnsupportedMode { mode, action });
-            return Err(error.with_way_out("use mode `w+` or `x+`, or `npy::open`"));
+            return Err(error.with_way_out("use mode `w+`, `x+` or `a+`, or `npy::open`"));
         }
         let dim = shape.raw_dim().clone();
         let is_fortran = is_fortran::<A, D>(shape)?;
@@ -203,48 +203,40 @@ impl Options {
         Ok((self.options_for::<A, D>(&header)?, header, bytes))
     }
 
-    /// Creates a `.npy` file of zeros unless the file exists; returns an error if an existing file
-    /// has another shape, apart from the length of its outermost axis.
+    /// Opens a `.npy` file, or creates one with an empty array.
     ///
-    /// The new file appears with its header: a process that opens it at the same time finds either
-    /// no file or the whole header.
-    pub(super) fn create_missing<A: NpyElement, D: Dimension>(
+    /// `shape` gives all axes except the outermost, whose length is that of the file. The new file
+    /// appears with its header: a process that opens it at the same time finds either no file or
+    /// the whole header.
+    pub(super) fn open_or_create<A: NpyElement, D: Dimension>(
         &self,
         path: &Path,
         shape: StrideShape<D>,
-    ) -> Result<()> {
+    ) -> Result<Found> {
+        /// Another process may remove the file each time.
+        const TRIES: usize = 100;
+
         let creating =
             Self { map: self.map.clone().mode(Mode::CreateNew), ..self.clone() };
-        let (options, new, bytes) = creating.options_to_create::<A, D>(shape)?;
-        let found = match self.read_header(path) {
-            Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => {
-                let draft = options.draft_then::<A>(path, write_header(&bytes))?;
-                match draft.publish() {
-                    // Another process was faster; its array may differ.
-                    Err(error)
-                        if error.io_kind() == Some(io::ErrorKind::AlreadyExists) =>
-                    {
-                        self.read_header(path)?.header
-                    }
-                    published => return published,
-                }
+        let (_, mut new, _) = creating.options_to_create::<A, D>(shape.clone())?;
+        new.set_count(0);
+        let dim = D::from_dimension(&IxDyn(&new.shape))
+            .unwrap_or_else(|| shape.raw_dim().clone());
+        let creating = creating.order(new.order());
+        let (options, _, bytes) = creating.options_to_create::<A, D>(dim.into())?;
+        for _ in 0..TRIES {
+            match self.read_header(path) {
+                Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => {}
+                found => return expect_rows(found?, &new),
             }
-            found => found?.header,
-        };
-        if found.shape.len() > 1 && found.order() != new.order() {
-            let (expected, found) = (new.order(), found.order());
-            return Err(NpyErrorKind::MemoryOrder { expected, found }.into());
+            let draft = options.draft_then::<A>(path, write_header(&bytes))?;
+            match draft.publish() {
+                // Another process was faster; its array may differ.
+                Err(error) if error.io_kind() == Some(io::ErrorKind::AlreadyExists) => {}
+                published => published?,
+            }
         }
-        let mut expected = new;
-        expected.set_count(found.count().unwrap_or(0));
-        if expected.shape != found.shape {
-            let (expected, found) = (expected.shape, found.shape);
-            let error = Error::from(ErrorKind::ShapeMismatch { expected, found });
-            return Err(
-                error.with_way_out("pass the row shape of the file, or another path")
-            );
-        }
-        Ok(())
+        Err(ErrorKind::Replaced.into())
     }
 
     /// Returns what determines the number of rows of the array that a header describes.
@@ -267,8 +259,14 @@ impl Options {
             Mode::Append => Mode::ReadWrite,
             mode => mode,
         };
-        let file = file::open_locked(path, mode, self.map.lock)?.file;
-        self.read_header_of(file, path)
+        let opened = file::open_locked(path, mode, self.map.lock);
+        let opened = opened.map_err(|error| match error.io_kind() {
+            Some(io::ErrorKind::NotFound) => error.with_way_out(
+                "check the path; `npy::create` and `npy::Options::create` create a file",
+            ),
+            _ => error,
+        });
+        self.read_header_of(opened?.file, path)
     }
 
     fn require_open(&self) -> Result<()> {
@@ -301,6 +299,31 @@ impl Options {
         Ok(Found { file, len, header, shown })
     }
 
+    /// Makes the errors of a mapping fit a `.npy` file, and names the file.
+    pub(super) fn in_npy<T>(
+        &self,
+        mapped: Result<T>,
+        header: &Header,
+        path: &Path,
+    ) -> Result<T> {
+        let mapped = mapped.map_err(|error| match error.kind() {
+            ErrorKind::FileTooShort { .. }
+                if self.whole_rows || header.shape.is_empty() =>
+            {
+                error.with_way_out("it is incomplete: copy it again")
+            }
+            ErrorKind::FileTooShort { .. } => error.with_way_out(
+                "it is incomplete: `npy::Options::whole_rows(true)` opens its whole rows",
+            ),
+            ErrorKind::InvalidElement { .. } => error.with_way_out(format!(
+                "map the bytes as `u8` by `MapOptions`, from offset {} on",
+                header.data_offset
+            )),
+            _ => error,
+        });
+        mapped.at(path)
+    }
+
     /// Checks elements and axes, and returns the options that map the array.
     pub(crate) fn options_for<A: NpyElement, D: Dimension>(
         &self,
@@ -316,19 +339,29 @@ impl Options {
         let dim =
             dim.ok_or(NpyErrorKind::Axes { expected: asked.unwrap_or(found), found })?;
         let options = self.map.clone().offset(header.data_offset);
-        Ok(options.shape(dim.set_f(header.fortran_order)))
+        Ok(options.shape_of_header(dim.set_f(header.fortran_order)))
     }
 }
 
-/// Makes the errors of a mapping fit a `.npy` file, and names the file.
-pub(super) fn in_npy<T>(mapped: Result<T>, path: &Path) -> Result<T> {
-    let mapped = mapped.map_err(|error| match error.kind() {
-        ErrorKind::FileTooShort { .. } => error.with_way_out(
-            "it is incomplete: `npy::Options::whole_rows(true)` opens its whole rows",
-        ),
-        _ => error,
-    });
-    mapped.at(path)
+/// Returns an error if the array of a file has other axes than `new`, or rows of another shape.
+fn expect_rows(found: Found, new: &Header) -> Result<Found> {
+    let header = &found.header;
+    let (expected, axes) = (new.shape.len(), header.shape.len());
+    if expected != axes {
+        return Err(NpyErrorKind::Axes { expected, found: axes }.into());
+    }
+    if axes > 1 && header.order() != new.order() {
+        let (expected, found) = (new.order(), header.order());
+        return Err(NpyErrorKind::MemoryOrder { expected, found }.into());
+    }
+    let mut expected = new.clone();
+    expected.set_count(header.count().unwrap_or(0));
+    if expected.shape == header.shape {
+        return Ok(found);
+    }
+    let (expected, found) = (expected.shape, header.shape.clone());
+    let error = Error::from(ErrorKind::ShapeMismatch { expected, found });
+    Err(error.with_way_out("pass the row shape of the file, or another path"))
 }
 
 /// Returns the closure that writes a header to a new file.

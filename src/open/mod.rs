@@ -32,8 +32,8 @@ impl<D: Dimension> MapOptions<D> {
     ///
     /// # Safety
     ///
-    /// While the array exists, no other code may change the mapped bytes of the file or make the
-    /// file shorter: [the contract of a mapping](crate#the-contract-of-a-mapping).
+    /// The caller keeps [the contract of a mapping](crate#the-contract-of-a-mapping): no other code
+    /// changes the mapped bytes while they are borrowed, or makes the file shorter.
     ///
     /// # Errors
     ///
@@ -44,7 +44,11 @@ impl<D: Dimension> MapOptions<D> {
     /// - [`ErrorKind::InvalidElement`] if some bytes are not a value of `A`.
     /// - [`ErrorKind::Io`] if the operating system refuses for another reason.
     ///
-    /// After an error the file is as before, and a file that did not exist does not exist. The
+    /// - [`ErrorKind::NpyHeader`] if the name of the file ends in `.npy`, the file begins as a `.npy`
+    ///   file, and elements with an alignment above 1 byte begin at offset 0.
+    ///
+    /// After an error the file is as before, and a file that did not exist does not exist. Mode `a+`
+    /// without [`lock`](Self::lock) may leave an empty file, since another process may use it. The
     /// exception is mode `w+` if the kernel fails while it clears or truncates an existing file.
     /// This file may then be empty or zeros, as for `File::create`.
     pub unsafe fn open<A: Element>(
@@ -65,13 +69,21 @@ impl<D: Dimension> MapOptions<D> {
         path: &Path,
         finish: impl FnOnce(&File) -> io::Result<()>,
     ) -> Result<MmapArray<A, D>> {
-        if self.mode.creates() {
+        let is_new = self.mode == Mode::Append && !path.exists();
+        if self.mode.creates() || is_new {
             // Perform every check that needs no file before a file is created.
             self.check_guard().at(path)?;
             let layout = self.resolve::<A>(0).at(path)?;
             self.check_halves::<A>(&layout, path)?;
         }
-        let opened = file::open_locked(path, self.mode, self.lock)?;
+        let opened = file::open_locked(path, self.mode, self.lock);
+        let creates = self.mode.creates() || self.mode == Mode::Append;
+        let opened = opened.map_err(|error| match error.io_kind() {
+            Some(io::ErrorKind::NotFound) if !creates => {
+                error.with_way_out("check the path; mode `w+` or `a+` creates a file")
+            }
+            _ => error,
+        })?;
         let len = opened.len.map_or_else(|| file::regular_len(&opened.file, path), Ok);
         // SAFETY: the caller keeps the contract for the file.
         let array = len
@@ -96,7 +108,7 @@ impl<D: Dimension> MapOptions<D> {
 
     /// Maps an open file as an array.
     ///
-    /// The file must be open for reading, and in modes `r+`, `w+` and `x+` also for writing. Mode
+    /// The file must be open for reading, and in modes that write also for writing. Mode
     /// `x+` accepts only an empty file. The caller may close the file afterwards.
     ///
     /// On Linux, an array that writes, or that has [`lock`](Self::lock), opens the file again by
@@ -156,8 +168,7 @@ impl<D: Dimension> MapOptions<D> {
         len: u64,
         path: &Path,
     ) -> Result<MmapArray<A, D>> {
-        self.refuse_npy::<A>(file, path)?;
-        let layout = self.check::<A>(len, path)?;
+        let layout = self.refuse_npy::<A>(self.check::<A>(len, path), file, path)?;
         let kept = self.keep(file, path)?;
         let writes = self.mode.is_mutable().then(WriteState::new).transpose();
         let writes = writes.map_err(Error::io("map", path))?;
@@ -266,22 +277,6 @@ impl<D: Dimension> MapOptions<D> {
         let layout = self.resolve::<A>(len)?;
         self.check_halves::<A>(&layout, path)?;
         Ok(layout)
-    }
-
-    /// Refuses to take the header of a `.npy` file for elements, unless the elements are bytes.
-    pub(crate) fn refuse_npy<A>(&self, file: &File, path: &Path) -> Result<()> {
-        const MAGIC: &[u8; 6] = b"\x93NUMPY";
-
-        if self.offset > 0 || self.mode.creates() || size_of::<A>() <= 1 {
-            return Ok(());
-        }
-        let mut start = [0; MAGIC.len()];
-        let read =
-            sys::read_at_most(file, &mut start, 0).map_err(Error::io("read", path))?;
-        if read == MAGIC.len() && start == *MAGIC {
-            return Err(ErrorKind::NpyHeader.at(path));
-        }
-        Ok(())
     }
 
     /// Extends a file to the end of the layout if the mode extends files.

@@ -1,11 +1,14 @@
 //! The options of a mapping, and their resolution against the length of a file; opens no file.
 
-use ndarray::{Dimension, IntoDimension, Ix1, StrideShape};
+use std::{fs::File, path::Path};
+
+use ndarray::{Dimension, IntoDimension, Ix1, Order, ShapeBuilder, StrideShape};
 
 use crate::element::Element;
 use crate::error::{Error, ErrorKind, Result};
-use crate::layout::{Layout, misaligned, row_len};
+use crate::layout::{Layout, misaligned, outermost, row_len};
 use crate::mode::{Advice, Mode};
+use crate::sys;
 
 /// Every system aligns a mapping to at least this many bytes. No larger alignment is guaranteed.
 pub(crate) const SMALLEST_PAGE: usize = 4096;
@@ -52,8 +55,10 @@ pub struct MapOptions<D = Ix1> {
 pub(crate) enum Extent<D> {
     /// The lengths of all axes except the first, which the length of the file determines.
     Rows(D),
-    /// Shape and order or strides.
+    /// Shape and order or strides. In mode `a+` the file determines the outermost axis.
     Shape(StrideShape<D>),
+    /// Shape and order, as a header has them.
+    Header(StrideShape<D>),
 }
 
 impl MapOptions {
@@ -84,6 +89,9 @@ impl<D: Dimension> MapOptions<D> {
 
     /// Sets shape and order (default: one axis, up to the end of the file).
     ///
+    /// In mode `a+` without [`grow`](Self::grow), the length of the outermost axis is that of the
+    /// file: `(0, 3)` opens or creates a file with rows of 3 elements.
+    ///
     /// Accepts the argument of ndarray's own constructors. A number or a tuple gives C order, and
     /// `.f()` gives Fortran order. `.strides(..)`, in elements, gives any other order, such as one
     /// field of interleaved records.
@@ -91,11 +99,20 @@ impl<D: Dimension> MapOptions<D> {
         self.with_extent(Extent::Shape(shape.into()))
     }
 
+    /// Sets the shape and order that a header has.
+    pub(crate) fn shape_of_header<E: Dimension>(
+        self,
+        shape: impl Into<StrideShape<E>>,
+    ) -> MapOptions<E> {
+        self.with_extent(Extent::Header(shape.into()))
+    }
+
     /// Sets the shape of one row; the first axis counts the rows up to the end of the file.
     ///
     /// `rows_of(768)` gives shape `(n, 768)`, `rows_of((64, 48))` gives `(n, 64, 48)`. An empty
-    /// file has no rows yet; [`append`](crate::MmapArray::append) adds rows. A new file has no
-    /// length, and needs a [`shape`](Self::shape), such as `(0, 768)`.
+    /// file has no rows yet; [`append`](crate::MmapArray::append) adds rows. Mode `a+` creates an
+    /// empty file. In modes `w+` and `x+` a new file has no length, and needs a
+    /// [`shape`](Self::shape), such as `(0, 768)`.
     pub fn rows_of<R: IntoDimension>(
         self,
         row: R,
@@ -108,7 +125,7 @@ impl<D: Dimension> MapOptions<D> {
         self.with_extent(Extent::Rows(dim))
     }
 
-    /// Sets whether mode `r+` extends a file that is too short, with zeros (default no).
+    /// Sets whether modes `r+` and `a+` extend a file that is too short, with zeros (default no).
     ///
     /// Other modes ignore this option. If the opening fails after the extension, the file is
     /// truncated again if its length is still the new one and the added bytes are zeros. Another
@@ -200,7 +217,10 @@ impl<D: Dimension> MapOptions<D> {
                 .with_way_out("use an element type that needs no such alignment"));
         }
         let shape = match &self.extent {
-            Extent::Shape(shape) => shape.clone(),
+            Extent::Shape(shape) if self.mode == Mode::Append && !self.grow => {
+                self.rows_of_shape(shape, file_len, size)?
+            }
+            Extent::Shape(shape) | Extent::Header(shape) => shape.clone(),
             Extent::Rows(row) => self.rows(row, file_len, size)?.into(),
         };
         let layout = Layout::new(self.offset, shape, size, align);
@@ -224,6 +244,35 @@ impl<D: Dimension> MapOptions<D> {
         Ok(layout)
     }
 
+    /// Refuses to take the header of a `.npy` file for elements.
+    ///
+    /// Bytes, and records of bytes, may include a header. The file is read only if its name ends in
+    /// `.npy`, or if it has no layout: a read starts the kernel's readahead, which a mapping that is
+    /// accessed in random order does not need.
+    pub(crate) fn refuse_npy<A>(
+        &self,
+        layout: Result<Layout<D>>,
+        file: &File,
+        path: &Path,
+    ) -> Result<Layout<D>> {
+        const MAGIC: &[u8; 6] = b"\x93NUMPY";
+
+        let is_named =
+            path.extension().is_some_and(|found| found.eq_ignore_ascii_case("npy"));
+        let is_suspect =
+            layout.as_ref().map_or(true, |layout| is_named && !layout.is_empty());
+        if !is_suspect || self.offset > 0 || self.mode.creates() || align_of::<A>() == 1 {
+            return layout;
+        }
+        let mut start = [0; MAGIC.len()];
+        match sys::read_at_most(file, &mut start, 0) {
+            Ok(read) if read == MAGIC.len() && start == *MAGIC => {
+                Err(ErrorKind::NpyHeader.at(path))
+            }
+            _ => layout,
+        }
+    }
+
     /// Returns whether opening extends the file to the end of the array.
     pub(crate) fn extends(&self) -> bool {
         self.mode.creates()
@@ -233,8 +282,51 @@ impl<D: Dimension> MapOptions<D> {
     /// Replaces the first axis of `row` by the number of rows up to the end of the file.
     fn rows(&self, row: &D, file_len: u64, item_size: usize) -> Result<D> {
         let size = row_len(row.slice(), item_size)?;
+        let count = self.count(size, file_len)?;
+        let mut dim = row.clone();
+        if let Some(first) = dim.slice_mut().first_mut() {
+            *first = count;
+        }
+        Ok(dim)
+    }
+
+    /// Replaces the outermost axis of a shape by the number of rows up to the end of the file.
+    fn rows_of_shape(
+        &self,
+        shape: &StrideShape<D>,
+        file_len: u64,
+        item_size: usize,
+    ) -> Result<StrideShape<D>> {
+        let mut dim = shape.raw_dim().clone();
+        if dim.ndim() == 0 {
+            return Ok(shape.clone());
+        }
+        // Without rows, the shape has no strides of its own.
+        let given = Layout::new(0, shape.clone(), item_size, 1)?;
+        let orders = [Order::C, Order::F];
+        let order = orders
+            .into_iter()
+            .find(|order| given.is_empty() || given.is_in_order(*order));
+        let order = order.ok_or(ErrorKind::NotInOrder)?;
+        let outermost = outermost(dim.ndim(), order);
+        let mut row = dim.clone();
+        if let Some(length) = row.slice_mut().get_mut(outermost) {
+            *length = 1;
+        }
+        let row =
+            row.slice().iter().try_fold(item_size, |size, len| size.checked_mul(*len));
+        let count = self.count(row.ok_or(ErrorKind::TooLarge)?, file_len)?;
+        if let Some(length) = dim.slice_mut().get_mut(outermost) {
+            *length = count;
+        }
+        Ok(dim.set_f(order == Order::F).into())
+    }
+
+    /// Returns the number of rows of `size` bytes from the offset to the end of the file.
+    fn count(&self, size: usize, file_len: u64) -> Result<usize> {
         if self.mode.creates() {
-            return Err(ErrorKind::ShapeRequired.into());
+            let error = Error::from(ErrorKind::ShapeRequired);
+            return Err(error.with_way_out("pass a `shape`: a new file has no length"));
         }
         let available = file_len
             .checked_sub(self.offset)
@@ -244,11 +336,7 @@ impl<D: Dimension> MapOptions<D> {
         if !available.is_multiple_of(row_bytes) {
             return Err(ErrorKind::PartialElement { available, size }.into());
         }
-        let mut dim = row.clone();
-        if let Some(first) = dim.slice_mut().first_mut() {
-            *first = usize::try_from(count).map_err(|_| ErrorKind::TooLarge)?;
-        }
-        Ok(dim)
+        Ok(usize::try_from(count).map_err(|_| ErrorKind::TooLarge)?)
     }
 
     fn with_extent<E>(self, extent: Extent<E>) -> MapOptions<E> {

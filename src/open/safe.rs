@@ -71,8 +71,8 @@ fn scratch<A: Element, D: Dimension>(
     let mut file = UnnamedFile::new(dir).map_err(Error::io(CREATE_IN, dir))?;
     let options = MapOptions::new(Mode::CreateNew).shape(shape);
     let exclusive = file.exclusive();
-    options.write_zeros::<A>(exclusive.file(), Path::new(""))?;
-    options.map_exclusive(exclusive, Path::new(""))
+    options.write_zeros::<A>(exclusive.file(), Path::new("")).at(dir)?;
+    options.map_exclusive(exclusive, Path::new("")).at(dir)
 }
 
 impl<D: Dimension> MapOptions<D> {
@@ -112,9 +112,8 @@ impl<D: Dimension> MapOptions<D> {
         path: &Path,
     ) -> Result<MmapArray<A, D>> {
         self.check_guard()?;
-        self.refuse_npy::<A>(file, path)?;
         let len = file::regular_len(file, path)?;
-        let layout = self.resolve::<A>(len)?;
+        let layout = self.refuse_npy::<A>(self.resolve::<A>(len), file, path)?;
         self.check_halves::<A>(&layout, path)?;
         let not_immutable = |source| ErrorKind::NotImmutable { source }.at(path);
         has_trusted_contents(file).map_err(not_immutable)?;
@@ -168,8 +167,7 @@ impl<D: Dimension> MapOptions<D> {
         len: u64,
         path: &Path,
     ) -> Result<MmapArray<A, D>> {
-        self.refuse_npy::<A>(file, path)?;
-        let layout = self.resolve_at::<A>(len, 1)?;
+        let layout = self.refuse_npy::<A>(self.resolve_at::<A>(len, 1), file, path)?;
         let snapshot = FileSnapshot::of(&file::regular(file, path)?);
         let (memory, start) = read(file, path, &layout, align_of::<A>())?;
         self.loaded_array(memory, start, layout, snapshot, path)

@@ -72,16 +72,24 @@ fn fallocate_pieces(
     Ok(())
 }
 
-/// Refuses to allocate the blocks of `from..end` if the disk lacks the space.
+/// Refuses to fill the holes of a file if the disk surely lacks the space.
 ///
-/// A failed allocation may keep blocks in the middle of the file, and may leave the file longer.
+/// An allocation that fails in the middle of a file keeps the blocks that it has got. One at the end
+/// is undone by a truncation.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 fn check_space(file: &File, from: u64, end: u64) -> io::Result<()> {
     let metadata = file.metadata()?;
-    let held = held_bytes(&metadata);
-    // Blocks may be allocated beyond the end of the file too.
-    let held_after = metadata.len().max(held).saturating_sub(from).min(held);
-    check_free(file, end.saturating_sub(from).saturating_sub(held_after))
+    if from >= metadata.len() {
+        return Ok(());
+    }
+    // All blocks of the file may lie in the range.
+    let missing = end.saturating_sub(from).saturating_sub(held_bytes(&metadata));
+    check_free(file, missing).or_else(|_| {
+        // XFS and btrfs free the space of removed files later.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        rustix::fs::syncfs(file)?;
+        check_free(file, missing)
+    })
 }
 
 /// Returns an error if the disk is known to have fewer than `len` free bytes.

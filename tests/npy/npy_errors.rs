@@ -64,8 +64,7 @@ type Row = (&'static str, fn() -> Vec<u8>, fn(&Place) -> Error);
 const ROWS: [Row; 31] = [
     ("the file is not a `.npy` file: it does not begin with `\\x93NUMPY` (map raw elements by \
         `MapOptions`)", || vec![0; 100], bytes),
-    ("the file is a zip archive (`.npz`), not a `.npy` file (extract the `.npy` files that it \
-        contains (`unzip`))", || b"PK\x03\x04\x14\0\0\0".to_vec(), bytes),
+    ("the file is a zip archive (`.npz`), not a `.npy` file (extract the `.npy` files that it contains, by `unzip`)", || b"PK\x03\x04\x14\0\0\0".to_vec(), bytes),
     ("the file is compressed (gzip), and cannot be mapped (decompress it first)",
         || b"\x1f\x8b\x08\0\0\0\0\0\0\x03".to_vec(), bytes),
     ("the file is compressed (bzip2), and cannot be mapped (decompress it first)",
@@ -82,10 +81,8 @@ const ROWS: [Row; 31] = [
         copy it again)", || three()[..9].to_vec(), bytes),
     ("the file ends in its header: expected 128 bytes, found 100 (the file is incomplete: copy \
         it again)", || three()[..100].to_vec(), bytes),
-    ("the header has 20057 bytes, more than the limit of 10000 bytes (raise the limit by \
-        `npy::Options::max_header_size`)", spaces, bytes),
-    ("the header has 12544 bytes, more than the limit of 10000 bytes (raise the limit by \
-        `npy::Options::max_header_size`)", fields, bytes),
+    ("the header has 20057 bytes, more than the limit of 10000 bytes (raise the limit: `npy::Options::max_header_size`, or `Header::read_with_limit`)", spaces, bytes),
+    ("the header has 12544 bytes, more than the limit of 10000 bytes (raise the limit: `npy::Options::max_header_size`, or `Header::read_with_limit`)", fields, bytes),
     ("a header of 70134 bytes does not fit version 1.0 of the format (use version 2.0 or 3.0)",
         three, |p| {
             let options = Options::new(Create).version(Version::V1);
@@ -129,7 +126,7 @@ const ROWS: [Row; 31] = [
     ("field 1: expected `y` of `<u4` at byte 4, found `y` of `<i4` at byte 4 (change the struct \
         and its `npy::record!`)",
         || file("[('x', '<u4'), ('y', '<i4')]", 'C', "(1,)", &[0; 8]), refused::<Point, Ix1>),
-    ("expected an array of 2 axes, found 1 axes (use the dimension `Ix1` or `IxDyn`)",
+    ("expected an array of 2 axes, found 1 axis (use the dimension `Ix1` or `IxDyn`)",
         three, refused::<u8, Ix2>),
     ("expected an array of 2 axes, found 7 axes (use the dimension `IxDyn`)",
         || file("'|u1'", 'C', "(1, 1, 1, 1, 1, 1, 1)", &[1]), refused::<u8, Ix2>),
@@ -251,8 +248,7 @@ fn a_header_over_the_limit_is_read_with_a_higher_limit() {
 fn bytes_that_are_no_values_are_refused_by_their_position() {
     let start = file("'|b1'", 'C', "(2, 2)", &[1, 0, 2, 255]);
     let place = Place::of(&start);
-    let text = "element 2 is not a valid value of its type (a `bool` is 0 or 1; map the bytes as \
-                `u8`)";
+    let text = "element 2 is not a valid value of its type (map the bytes as `u8` by `MapOptions`, from offset 128 on)";
     let mut errors: Vec<_> = [ReadOnly, CopyOnWrite, ReadWrite, Append]
         .map(|mode| open::<bool, Ix2>(&Options::new(mode), &place).map(drop))
         .into();

@@ -86,7 +86,7 @@ fn the_number_of_axes_can_be_part_of_the_type() {
         ErrorKind::Npy(NpyErrorKind::Axes { found: 2, expected: 1 })
     ));
     let text =
-        "expected an array of 1 axes, found 2 axes (use the dimension `Ix2` or `IxDyn`)";
+        "expected an array of 1 axis, found 2 axes (use the dimension `Ix2` or `IxDyn`)";
     assert_eq!(text_at(&error, &place), text);
     assert_eq!(text_at(&npy::load::<u8, Ix1>(&place).unwrap_err(), &place), text);
 }
@@ -178,6 +178,9 @@ fn a_file_that_ends_too_early_is_refused_whatever_it_lacks() {
         let start = whole.get(..len).unwrap();
         let place = Place::of(start);
         let text = match len {
+            0 => "the file ends in its magic string: expected 8 bytes, found 0 (the file is \
+                  empty)"
+                .to_owned(),
             ..8 => format!(
                 "the file ends in its magic string: expected 8 bytes, found {len} (the file is \
                  incomplete: copy it again)"
@@ -307,7 +310,7 @@ fn modes_of_other_doors_are_refused() {
     for mode in [ReadOnly, CopyOnWrite, ReadWrite] {
         let error = npy_common::create::<u8, _>(&Options::new(mode), &place, 5);
         let text = format!(
-            "cannot create a `.npy` file in mode `{mode}` (use mode `w+` or `x+`, or `npy::open`)"
+            "cannot create a `.npy` file in mode `{mode}` (use mode `w+`, `x+` or `a+`, or `npy::open`)"
         );
         assert_eq!(text_at(&error.map(drop).unwrap_err(), &place), text);
     }
@@ -322,8 +325,7 @@ fn a_long_header_is_read_once_the_cap_is_lifted() {
     let error = error::<u8, Ix1>(ReadOnly, &place);
     let len = header.len() - 13;
     let text = format!(
-        "the header has {len} bytes, more than the limit of 10000 bytes (raise the limit by \
-         `npy::Options::max_header_size`)"
+        "the header has {len} bytes, more than the limit of 10000 bytes (raise the limit: `npy::Options::max_header_size`, or `Header::read_with_limit`)"
     );
     assert_eq!(text_at(&error, &place), text);
     for (cap, accepted) in [(len, true), (len - 1, false), (usize::MAX, true)] {
@@ -337,8 +339,7 @@ fn a_long_header_is_read_once_the_cap_is_lifted() {
 fn archives_and_pickled_objects_are_called_what_they_are() {
     for start in [&b"PK\x03\x04\x14\0\0\0"[..], b"PK\x05\x06\0\0\0\0"] {
         let place = Place::of(start);
-        let text = "the file is a zip archive (`.npz`), not a `.npy` file (extract the `.npy` \
-                    files that it contains (`unzip`))";
+        let text = "the file is a zip archive (`.npz`), not a `.npy` file (extract the `.npy` files that it contains, by `unzip`)";
         assert_eq!(text_at(&error::<u8, Ix1>(ReadOnly, &place), &place), text);
     }
     for descr in ["'|O'", "[('x', '|O')]", "[('x', [('y', '|O8', (2,))])]"] {
@@ -357,7 +358,7 @@ fn a_missing_file_has_the_systems_own_words() {
         let error = error::<u8, Ix1>(mode, &place);
         let cause = error.source().unwrap().to_string();
         let text = format!(
-            "cannot open the file: {cause} (check the path; mode `w+` or `a+` creates a file)"
+            "cannot open the file: {cause} (check the path; `npy::create` and `npy::Options::create` create a file)"
         );
         assert_eq!(text_at(&error, &place), text);
         assert_eq!(io::Error::from(error).kind(), io::ErrorKind::NotFound);
@@ -374,10 +375,11 @@ fn what_is_no_regular_file_is_refused_at_once() {
     assert!(made.success());
     let folder = place.folder().join("folder");
     fs::create_dir(&folder).unwrap();
-    for (path, found) in [(&fifo, "a FIFO"), (&folder, "a directory")] {
-        let text = format!(
-            "expected a regular file, found {found} (copy the data to a regular file)"
-        );
+    for (path, text) in [
+        (&fifo, "found a FIFO (copy the data to a regular file)"),
+        (&folder, "found a directory (pass the path of a file)"),
+    ] {
+        let text = format!("expected a regular file, {text}");
         for mode in [ReadOnly, CopyOnWrite, ReadWrite] {
             let opened = open::<u8, Ix1>(&Options::new(mode), path);
             assert_eq!(text_at(&opened.map(drop).unwrap_err(), path), text, "{mode}");

@@ -21,12 +21,12 @@ fn what_does_not_begin_like_a_npy_file_is_none() {
         (b"\x93NUMPX\x01\x00", "the file is not a `.npy` file: it does not begin with `\\x93NUMPY` (map raw elements by `MapOptions`)"),
         (b"{'descr': '<f8'}", "the file is not a `.npy` file: it does not begin with `\\x93NUMPY` (map raw elements by `MapOptions`)"),
         (b"\0\0\0\0\0\0\0\0", "the file is not a `.npy` file: it does not begin with `\\x93NUMPY` (map raw elements by `MapOptions`)"),
-        (b"PK\x03\x04\x14\0\0\0", "the file is a zip archive (`.npz`), not a `.npy` file (extract the `.npy` files that it contains (`unzip`))"),
-        (b"PK\x05\x06\0\0\0\0", "the file is a zip archive (`.npz`), not a `.npy` file (extract the `.npy` files that it contains (`unzip`))"),
+        (b"PK\x03\x04\x14\0\0\0", "the file is a zip archive (`.npz`), not a `.npy` file (extract the `.npy` files that it contains, by `unzip`)"),
+        (b"PK\x05\x06\0\0\0\0", "the file is a zip archive (`.npz`), not a `.npy` file (extract the `.npy` files that it contains, by `unzip`)"),
         (b"\x93NUMPY\x01\x01v\0", "version 1.1 of the `.npy` format is unknown (versions 1.0, 2.0 and 3.0 are supported)"),
         (b"\x93NUMPY\x04\x00v\0\0\0", "version 4.0 of the `.npy` format is unknown (versions 1.0, 2.0 and 3.0 are supported)"),
         (b"\x93NUMPY\x00\x00v\0", "version 0.0 of the `.npy` format is unknown (versions 1.0, 2.0 and 3.0 are supported)"),
-        (b"", "the file ends in its magic string: expected 8 bytes, found 0 (the file is incomplete: copy it again)"),
+        (b"", "the file ends in its magic string: expected 8 bytes, found 0 (the file is empty)"),
         (b"\x93NUMPY\x01", "the file ends in its magic string: expected 8 bytes, found 7 (the file is incomplete: copy it again)"),
         (b"\x93NUMPY\x02\x00v\0\0", "the file ends in its header length: expected 12 bytes, found 11 (the file is incomplete: copy it again)"),
         (b"\x93NUMPY\x01\x00v\0{}", "the file ends in its header: expected 128 bytes, found 12 (the file is incomplete: copy it again)"),
@@ -45,8 +45,7 @@ fn a_header_may_be_as_long_as_the_cap() {
         text.resize(len, b' ');
         let bytes = raw(major, &text);
         let message = format!(
-            "the header has {len} bytes, more than the limit of 10000 bytes (raise the limit by \
-             `npy::Options::max_header_size`)"
+            "the header has {len} bytes, more than the limit of 10000 bytes (raise the limit: `npy::Options::max_header_size`, or `Header::read_with_limit`)"
         );
         assert_eq!(Header::parse(&bytes).unwrap_err().to_string(), message);
         let read = Header::read(&Place::of(&bytes).file());

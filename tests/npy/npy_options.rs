@@ -103,7 +103,7 @@ fn errors_of_open_files_have_no_path_and_those_of_paths_have_one() {
     let error = map::<u8, Ix1>(&Options::new(ReadOnly), &place.file()).map(drop);
     assert!(error.unwrap_err().to_string().starts_with(text));
     let text =
-        "expected an array of 2 axes, found 1 axes (use the dimension `Ix1` or `IxDyn`)";
+        "expected an array of 2 axes, found 1 axis (use the dimension `Ix1` or `IxDyn`)";
     let error = map::<Le<u16>, Ix2>(&Options::new(ReadOnly), &place.file()).map(drop);
     check(error.unwrap_err(), text, false);
     for mode in [Create, CreateNew] {

@@ -143,7 +143,7 @@ fn the_element_type_alone_selects_the_functions_of_two_axes() {
     assert_eq!(a.sum(), 0.5);
     let error = npy::Array1::<f32>::load(&place).unwrap_err();
     let text =
-        "expected an array of 1 axes, found 2 axes (use the dimension `Ix2` or `IxDyn`)";
+        "expected an array of 1 axis, found 2 axes (use the dimension `Ix2` or `IxDyn`)";
     assert_eq!(text_at(&error, &place), text);
     assert!(npy::Array2::<f64>::load(&place).is_err());
     assert_eq!(npy::ArrayD::<f32>::load(&place).unwrap().shape(), [2, 3]);

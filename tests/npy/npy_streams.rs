@@ -75,7 +75,7 @@ fn several_files_follow_each_other_in_a_stream() {
     assert_eq!(elements, [vec![1, 2, 3], vec![4, 0]]);
     let error = Header::read_from(&mut stream).unwrap_err();
     let text = "the file ends in its magic string: expected 8 bytes, found 0 (the file is \
-                incomplete: copy it again)";
+                empty)";
     assert_eq!(error.to_string(), text);
 }
 

@@ -222,8 +222,9 @@ fn what_is_no_number_is_refused_by_its_name() {
         let literal =
             if descr.starts_with('[') { descr.into() } else { format!("'{descr}'") };
         let place = Place::of(&file(&literal, 'C', "(0,)", b""));
-        let text =
-            format!("expected elements of type `a number or bool`, found `{descr}`");
+        let text = format!(
+            "expected elements of type `bool, int, uint or float`, found `{descr}`"
+        );
         let way_out = match descr.starts_with('[') {
             true => "describe a struct by `npy::record!`",
             false => "convert the elements in NumPy by `astype`",

@@ -63,19 +63,21 @@ fn a_file_that_does_not_fit_is_refused_and_left_alone() {
         matches!(error.kind(), ErrorKind::PartialElement { available: 3, size: 2 }),
         "{error}"
     );
-    let options = MapOptions::new(Append).shape(4);
-    let error = open::<u8, Ix1>(&options, &place).map(drop).unwrap_err();
-    let text = "the array ends at byte 4, but the file has 3 bytes (check shape, offset and \
-                element type, or extend it by `grow(true)`)";
+    let options = MapOptions::new(Append).shape((4, 2));
+    let error = open::<u8, Ix2>(&options, &place).map(drop).unwrap_err();
+    let text = "the 3 bytes from the offset to the end of the file are not a multiple of the 2 \
+                bytes of an element or row (check the element type and the offset, or pass a \
+                `shape` to map a part)";
     assert_eq!(text_at(&error, &place), text);
     let error =
         open::<bool, Ix1>(&MapOptions::new(Append), &place).map(drop).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::InvalidElement { index: 1 }), "{error}");
-    let npy = Place::of(b"\x93NUMPY\x01\x00\x02\x00{}");
+    let npy = Place::of(b"\x93NUMPY\x01\x00\x02\x00{}.");
     let error = open::<u16, Ix1>(&MapOptions::new(Append), &npy).map(drop).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::NpyHeader), "{error}");
     assert_eq!(place.bytes().unwrap(), [1, 2, 3]);
-    assert_eq!(*open::<u8, Ix1>(&options.shape(3), &place).unwrap(), array![1, 2, 3]);
+    let options = MapOptions::new(Append).shape(3);
+    assert_eq!(*open::<u8, Ix1>(&options, &place).unwrap(), array![1, 2, 3]);
 }
 
 #[test]
@@ -83,11 +85,15 @@ fn a_refused_creation_leaves_no_file() {
     for lock in [false, true] {
         let place = Place::missing();
         let refused = [
-            open::<u8, _>(&MapOptions::new(Append).shape(4).lock(lock), &place).map(drop),
+            open::<u8, _>(&MapOptions::new(Append).shape((4, 0)).lock(lock), &place)
+                .map(drop),
             open::<u8, _>(&MapOptions::new(Append).offset(3).lock(lock), &place)
                 .map(drop),
-            open::<u64, _>(&MapOptions::new(Append).shape(usize::MAX).lock(lock), &place)
-                .map(drop),
+            open::<u64, _>(
+                &MapOptions::new(Append).shape((1, usize::MAX)).lock(lock),
+                &place,
+            )
+            .map(drop),
             open::<(), _>(&MapOptions::new(Append).lock(lock), &place).map(drop),
         ];
         let kinds = refused.map(|refused| {
@@ -98,7 +104,7 @@ fn a_refused_creation_leaves_no_file() {
         assert_eq!(
             kinds,
             [
-                "FileTooShort { expected: 4, found: 0 }",
+                "ShapeRequired",
                 "OffsetPastEnd { offset: 3, found: 0 }",
                 "TooLarge",
                 "ZeroSizedElement",
@@ -140,9 +146,9 @@ fn a_link_is_followed_also_to_a_missing_file() {
     let link = place.folder().join("link");
     std::os::unix::fs::symlink(place.path(), &link).unwrap();
     // A refused creation removes the file and not the link.
-    let options = MapOptions::new(Append).shape(4);
+    let options = MapOptions::new(Append).offset(4);
     let error = open::<u8, Ix1>(&options, &link).map(drop).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::FileTooShort { .. }), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::OffsetPastEnd { .. }), "{error}");
     assert_eq!((place.bytes(), error.path()), (None, Some(&*link)));
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     for expected in [vec![1, 2], vec![1, 2, 1, 2]] {
@@ -223,4 +229,32 @@ fn the_file_of_mode_append_opens_in_mode_r_plus() {
         *open::<u8, Ix2>(&rows(false), &place).unwrap(),
         Array2::<u8>::ones((3, 2))
     );
+}
+
+#[test]
+fn a_shape_gives_the_rows_and_the_file_their_number() {
+    use ndarray::ShapeBuilder;
+
+    // The same call creates the file, and opens it with its rows.
+    for (c_order, number) in [(true, 1), (false, 1), (true, 2), (false, 2)] {
+        let place = Place::missing();
+        for run in 0..3 {
+            let options = MapOptions::new(Append);
+            let shape = (number, 2);
+            let options = match c_order {
+                true => options.shape(shape),
+                false => options.shape((2, number).f()),
+            };
+            let mut a = open::<u16, Ix2>(&options, &place).unwrap();
+            let axis = Axis(usize::from(!c_order));
+            assert_eq!((a.len_of(axis), a.len()), (run, 2 * run), "{c_order} {number}");
+            a.push(axis, &array![run as u16, 7]).unwrap();
+            a.close().unwrap();
+        }
+        let bytes: Vec<u8> = [0_u16, 7, 1, 7, 2, 7].map(u16::to_ne_bytes).concat();
+        assert_eq!(place.bytes().unwrap(), bytes);
+        let custom = MapOptions::new(Append).shape((3, 2).strides((4, 1)));
+        let error = open::<u16, Ix2>(&custom, &place).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::NotInOrder), "{error}");
+    }
 }

@@ -53,8 +53,9 @@ fn another_number_of_axes_is_an_error_with_the_path() {
         open::<u8, Ix2>(&options, &place).unwrap().into_dyn()
     };
     let text = |expected: usize| {
+        let axes = if expected == 1 { "axis" } else { "axes" };
         format!(
-            "expected an array of {expected} axes, found 2 axes (use the dimension of the array, \
+            "expected an array of {expected} {axes}, found 2 axes (use the dimension of the array, \
              or `IxDyn`)"
         )
     };

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::io;
 
-use ndarray::{ArrayView1, Axis, Ix1, Ix3, IxDyn, ShapeBuilder, arr0, array};
+use ndarray::{Axis, Ix1, Ix3, IxDyn, ShapeBuilder, arr0, array};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::{
     Element, Error, ErrorKind, MapOptions, MmapArray2, Mode, NpyErrorKind, npy,
@@ -71,11 +71,10 @@ const ROWS: [Row; 43] = [
     ("`PATH`: the array is too large: its size or its end in bytes overflows (check shape, \
         offset and element type)", io::ErrorKind::InvalidInput,
         |p| refused::<u8>(of(Create).offset(u64::MAX).shape(1), p)),
-    ("`PATH`: the shape is unknown: a new file does not determine it, and rows of 0 bytes \
-        cannot be counted (pass a `shape`)",
-        io::ErrorKind::InvalidInput, |p| refused::<u8>(of(Create), p)),
-    ("`PATH`: the shape is unknown: a new file does not determine it, and rows of 0 bytes \
-        cannot be counted (pass a `shape`)", io::ErrorKind::InvalidInput,
+    ("`PATH`: neither the caller nor the file determines the shape (pass a `shape`: a new \
+        file has no length)", io::ErrorKind::InvalidInput, |p| refused::<u8>(of(Create), p)),
+    ("`PATH`: neither the caller nor the file determines the shape (pass a `shape`: rows of \
+        0 bytes cannot be counted)", io::ErrorKind::InvalidInput,
         |p| open::<u8, _>(&of(ReadOnly).rows_of((0, 3)), p).map(drop).unwrap_err()),
     ("`PATH`: the shape and the strides have different numbers of axes (pass one stride for \
         each axis)", io::ErrorKind::InvalidInput,
@@ -105,8 +104,8 @@ const ROWS: [Row; 43] = [
     ("`PATH`: the array is read-only (use mode `c` for private changes, mode `r+` to change \
         the file)", io::ErrorKind::PermissionDenied,
         |p| open::<u8, _>(&of(ReadOnly), p).unwrap().view_mut().map(drop).unwrap_err()),
-    ("`PATH`: the array is read-only (use mode `c` for private changes, mode `r+` to change \
-        the file)", io::ErrorKind::PermissionDenied,
+    ("`PATH`: the array is read-only (mode `r+` and mode `a+` can grow)",
+        io::ErrorKind::PermissionDenied,
         |p| array(ReadOnly, p).push(Axis(0), &array![1, 2, 3, 4, 5]).unwrap_err()),
     ("`PATH`: changes in mode `c` are private and do not reach the file (`commit` writes \
         them, and mode `r+` changes the file itself)",
@@ -128,7 +127,7 @@ const ROWS: [Row; 43] = [
         header)", io::ErrorKind::InvalidInput,
         // SAFETY: nothing is mapped.
         |p| unsafe { npy::open::<u8, Ix1>(p, Create) }.map(drop).unwrap_err()),
-    ("`PATH`: cannot create a `.npy` file in mode `r` (use mode `w+` or `x+`, or \
+    ("`PATH`: cannot create a `.npy` file in mode `r` (use mode `w+`, `x+` or `a+`, or \
         `npy::open`)", io::ErrorKind::InvalidInput,
         // SAFETY: nothing is mapped.
         |p| unsafe { npy::Options::new(ReadOnly).create::<u8, _>(p, 3) }.map(drop).unwrap_err()),
@@ -141,13 +140,13 @@ const ROWS: [Row; 43] = [
         io::ErrorKind::InvalidInput, |p| array(ReadWrite, p).commit().unwrap_err()),
     ("`w` is not a mode (the modes are `r`, `c`, `r+`, `w+`, `x+`, `a+`)",
         io::ErrorKind::InvalidInput, |_| "w".parse::<Mode>().unwrap_err()),
-    ("`PATH`: another handle has locked the file (close the other handle, or open without \
-        `lock`)", io::ErrorKind::WouldBlock,
+    ("`PATH`: another handle has locked the file (close the other handle, or try again \
+        later)", io::ErrorKind::WouldBlock,
         |p| {
             let _held = open::<u8, _>(&of(ReadOnly).lock(true), p).unwrap();
             refused::<u8>(of(Create).lock(true).shape(3), p)
         }),
-    ("another handle has locked the file (close the other handle, or open without `lock`)",
+    ("another handle has locked the file (close the other handle, or try again later)",
         io::ErrorKind::WouldBlock,
         |p| {
             let _held = open::<u8, _>(&of(ReadWrite).lock(true), p).unwrap();
@@ -223,7 +222,7 @@ fn texts() -> Vec<(ErrorKind, &'static str)> {
         (ErrorKind::Replaced,
             "the file is not the one that was opened, or contains another array now (open it again)"),
         (ErrorKind::NotAFile { found: "a directory" },
-            "expected a regular file, found a directory (copy the data to a regular file)"),
+            "expected a regular file, found a directory (pass the path of a file)"),
         (ErrorKind::NpyHeader,
             "the file is a `.npy` file, and the array would include its header (use `npy::open`, or \
             set `offset` to the first element)"),
@@ -288,23 +287,6 @@ fn long_texts_of_a_file_or_a_caller_are_shortened() {
 fn an_error_is_as_large_as_a_pointer() {
     assert_eq!(size_of::<Error>(), size_of::<usize>());
     assert_eq!(size_of::<Result<(), Error>>(), size_of::<usize>());
-}
-
-#[test]
-fn a_npy_file_is_no_file_of_raw_numbers() {
-    let mut file = b"\x93NUMPY\x01\x00\x46\x00".to_vec();
-    file.extend([b' '; 70]);
-    let place = Place::of(&file);
-    for mode in [ReadOnly, CopyOnWrite, ReadWrite] {
-        let error = refused::<u16>(of(mode), &place);
-        assert!(matches!(error.kind(), ErrorKind::NpyHeader), "{error}");
-        // Bytes, and elements after an offset, may be mapped.
-        assert_eq!(*open::<u8, _>(&of(mode), &place).unwrap(), *ArrayView1::from(&file));
-        assert_eq!(open::<u16, _>(&of(mode).offset(16), &place).unwrap().len(), 32);
-    }
-    let error = of(ReadOnly).load::<f32>(&place).map(drop).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::NpyHeader), "{error}");
-    assert_eq!(place.bytes().unwrap(), file);
 }
 
 #[test]

@@ -32,7 +32,11 @@ fn refused(mode: Mode, path: &Path) -> Error {
 }
 
 fn not_a_file(found: &str) -> String {
-    format!("expected a regular file, found {found} (copy the data to a regular file)")
+    let way_out = match found {
+        "a directory" => "pass the path of a file",
+        _ => "copy the data to a regular file",
+    };
+    format!("expected a regular file, found {found} ({way_out})")
 }
 
 fn is_not_a_file(error: &Error, path: &Path, found: &str) {

@@ -1,12 +1,12 @@
 //! Views of bytes that the caller has mapped or read, made by `Layout` alone.
 
-use std::fs::File;
+use std::fs::{self, File};
 
 use memmap2::{Mmap, MmapMut};
-use ndarray::{Ix2, ShapeBuilder, array};
+use ndarray::{ArrayView1, Ix2, ShapeBuilder, array};
 use ndarray_memmap::Mode::{CopyOnWrite, Create, ReadOnly, ReadWrite};
 use ndarray_memmap::{Be, Error, ErrorKind, Layout, MapOptions, Mode};
-use test_support::Place;
+use test_support::{Place, open};
 
 fn map(place: &Place) -> Mmap {
     // SAFETY: nothing changes the file of the test while it is mapped.
@@ -187,4 +187,37 @@ fn the_mode_decides_what_a_layout_may_need() {
     assert_eq!(growing.resolve::<u32>(16).unwrap(), resolve(Create).unwrap());
     let error = resolve(Create).unwrap().view::<u32>(&[0; 16]).map(drop).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::FileTooShort { expected: 32, found: 16 }));
+}
+
+#[test]
+fn a_npy_file_is_no_file_of_raw_numbers() {
+    let mut file = b"\x93NUMPY\x01\x00\x46\x00".to_vec();
+    file.extend([b' '; 70]);
+    let place = Place::missing();
+    let path = place.folder().join("a.NPY");
+    fs::write(&path, &file).unwrap();
+    for mode in [ReadOnly, CopyOnWrite, ReadWrite] {
+        let error = open::<u16, _>(&MapOptions::new(mode), &path).map(drop).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::NpyHeader), "{error}");
+        // Bytes, no elements, and elements after an offset, may be mapped.
+        assert_eq!(
+            *open::<u8, _>(&MapOptions::new(mode), &path).unwrap(),
+            *ArrayView1::from(&file)
+        );
+        assert_eq!(
+            open::<u16, _>(&MapOptions::new(mode).shape(0), &path).unwrap().len(),
+            0
+        );
+        assert_eq!(
+            open::<u16, _>(&MapOptions::new(mode).offset(16), &path).unwrap().len(),
+            32
+        );
+    }
+    let error = MapOptions::new(ReadOnly).load::<f32>(&path).map(drop).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::NpyHeader), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), file);
+    // Whatever its name, if it has no layout.
+    let place = Place::of(&file[..75]);
+    let error = open::<u16, _>(&MapOptions::new(ReadOnly), &place).map(drop).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::NpyHeader), "{error}");
 }

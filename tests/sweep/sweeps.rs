@@ -239,7 +239,7 @@ fn several_arrays_are_swept_by_equal_rows() {
     assert_eq!(mismatch.to_string(), text);
     let flat = MapOptions::scratch::<u8, _>(ROW).unwrap();
     let axis = sweep_zip(Axis(1), 1, (&large, &flat)).unwrap_err();
-    let text = "axis 1 is out of bounds for an array of 1 axes (axes count from 0)";
+    let text = "axis 1 is out of bounds for an array of 1 axis (axes count from 0)";
     assert_eq!(axis.to_string(), text);
     let three = sweep_zip(Axis(1), 1, (&large, &small, &large)).unwrap();
     assert_eq!(three.len(), ROW);

@@ -132,6 +132,16 @@
 //!
 //! If the image is larger than memory, [`sweep`] or slice `raw`, and scale each block.
 //!
+//! # Passing an array to a crate that needs an older ndarray
+//!
+//! A view of the elements crosses the versions without a copy. `ndarray16` stands for ndarray 0.16 in
+//! `Cargo.toml`: `ndarray16 = { package = "ndarray", version = "0.16" }`.
+//!
+//! ```ignore
+//! let elements = a.as_slice().ok_or("an array in C order")?;
+//! let view = ndarray16::ArrayView2::from_shape(a.dim(), elements)?;
+//! ```
+//!
 //! # Appending to a log
 //!
 //! The program creates a raw log if there is none, and appends rows at its end. The length of the
@@ -140,13 +150,10 @@
 //! ```
 //! # let dir = tempfile::tempdir()?;
 //! # let path = dir.path().join("log.f64");
-//! use std::fs::File;
-//!
 //! use ndarray::{Axis, array};
 //! use ndarray_memmap::{MapOptions, Mode};
 //!
-//! File::options().append(true).create(true).open(&path)?; // empty, if it is new
-//! let options = MapOptions::new(Mode::ReadWrite).rows_of(2).lock(true);
+//! let options = MapOptions::new(Mode::Append).rows_of(2).lock(true);
 //! // SAFETY: programs that write to the log lock it, and readers read only whole rows.
 //! let mut log = unsafe { options.open::<f64>(&path)? };
 //! log.push(Axis(0), &array![0.0, 20.5])?;

@@ -69,6 +69,10 @@ fn in_parts<A: Reduce, D: RemoveAxis, R>(
         return in_parts(other_view, axis, other_sums, finish);
     }
     let mut totals = Array::from_elem(sums.raw_dim(), A::Total::default());
+    if sums.is_empty() {
+        // The axis may be of any length.
+        return;
+    }
     let inner = view.shape().iter().skip(axis.index()).skip(1);
     let inner = inner.fold(1_usize, |count, &len| count.saturating_mul(len));
     if view.len_of(axis) < FEW || inner >= FEW {

@@ -121,7 +121,12 @@ macro_rules! wide_integers {
 
             fn finish_mean(total: $Halves, count: usize) -> f64 {
                 let (upper, lower) = total.carry();
-                (upper as f64 * 2_f64.powi(64) + lower as f64) / count as f64
+                let sum = match upper.checked_mul(1 << 64) {
+                    Some(upper) => (upper | lower) as f64,
+                    // So large a number cancels no digits of the lower half.
+                    None => upper as f64 * 2_f64.powi(64) + lower as f64,
+                };
+                sum / count as f64
             }
 
             #[inline]
@@ -199,5 +204,30 @@ mod complex {
             T::is_value_less(left.re, right.re)
                 || left.re == right.re && T::is_value_less(left.im, right.im)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, Axis, array};
+
+    use crate::element::Reductions;
+
+    #[test]
+    fn means_of_128_bits_lose_no_small_number() {
+        assert_eq!(array![-1_i128].wide_mean(), -1.0);
+        assert_eq!(array![[-100_i128, -200], [1, 2]].wide_mean(), -74.25);
+        let means = array![[-100_i128, -200], [1, 2]].wide_mean_axis(Axis(1));
+        assert_eq!(means, array![-150.0, 1.5]);
+        assert_eq!(array![i128::MAX, i128::MAX].wide_mean(), 2_f64.powi(127));
+        assert_eq!(array![i128::MIN, i128::MIN, i128::MIN].wide_mean(), -2_f64.powi(127));
+        assert_eq!(array![u128::MAX, u128::MAX].wide_mean(), 2_f64.powi(128));
+    }
+
+    #[test]
+    fn an_axis_without_sums_may_have_any_length() {
+        let empty = Array2::<f32>::zeros((usize::MAX / 8, 0));
+        assert_eq!(empty.wide_sum_axis(Axis(0)).len(), 0);
+        assert_eq!(empty.wide_mean_axis(Axis(0)).len(), 0);
     }
 }

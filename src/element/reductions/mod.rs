@@ -10,6 +10,7 @@ pub use number::Reduce;
 use ndarray::{Array, ArrayRef, Axis, Dimension, RemoveAxis};
 
 use lanes::{extreme, total};
+use number::sealed;
 
 /// Sums, means and extremes of arrays, exact enough for any number of elements.
 ///
@@ -72,7 +73,7 @@ use lanes::{extreme, total};
 /// }
 /// assert_eq!(spread(&array![1_u8, 255, 7]), Some(254.0));
 /// ```
-pub trait Reductions<A: Reduce, D: Dimension> {
+pub trait Reductions<A: Reduce, D: Dimension>: sealed::Array {
     /// Returns the sum of all elements.
     ///
     /// Returns 0 if the array is empty. A sum of floats with a NaN, or with infinities of both
@@ -193,7 +194,10 @@ pub trait Reductions<A: Reduce, D: Dimension> {
     fn minimum(&self) -> Option<A::Value>;
 }
 
+impl<A, D> sealed::Array for ArrayRef<A, D> {}
+
 impl<A: Reduce, D: Dimension> Reductions<A, D> for ArrayRef<A, D> {
+    #[track_caller]
     fn wide_sum(&self) -> A::Sum {
         A::finish_sum(total(self))
     }

@@ -86,6 +86,8 @@ pub trait Reduce: sealed::Sealed + Copy + 'static {
 pub(super) mod sealed {
     #[expect(unnameable_types, reason = "no other crate implements it")]
     pub trait Sealed {}
+    #[expect(unnameable_types, reason = "no other crate implements it")]
+    pub trait Array {}
 }
 
 /// Sums a block in 16 lanes, and the lanes pairwise.
