@@ -53,7 +53,7 @@ const CLASSES: [Class; 26] = [
     },
     Class {
         reason: "NumPy counts characters of the header, this crate bytes",
-        error: "`max_header_size` lifts the limit", text: |text| !text.is_ascii(),
+        error: "more than the limit of", text: |text| !text.is_ascii(),
         example: Made(|| dictionary(&format!("[('{}', '|u1')]", "π".repeat(6000)), 'C', "()")),
     },
     Class {
