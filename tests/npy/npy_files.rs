@@ -181,7 +181,7 @@ fn a_file_that_ends_too_early_is_refused_whatever_it_lacks() {
             0 => "the file ends in its magic string: expected 8 bytes, found 0 (the file is \
                   empty)"
                 .to_owned(),
-            ..8 => format!(
+            1..8 => format!(
                 "the file ends in its magic string: expected 8 bytes, found {len} (the file is \
                  incomplete: copy it again)"
             ),

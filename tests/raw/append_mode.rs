@@ -238,7 +238,7 @@ fn a_shape_gives_the_rows_and_the_file_their_number() {
     // The same call creates the file, and opens it with its rows.
     for (c_order, number) in [(true, 1), (false, 1), (true, 2), (false, 2)] {
         let place = Place::missing();
-        for run in 0..3 {
+        for run in 0..3_u16 {
             let options = MapOptions::new(Append);
             let shape = (number, 2);
             let options = match c_order {
@@ -247,8 +247,9 @@ fn a_shape_gives_the_rows_and_the_file_their_number() {
             };
             let mut a = open::<u16, Ix2>(&options, &place).unwrap();
             let axis = Axis(usize::from(!c_order));
-            assert_eq!((a.len_of(axis), a.len()), (run, 2 * run), "{c_order} {number}");
-            a.push(axis, &array![run as u16, 7]).unwrap();
+            let rows = usize::from(run);
+            assert_eq!((a.len_of(axis), a.len()), (rows, 2 * rows), "{c_order} {number}");
+            a.push(axis, &array![run, 7]).unwrap();
             a.close().unwrap();
         }
         let bytes: Vec<u8> = [0_u16, 7, 1, 7, 2, 7].map(u16::to_ne_bytes).concat();
