@@ -181,3 +181,93 @@ pub(crate) fn check_seals(_: &File, _: bool, _: bool) -> io::Result<()> {
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    /// Returns the blocks of a file, after the file system has chosen them.
+    fn held(file: &File) -> u64 {
+        file.sync_all().unwrap();
+        held_bytes(&file.metadata().unwrap())
+    }
+
+    fn len(file: &File) -> u64 {
+        file.metadata().unwrap().len()
+    }
+
+    #[test]
+    fn blocks_are_allocated_and_freed_where_the_file_system_can() {
+        let file = tempfile::tempfile().unwrap();
+        assert!(!allocate(&file, 0, 0).unwrap(), "nothing to allocate");
+        if !allocate(&file, MIB, 3 * MIB).unwrap() {
+            // The file system cannot allocate, and nothing has changed.
+            assert_eq!((len(&file), held(&file)), (0, 0));
+            return;
+        }
+        assert_eq!(len(&file), 3 * MIB);
+        assert!((2 * MIB..3 * MIB).contains(&held(&file)), "{}", held(&file));
+        fill_holes(&file, 0..MIB).unwrap();
+        let all = held(&file);
+        assert!(all >= 3 * MIB && len(&file) == 3 * MIB, "{all}");
+        crate::sys::write_all_at(&file, &[7; 4096], 2 * MIB).unwrap();
+        if punch_hole(&file, 2 * MIB..3 * MIB).is_ok() {
+            assert!(held(&file) <= all - MIB + 65_536, "{} of {all}", held(&file));
+            let mut start = [7; 4096];
+            crate::sys::read_at_most(&file, &mut start, 2 * MIB).unwrap();
+            assert_eq!((start, len(&file)), ([0; 4096], 3 * MIB));
+        }
+        punch_hole(&file, 5..5).unwrap();
+        crate::sys::write_all_at(&file, &[7; 200_000], 0).unwrap();
+        if zero_start(&file, 100_000).is_ok() {
+            let mut start = vec![7; 200_000];
+            crate::sys::read_at_most(&file, &mut start, 0).unwrap();
+            // Whole blocks of 64 KiB.
+            assert!(start[..131_072].iter().all(|byte| *byte == 0));
+            assert!(start[131_072..].iter().all(|byte| *byte == 7));
+        }
+    }
+
+    #[test]
+    fn space_that_the_disk_lacks_is_not_allocated() {
+        let file = tempfile::tempfile().unwrap();
+        crate::sys::write_all_at(&file, &[1; 100], 0).unwrap();
+        let disk = rustix::fs::fstatvfs(&file).unwrap();
+        let free = disk.f_bfree * disk.f_frsize;
+        check_free(&file, free / 2).unwrap();
+        if disk.f_blocks > 0 {
+            assert!(is_full(&check_free(&file, 2 * free + MIB).unwrap_err()));
+            // Holes before the end of the file are compared, and nothing is allocated.
+            let refused = allocate(&file, 50, 2 * free + MIB).unwrap_err();
+            assert!(is_full(&refused), "{refused}");
+        }
+        assert_eq!(len(&file), 100);
+        assert!(is_full(&io::ErrorKind::QuotaExceeded.into()));
+        assert!(!is_full(&io::ErrorKind::PermissionDenied.into()));
+    }
+
+    #[test]
+    fn seals_forbid_the_changes_that_they_name() {
+        #[rustfmt::skip]
+        let rows = [
+            (SealFlags::empty(), [true, true, true]),
+            (SealFlags::SHRINK, [false, true, false]),
+            (SealFlags::GROW, [true, false, false]),
+            (SealFlags::SHRINK | SealFlags::GROW, [false, false, false]),
+        ];
+        for (seals, allowed) in rows {
+            let file =
+                File::from(memfd_create("sealed", MemfdFlags::ALLOW_SEALING).unwrap());
+            fcntl_add_seals(&file, seals).unwrap();
+            let found = [(true, false), (false, true), (true, true)]
+                .map(|(shrinks, grows)| check_seals(&file, shrinks, grows).is_ok());
+            assert_eq!(found, allowed, "{seals:?}");
+            assert!(check_seals(&file, false, false).is_ok());
+        }
+        assert!(check_seals(&tempfile::tempfile().unwrap(), true, true).is_ok());
+    }
+}
