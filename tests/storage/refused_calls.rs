@@ -290,3 +290,33 @@ fn a_limit_of_file_sizes_within_the_header_is_an_error_of_each_growth() {
         },
     );
 }
+
+#[test]
+fn a_limit_of_file_sizes_makes_a_file_grow_by_less_at_a_time() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    test_support::in_own_process(
+        a_limit_of_file_sizes_makes_a_file_grow_by_less_at_a_time,
+        || {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("a.npy");
+            // SAFETY: the file is in the test's own folder.
+            let mut a = unsafe { npy::create::<u32, _>(&path, (0, 3)) }.unwrap();
+            let maximum = getrlimit(Resource::Fsize).maximum;
+            let limit = |bytes| Rlimit { current: Some(bytes), maximum };
+            // The extension with a hole has 1 GiB, the one with zeros 1 MiB.
+            setrlimit(Resource::Fsize, limit(200_000)).unwrap();
+            for rows in 1..=3 {
+                a.push(Axis(0), &array![1, 2, 3]).unwrap();
+                let len = fs::metadata(&path).unwrap().len();
+                assert!((128 + 12 * rows + 53..1000).contains(&len), "{len}");
+            }
+            setrlimit(Resource::Fsize, limit(2_000_000)).unwrap();
+            a.append(Axis(0), &ndarray::Array2::zeros((100, 3))).unwrap();
+            let len = fs::metadata(&path).unwrap().len();
+            assert_eq!(len, 128 + 12 * 103 + (1 << 20), "zeros");
+            a.close().unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().len(), 128 + 12 * 103);
+        },
+    );
+}
