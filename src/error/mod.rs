@@ -183,13 +183,16 @@ impl fmt::Display for Axes<'_> {
 /// Displays a text of which a file determines the length, shortened to 60 bytes.
 pub(crate) struct Short<'a>(pub(crate) &'a str);
 
+impl Short<'_> {
+    pub(crate) const MOST: usize = 60;
+}
+
 impl fmt::Display for Short<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const MOST: usize = 60;
-        if self.0.len() <= MOST {
+        if self.0.len() <= Self::MOST {
             return f.write_str(self.0);
         }
-        let end = (0..=MOST).rev().find(|end| self.0.is_char_boundary(*end));
+        let end = (0..=Self::MOST).rev().find(|end| self.0.is_char_boundary(*end));
         write!(f, "{}…", self.0.get(..end.unwrap_or(0)).unwrap_or_default())
     }
 }

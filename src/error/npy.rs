@@ -133,7 +133,8 @@ pub enum NpyErrorKind {
 
     /// The file has elements of another type.
     #[error(
-        "expected elements of type `{}`, found `{}`", Short(.expected), Short(.found)
+        "expected elements of type `{}`, found `{}`",
+        excerpt(.expected, .found), excerpt(.found, .expected)
     )]
     ElementType {
         /// The type in `descr`.
@@ -214,7 +215,7 @@ impl NpyErrorKind {
             | Self::FortranOrder { .. }
             | Self::Shape { .. }
             | Self::NegativeLength { .. }
-            | Self::Descr { .. } => "the header is damaged: save the array again",
+            | Self::Descr { .. } => "save the array again by NumPy",
             Self::MemoryOrder { .. } => "pass the shape in the order of the file",
             Self::Unwritable { .. } => return None,
         }))
@@ -223,6 +224,20 @@ impl NpyErrorKind {
 
 fn name(order: &Order) -> &'static str {
     if *order == Order::F { "Fortran" } else { "C" }
+}
+
+/// Returns a text, or if it is long, its part from shortly before the difference to another text.
+fn excerpt(text: &str, other: &str) -> String {
+    const BEFORE: usize = 20;
+
+    let same = text.bytes().zip(other.bytes()).take_while(|(this, that)| this == that);
+    let from = same.count().saturating_sub(BEFORE);
+    let from = (0..=from).rev().find(|from| text.is_char_boundary(*from)).unwrap_or(0);
+    let short = Short(text.get(from..).unwrap_or_default());
+    if from == 0 || text.len() <= Short::MOST {
+        return Short(text).to_string();
+    }
+    format!("…{short}")
 }
 
 /// Returns which Rust type fits a NumPy type, such as `>f8`.

@@ -95,7 +95,7 @@ const ROWS: [Row; 31] = [
             // The dictionary ends with the header: only a longer number does not fit.
             a.append(Axis(0), &array![4]).unwrap_err()
         }),
-    ("the header is not UTF-8 text (the header is damaged: save the array again)",
+    ("the header is not UTF-8 text (save the array again by NumPy)",
         || raw(3, b"{'descr': '\xff'}"), bytes),
     ("the header is not latin-1 text (use version 3.0)", three, |_| {
         let header = "[('π', '|u1')]".parse().and_then(|dtype| {
@@ -103,20 +103,15 @@ const ROWS: [Row; 31] = [
         });
         header.map(drop).unwrap_err()
     }),
-    ("the header cannot be parsed: expected a literal at byte 10 (the header is damaged: save the \
-        array again)", || with("{'descr': }"), bytes),
-    ("the header is not a dictionary (the header is damaged: save the array again)",
+    ("the header cannot be parsed: expected a literal at byte 10 (save the array again by NumPy)", || with("{'descr': }"), bytes),
+    ("the header is not a dictionary (save the array again by NumPy)",
         || with("[1, 2]"), bytes),
-    ("the header must have the keys `descr`, `fortran_order` and `shape` alone (the header is \
-        damaged: save the array again)", || with("{'descr': '|u1'}"), bytes),
-    ("`fortran_order` at byte 34 is neither `True` nor `False` (the header is damaged: save the \
-        array again)", || with_order("1"), bytes),
-    ("`shape` at byte 51 is not a tuple of whole numbers (the header is damaged: save the array \
-        again)", || with(&dictionary("'|u1'", 'C', "(1.5,)")), bytes),
-    ("`shape` at byte 51 has a negative length (the header is damaged: save the array again)",
+    ("the header must have the keys `descr`, `fortran_order` and `shape` alone (save the array again by NumPy)", || with("{'descr': '|u1'}"), bytes),
+    ("`fortran_order` at byte 34 is neither `True` nor `False` (save the array again by NumPy)", || with_order("1"), bytes),
+    ("`shape` at byte 51 is not a tuple of whole numbers (save the array again by NumPy)", || with(&dictionary("'|u1'", 'C', "(1.5,)")), bytes),
+    ("`shape` at byte 51 has a negative length (save the array again by NumPy)",
         || with(&dictionary("'|u1'", 'C', "(-1,)")), bytes),
-    ("`descr` at byte 10 is not an element type: NumPy writes no such type (the header is damaged: \
-        save the array again)", || with(&dictionary("'<f3'", 'C', "(3,)")), bytes),
+    ("`descr` at byte 10 is not an element type: NumPy writes no such type (save the array again by NumPy)", || with(&dictionary("'<f3'", 'C', "(3,)")), bytes),
     ("the elements are Python objects, which only Python can load (convert them in Python: \
         `a.astype(float)`)", || file("'|O'", 'C', "(3,)", b"pickle"), bytes),
     ("expected elements of type `|b1`, found `|u1` (use the element type `u8`)",

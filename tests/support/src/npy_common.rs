@@ -114,7 +114,7 @@ pub fn refused(text: impl AsRef<[u8]>) -> String {
 }
 
 /// How a caller avoids the error of a header that cannot be parsed.
-pub const DAMAGED: &str = " (the header is damaged: save the array again)";
+pub const DAMAGED: &str = " (save the array again by NumPy)";
 
 /// Asserts that the dictionary of each text is refused with exactly this error text.
 ///
