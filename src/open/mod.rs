@@ -17,7 +17,9 @@ use ndarray::Dimension;
 
 use crate::array::{MmapArray, RowCount};
 use crate::element::{Element, needs_check};
-use crate::error::{AtPath, Error, ErrorKind, Result};
+#[cfg(any(doc, feature = "sigbus-guard"))]
+use crate::error::ErrorKind;
+use crate::error::{AtPath, Error, Result};
 use crate::file::{
     self, Allocation, Claim, DiskSpace, Exclusive, FileEnd, FileSnapshot, allocate,
 };

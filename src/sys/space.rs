@@ -192,12 +192,12 @@ mod tests {
 
     /// Returns the blocks of a file, after the file system has chosen them.
     fn held(file: &File) -> u64 {
-        file.sync_all().unwrap();
-        held_bytes(&file.metadata().unwrap())
+        file.sync_all().expect("it syncs");
+        held_bytes(&file.metadata().expect("it is open"))
     }
 
     fn len(file: &File) -> u64 {
-        file.metadata().unwrap().len()
+        file.metadata().expect("it is open").len()
     }
 
     #[test]
