@@ -121,7 +121,7 @@ def refused():
     with open(short / "c" / "1" / "1", "r+b") as chunk:
         chunk.truncate(63)
     result = run("read", short, WORK / "short.npy")
-    assert "needed: 64, found: 63" in result.stderr, result
+    assert "expected: 64, found: 63" in result.stderr, result
     assert not (WORK / "short.npy").exists()
     print(f"{len(cases) + 6} arrays are refused by what they have")
 
