@@ -157,7 +157,7 @@ impl Options {
     /// Mode `a+` opens the file if it exists. The length of the outermost axis is then that of the
     /// file, and the shape gives the other axes. A new file has an empty array, and appears at its
     /// path complete, as a [`Draft`] does: the option `sparse` has no effect, and a link to a
-    /// missing file is an error.
+    /// missing file is an error. If the new file cannot be opened, it stays, with an empty array.
     ///
     /// An array with one axis, or with at most one element, is in both orders. The header then says
     /// C order. For an array that grows in Fortran order, use

@@ -3,7 +3,8 @@
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use ndarray_memmap::Mode::{Create, CreateNew, ReadOnly};
+use ndarray::s;
+use ndarray_memmap::Mode::{Append, Create, CreateNew, ReadOnly};
 use ndarray_memmap::{Draft, ErrorKind, MapOptions, Mode, Result};
 
 use super::{
@@ -34,6 +35,9 @@ pub(super) fn rows() -> Vec<Scenario> {
             fs::remove_file(t.path("a")).unwrap();
             assert_eq!(t.path("b").exists(), a.is_ok());
         }),
+        row("open a+ new", |t| opens_or_creates(t, 0, false)),
+        row("open a+ new lock", |t| opens_or_creates(t, 0, true)),
+        row("open a+ existing lock", |t| opens_or_creates(t, 2, true)),
         row("map x+", |t| {
             fs::write(t.path("a"), []).unwrap();
             let file = File::options().read(true).write(true).open(t.path("a")).unwrap();
@@ -126,6 +130,29 @@ fn creates(t: &Trial, options: &MapOptions<ndarray::Ix2>) {
         // The path can be used for a new file.
         let again = map::<u32, _>(&of(CreateNew), &path);
         drop(again.unwrap());
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+/// Opens a file of some rows in mode `a+`, or creates a file if there is none.
+fn opens_or_creates(t: &Trial, rows: usize, locks: bool) {
+    let path = t.path("a");
+    if rows > 0 {
+        write_raw(&path, rows);
+    }
+    let options = MapOptions::new(Append).rows_of(ROW).lock(locks);
+    let a = t.refused(|| map::<u32, _>(&options, &path));
+    if let Ok(mut a) = a {
+        assert_holds(&a, rows);
+        a.append(FIRST, &numbers(3).slice(s![rows.., ..])).unwrap();
+        a.close().unwrap();
+        assert_rows(&path, 3);
+        fs::remove_file(&path).unwrap();
+    } else if rows > 0 {
+        assert_rows(&path, rows);
+    } else if path.exists() {
+        // Another process may use the new file.
+        assert!(fs::read(&path).unwrap().is_empty());
         fs::remove_file(&path).unwrap();
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fs::{self, File};
 
-use ndarray::Ix2;
-use ndarray_memmap::Mode::{CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
+use ndarray::{Ix2, s};
+use ndarray_memmap::Mode::{Append, CopyOnWrite, Create, CreateNew, ReadOnly, ReadWrite};
 use ndarray_memmap::npy::{self, DynArray, Header, Options};
 use ndarray_memmap::partition::Partition;
 use ndarray_memmap::{ErrorKind, MapOptions, MmapArray2, Mode, Result};
@@ -79,6 +79,17 @@ pub(super) fn rows() -> Vec<Scenario> {
         }),
         row("npy create new", |t| creates(t, &of(Create))),
         row("npy create x+ lock", |t| creates(t, &of(CreateNew).lock(true))),
+        row("npy create a+ new", |t| opens_or_creates(t, 0)),
+        row("npy create a+ existing", |t| opens_or_creates(t, 2)),
+        row("npy save over a file", |t| {
+            write(t, 2, true);
+            t.may_leave(Left::Either);
+            let saved = t.refused(|| npy::save(t.path("a.npy"), &numbers(3)));
+            // The new file is there if only its name could not be written to disk.
+            let rows = reopened(t).nrows();
+            assert!(rows == 3 || rows == 2 && saved.is_err());
+            assert_holds(&reopened(t), rows);
+        }),
         row("npy create with a large header", |t| {
             creates(t, &of(Create).data_align(4096));
         }),
@@ -163,6 +174,28 @@ pub(super) fn rows() -> Vec<Scenario> {
 fn create(t: &Trial, options: &Options) -> Result<MmapArray2<u32>> {
     // SAFETY: the file is in the test's own folder.
     unsafe { options.create::<u32, _>(t.path("a.npy"), (3, ROW)) }
+}
+
+/// Opens a file of some rows in mode `a+`, or creates a file if there is none.
+fn opens_or_creates(t: &Trial, rows: usize) {
+    let path = t.path("a.npy");
+    if rows > 0 {
+        write(t, rows, true);
+    }
+    let a = t.refused(|| create(t, &of(Append)));
+    if let Ok(mut a) = a {
+        assert_holds(&a, rows);
+        a.append(FIRST, &numbers(3).slice(s![rows.., ..])).unwrap();
+        a.close().unwrap();
+        assert_holds(&reopened(t), 3);
+        fs::remove_file(&path).unwrap();
+    } else if rows > 0 {
+        assert_holds(&reopened(t), rows);
+    } else if path.exists() {
+        // An error may leave the new file, which is whole.
+        assert_holds(&reopened(t), 0);
+        fs::remove_file(&path).unwrap();
+    }
 }
 
 fn creates(t: &Trial, options: &Options) {
