@@ -2,8 +2,8 @@
 
 use std::io::{self, Cursor, ErrorKind::UnexpectedEof, Read};
 
-use ndarray_memmap::npy::{Header, Version};
-use ndarray_memmap::{ErrorKind, NpyErrorKind};
+use ndarray_memmap::npy::{self, Header, Version};
+use ndarray_memmap::{ErrorKind, Mode, NpyErrorKind};
 use test_support::Place;
 use test_support::npy_common::{dictionary, file, raw};
 
@@ -168,4 +168,15 @@ fn an_error_of_the_stream_is_the_source() {
         assert_eq!(source.to_string(), "the network is gone");
         assert_eq!(error.path(), None);
     }
+}
+
+#[test]
+fn a_path_is_known_of_headers_and_of_arrays_of_unknown_type() {
+    let place = Place::of(&file("'<u2'", 'C', "(2, 1)", &[1, 0, 2, 0]));
+    assert_eq!(Header::open(&place).unwrap().shape(), [2, 1]);
+    let missing = Header::open(place.folder().join("missing")).unwrap_err();
+    assert!(missing.path().is_some_and(|path| path.ends_with("missing")), "{missing}");
+    // SAFETY: no other code uses the file.
+    let a = unsafe { npy::DynArray::open(&place, Mode::ReadOnly) }.unwrap();
+    assert_eq!((a.ndim(), a.path()), (2, Some(place.path())));
 }

@@ -235,3 +235,15 @@ fn formats_are_those_of_the_elements() {
         "MmapArray { path: None, shape: [2, 3], mode: CreateNew, .. }"
     );
 }
+
+#[test]
+fn references_to_arrays_are_assigned_to_with_handles() {
+    let mut ones = Array2::<f64>::ones((2, 2));
+    let mut a = MapOptions::scratch::<f64, _>((2, 2)).unwrap();
+    a.view_mut().unwrap().assign(&array![[1.0, 2.0], [3.0, 4.0]]);
+    let target: &mut ArrayRef2<f64> = &mut ones;
+    *target += &a;
+    *target *= &a;
+    assert_eq!(ones, array![[2.0, 6.0], [12.0, 20.0]]);
+    assert_eq!(Dot::dot(&ones, &a), ones.dot(&a.to_owned()));
+}
