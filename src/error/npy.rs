@@ -234,7 +234,7 @@ fn excerpt(text: &str, other: &str) -> String {
     let from = same.count().saturating_sub(BEFORE);
     let from = (0..=from).rev().find(|from| text.is_char_boundary(*from)).unwrap_or(0);
     let short = Short(text.get(from..).unwrap_or_default());
-    if from == 0 || text.len() <= Short::MOST {
+    if from == 0 || text == other || text.len() <= Short::MOST {
         return Short(text).to_string();
     }
     format!("…{short}")
