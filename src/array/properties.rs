@@ -1,4 +1,4 @@
-//! What a handle knows besides its elements, and conversions of its dimension.
+//! The properties of a handle other than its elements, and conversions of its dimension.
 
 use std::path::Path;
 
