@@ -220,16 +220,15 @@ impl Options {
             Self { map: self.map.clone().mode(Mode::CreateNew), ..self.clone() };
         let (_, mut new, _) = creating.options_to_create::<A, D>(shape.clone())?;
         new.set_count(0);
-        let dim = D::from_dimension(&IxDyn(&new.shape))
-            .unwrap_or_else(|| shape.raw_dim().clone());
-        let creating = creating.order(new.order());
-        let (options, _, bytes) = creating.options_to_create::<A, D>(dim.into())?;
         for _ in 0..TRIES {
             match self.read_header(path) {
                 Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => {}
                 found => return expect_rows(found?, &new),
             }
-            let draft = options.draft_then::<A>(path, write_header(&bytes))?;
+            let dim = D::from_dimension(&IxDyn(&new.shape));
+            let dim = dim.unwrap_or_else(|| shape.raw_dim().clone());
+            let creating = creating.clone().order(new.order());
+            let draft = creating.draft::<A, D>(path, dim)?;
             match draft.publish() {
                 // Another process was faster; its array may differ.
                 Err(error) if error.io_kind() == Some(io::ErrorKind::AlreadyExists) => {}
