@@ -9,6 +9,27 @@ use ndarray::{ArrayBase, ArrayRef, Data, DataMut, Dimension};
 use super::MmapArray;
 use crate::element::Element;
 
+/// Forwards an operator between two references, which deref to references to ndarray's arrays.
+macro_rules! references {
+    ($Op:ident $op:ident: $Left:ty, $Right:ty; as $L:ty, $R:ty; with $($T:ident$(: $Bound:ident)?),*) => {
+        impl<'a, $($T,)* D, E> $Op<&'a $Right> for &'a $Left
+        where
+            $($($T: $Bound,)?)*
+            D: Dimension,
+            E: Dimension,
+            &'a $L: $Op<&'a $R>,
+        {
+            type Output = <&'a $L as $Op<&'a $R>>::Output;
+
+            #[track_caller]
+            fn $op(self, other: &'a $Right) -> Self::Output {
+                let (left, right): (&'a $L, &'a $R) = (self, other);
+                left.$op(right)
+            }
+        }
+    };
+}
+
 /// Forwards an operator between handles, arrays and references to arrays to ndarray.
 ///
 /// The bound `Element` ends the compiler's search for an operand. Without the bound, the compiler
@@ -16,67 +37,16 @@ use crate::element::Element;
 /// that has nothing to do with this crate.
 macro_rules! binary {
     ($Op:ident, $op:ident, $OpAssign:ident, $op_assign:ident) => {
-        impl<'a, A, B, D, E> $Op<&'a MmapArray<B, E>> for &'a MmapArray<A, D>
-        where
-            A: Element,
-            B: Element,
-            D: Dimension,
-            E: Dimension,
-            &'a ArrayRef<A, D>: $Op<&'a ArrayRef<B, E>>,
-        {
-            type Output = <&'a ArrayRef<A, D> as $Op<&'a ArrayRef<B, E>>>::Output;
-
-            #[track_caller]
-            fn $op(self, other: &'a MmapArray<B, E>) -> Self::Output {
-                (&**self).$op(&**other)
-            }
-        }
-
-        impl<'a, A, B, D, E> $Op<&'a ArrayRef<B, E>> for &'a MmapArray<A, D>
-        where
-            A: Element,
-            D: Dimension,
-            E: Dimension,
-            &'a ArrayRef<A, D>: $Op<&'a ArrayRef<B, E>>,
-        {
-            type Output = <&'a ArrayRef<A, D> as $Op<&'a ArrayRef<B, E>>>::Output;
-
-            #[track_caller]
-            fn $op(self, other: &'a ArrayRef<B, E>) -> Self::Output {
-                (&**self).$op(other)
-            }
-        }
-
-        impl<'a, A, B, D, E> $Op<&'a MmapArray<B, E>> for &'a ArrayRef<A, D>
-        where
-            B: Element,
-            D: Dimension,
-            E: Dimension,
-            &'a ArrayRef<A, D>: $Op<&'a ArrayRef<B, E>>,
-        {
-            type Output = <&'a ArrayRef<A, D> as $Op<&'a ArrayRef<B, E>>>::Output;
-
-            #[track_caller]
-            fn $op(self, other: &'a MmapArray<B, E>) -> Self::Output {
-                self.$op(&**other)
-            }
-        }
-
-        impl<'a, A, S, D, E> $Op<&'a ArrayBase<S, E>> for &'a MmapArray<A, D>
-        where
-            A: Element,
-            S: Data,
-            D: Dimension,
-            E: Dimension,
-            &'a ArrayRef<A, D>: $Op<&'a ArrayRef<S::Elem, E>>,
-        {
-            type Output = <&'a ArrayRef<A, D> as $Op<&'a ArrayRef<S::Elem, E>>>::Output;
-
-            #[track_caller]
-            fn $op(self, other: &'a ArrayBase<S, E>) -> Self::Output {
-                (&**self).$op(&**other)
-            }
-        }
+        references! { $Op $op: MmapArray<A, D>, MmapArray<B, E>;
+        as ArrayRef<A, D>, ArrayRef<B, E>; with A: Element, B: Element }
+        references! { $Op $op: MmapArray<A, D>, ArrayRef<B, E>;
+        as ArrayRef<A, D>, ArrayRef<B, E>; with A: Element, B }
+        references! { $Op $op: ArrayRef<A, D>, MmapArray<B, E>;
+        as ArrayRef<A, D>, ArrayRef<B, E>; with A, B: Element }
+        references! { $Op $op: MmapArray<A, D>, ArrayBase<S, E>;
+        as ArrayRef<A, D>, ArrayRef<S::Elem, E>; with A: Element, S: Data }
+        references! { $Op $op: ArrayBase<S, D>, MmapArray<B, E>;
+        as ArrayRef<S::Elem, D>, ArrayRef<B, E>; with B: Element, S: Data }
 
         impl<'a, A, S, D, E> $Op<ArrayBase<S, E>> for &'a MmapArray<A, D>
         where
@@ -90,22 +60,6 @@ macro_rules! binary {
             #[track_caller]
             fn $op(self, other: ArrayBase<S, E>) -> Self::Output {
                 (&**self).$op(other)
-            }
-        }
-
-        impl<'a, B, S, D, E> $Op<&'a MmapArray<B, E>> for &'a ArrayBase<S, D>
-        where
-            B: Element,
-            S: Data,
-            D: Dimension,
-            E: Dimension,
-            &'a ArrayRef<S::Elem, D>: $Op<&'a ArrayRef<B, E>>,
-        {
-            type Output = <&'a ArrayRef<S::Elem, D> as $Op<&'a ArrayRef<B, E>>>::Output;
-
-            #[track_caller]
-            fn $op(self, other: &'a MmapArray<B, E>) -> Self::Output {
-                (&**self).$op(&**other)
             }
         }
 
